@@ -1,0 +1,165 @@
+"""What crosses the process line between the engine and its callers.
+
+Imports neither torch nor Django, so that the web process and the engine share it.
+Boxes are source pixels after EXIF orientation, right and bottom exclusive.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+ObjectType = Literal["upper-body", "lower-body", "full-body", "footwear", "accessory"]
+AbstainReason = Literal["no-garment", "too-small", "unreadable"]
+EngineState = Literal["starting", "ready", "draining"]
+
+
+class InvalidImage(ValueError):
+    """The bytes are no photo that Kalas reads; `code` is stable, `detail` tells a person what to do."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
+            raise ValueError(
+                f"A box needs 0 <= left < right and 0 <= top < bottom, got {self.as_tuple()}."
+            )
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    def as_tuple(self) -> tuple[int, int, int, int]:
+        return self.left, self.top, self.right, self.bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A category and its calibrated probability (0 to 1)."""
+
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    name: str
+    confidence: float
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """An attribute key and value, e.g. pattern: striped."""
+
+    key: str
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """A named colour, its mean as #rrggbb and its share (0 to 1) of the garment's pixels."""
+
+    name: str
+    hex: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Garment:
+    object: ObjectType
+    confidence: float
+    primary: bool
+    box: Box
+    category: Category
+    attributes: tuple[Label, ...] = ()
+    colours: tuple[Colour, ...] = ()
+    embedding: tuple[float, ...] = ()
+    """L2-normalised, at most 256 numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    name: str
+    version: str
+    taxonomy: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationResult:
+    """The engine's answer for one photo: garments, or the reason why there are none."""
+
+    width: int
+    height: int
+    model: ModelName
+    garments: tuple[Garment, ...] = ()
+    abstained: AbstainReason | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Rebuild a result from `to_json()`; raises KeyError, TypeError or ValueError on another shape."""
+        return cls(
+            width=data["width"],
+            height=data["height"],
+            model=ModelName(**data["model"]),
+            garments=tuple(_garment(g) for g in data["garments"]),
+            abstained=data["abstained"],
+            timings_ms=dict(data["timings_ms"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHealth:
+    """How the engine is: `waiting` of `capacity` places in its queue are taken."""
+
+    state: EngineState
+    device: str
+    model: ModelName | None
+    waiting: int
+    capacity: int
+    done: int
+    uptime_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        model = data["model"]
+        return cls(**{**data, "model": ModelName(**model) if model else None})
+
+
+def _garment(data: dict[str, Any]) -> Garment:
+    category = data["category"]
+    return Garment(
+        object=data["object"],
+        confidence=data["confidence"],
+        primary=data["primary"],
+        box=Box(**data["box"]),
+        category=Category(
+            name=category["name"],
+            confidence=category["confidence"],
+            alternatives=tuple(Alternative(**a) for a in category["alternatives"]),
+        ),
+        attributes=tuple(Label(**a) for a in data["attributes"]),
+        colours=tuple(Colour(**c) for c in data["colours"]),
+        embedding=tuple(data["embedding"]),
+    )

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class KalasConfig(AppConfig):
+    name = "kalas"
+    verbose_name = "Kalas"
