@@ -1,0 +1,59 @@
+"""The test session's database: a real embedded PostgreSQL, migrated by the owner's role.
+
+Tests run as the application's role, as the house does. `KALAS_TEST_VAR` names a data folder
+to keep between sessions (quicker); without it each session has one under /tmp.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+from pytest_django.plugin import DjangoDbBlocker
+
+from kalas.lib import embedded_postgres
+
+UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    folder = settings.VAR / "postgres"
+    embedded_postgres.start(folder, settings=UNSAFE_BUT_FAST)
+    _make_empty_database()
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
+        _let_app_truncate()
+
+    yield
+
+    with django_db_blocker.unblock():
+        connections.close_all()
+    embedded_postgres.stop(folder)
+    if "KALAS_TEST_VAR_IS_TEMPORARY" in os.environ:
+        shutil.rmtree(embedded_postgres.data_folder(folder), ignore_errors=True)
+        shutil.rmtree(settings.VAR, ignore_errors=True)
+
+
+def _make_empty_database() -> None:
+    folder, name = settings.VAR / "postgres", settings.TEST_DATABASE
+    with embedded_postgres.connect(folder) as connection:
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+    embedded_postgres.ensure_roles(folder, database=name)
+
+
+def _let_app_truncate() -> None:
+    """Transactional tests empty the tables afterwards; outside of tests nobody truncates."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            f"GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {embedded_postgres.APP_ROLE}"
+        )
+    connections["owner"].close()

@@ -1,0 +1,24 @@
+"""Settings of the test session: a data folder and a database of its own."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Read by kalas.settings below, and inherited by the processes that tests start.
+if "KALAS_TEST_VAR" not in os.environ:
+    _folder = Path(tempfile.mkdtemp(prefix="kalas-test-", dir="/tmp"))
+    _folder.chmod(0o711)
+    os.environ["KALAS_TEST_VAR"] = str(_folder)
+    os.environ["KALAS_TEST_VAR_IS_TEMPORARY"] = "1"
+os.environ["KALAS_VAR"] = os.environ["KALAS_TEST_VAR"]
+
+from kalas.settings import *  # noqa: F403
+from kalas.settings import CHANNEL_LAYERS, DATABASES, STORAGES
+
+TEST_DATABASE = "test_kalas"
+for _database in DATABASES.values():
+    _database["NAME"] = TEST_DATABASE
+CHANNEL_LAYERS["default"]["CONFIG"]["NAME"] = TEST_DATABASE
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
