@@ -249,4 +249,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # One line for every import of the tasks would be in the way of every command.
+    "loggers": {"procrastinate.blueprints": {"level": "WARNING"}},
 }
