@@ -46,6 +46,9 @@ SERVER_SETTINGS = {
     "log_min_messages": "warning",
 }
 
+# Servers that this process started, so that it also collects their exit status.
+_started: dict[Path, "subprocess.Popen[bytes]"] = {}
+
 
 class EmbeddedPostgresError(Exception):
     """The server cannot run; the message is one line for the person who started it."""
@@ -155,7 +158,7 @@ def start(
     log = folder.parent / "log" / "postgres.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = subprocess.Popen(
+        process = _started[command.cwd] = subprocess.Popen(
             command.arguments,
             user=command.user,
             group=command.user,
@@ -175,15 +178,16 @@ def start(
 
 def stop(folder: Path, *, timeout_s: float = 30) -> None:
     """Stop the server: open transactions are rolled back, everything else is on disk."""
-    server = _running_server(data_folder(folder))
-    if server is None:
-        return
-    server.send_signal(signal.SIGINT)
-    try:
-        server.wait(timeout_s)
-    except psutil.TimeoutExpired:
-        server.send_signal(signal.SIGQUIT)
-        server.wait(timeout_s)
+    data = data_folder(folder)
+    if server := _running_server(data):
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(timeout_s)
+        except psutil.TimeoutExpired:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(timeout_s)
+    if process := _started.pop(data, None):
+        process.wait()
 
 
 def is_ready(folder: Path) -> bool:
