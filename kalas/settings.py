@@ -42,7 +42,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "channels",
-    "channels_postgres",
     "csp",
     "django_htmx",
     "procrastinate.contrib.django",
@@ -64,10 +63,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.UserLanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.SessionActivityMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.TenantMiddleware",
 ]
@@ -116,23 +116,7 @@ if env.str("CHANNEL_REDIS_URL", default=""):
         }
     }
 else:
-    # channels_postgres swallows a KeyError when any of these keys is missing.
-    CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_postgres.core.PostgresChannelLayer",
-            "CONFIG": {
-                "TIME_ZONE": None,
-                "PASSWORD": "",
-                "PORT": "",
-                "OPTIONS": {},
-                "ATOMIC_REQUESTS": False,
-                "AUTOCOMMIT": True,
-                "CONN_HEALTH_CHECKS": False,
-                "CONN_MAX_AGE": 0,
-                **_default,
-            },
-        }
-    }
+    CHANNEL_LAYERS = {"default": {"BACKEND": "kalas.lib.notify_layer.NotifyChannelLayer"}}
 
 # Log-in: e-mail and password through allauth.
 AUTH_USER_MODEL = "accounts.User"
@@ -152,18 +136,22 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupShopForm"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupShopForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = None  # the log-in form asks
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Kalas: "
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of every change to password, addresses, second factor
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before such a change
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Kalas"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # passkeys on http://localhost
 USERSESSIONS_TRACK_ACTIVITY = True
+SESSION_ACTIVITY_INTERVAL_S = 60
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "home"

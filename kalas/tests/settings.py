@@ -13,12 +13,11 @@ if "KALAS_TEST_VAR" not in os.environ:
 os.environ["KALAS_VAR"] = os.environ["KALAS_TEST_VAR"]
 
 from kalas.settings import *  # noqa: F403
-from kalas.settings import CHANNEL_LAYERS, DATABASES, STORAGES
+from kalas.settings import DATABASES, STORAGES
 
 TEST_DATABASE = "test_kalas"
 for _database in DATABASES.values():
     _database["NAME"] = TEST_DATABASE
-CHANNEL_LAYERS["default"]["CONFIG"]["NAME"] = TEST_DATABASE
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
