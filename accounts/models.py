@@ -1,9 +1,11 @@
+import hashlib
 import uuid
 from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.mail import send_mail
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -15,7 +17,7 @@ class UserManager(BaseUserManager["User"]):
         """Raises ValueError without an e-mail address."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=email.strip().lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -68,9 +70,10 @@ class Tenant(models.Model):
     review_threshold = models.FloatField(
         _("review below"),
         default=0.8,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text=_("Categories the model is less sure of than this wait for a person."),
     )
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     users = models.ManyToManyField(User, through="Membership", related_name="tenants")
 
     class Meta:
@@ -98,14 +101,16 @@ class Membership(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(_("role"), max_length=16, choices=Role)
-    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+    created_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")
         constraints = [
             models.UniqueConstraint(fields=["tenant", "user"], name="membership_once_per_tenant"),
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="membership_role"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -115,6 +120,18 @@ class Membership(models.Model):
     def manages(self) -> bool:
         """May change members, settings and delete the shop's data."""
         return self.role in (Role.OWNER, Role.MANAGER)
+
+    def may_touch(self, role: str) -> bool:
+        """Whether this member may give `role` to somebody or take it away."""
+        return self.role == Role.OWNER or (self.role == Role.MANAGER and role != Role.OWNER)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def unanswered(self) -> "InvitationQuerySet":
+        return self.filter(accepted_at=None, revoked_at=None)
+
+    def with_token(self, token: str) -> "InvitationQuerySet":
+        return self.filter(token_sha256=hash_token(token))
 
 
 class Invitation(models.Model):
@@ -126,16 +143,20 @@ class Invitation(models.Model):
     role = models.CharField(_("role"), max_length=16, choices=Role)
     token_sha256 = models.CharField(max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField(_("sent"), auto_now_add=True)
+    created_at = models.DateTimeField(_("sent"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("expires"))
     accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    objects: ClassVar[InvitationQuerySet] = InvitationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         verbose_name = _("invitation")
         verbose_name_plural = _("invitations")
         constraints = [
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="invitation_role"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="invitation_role"
+            ),
             models.UniqueConstraint(
                 Lower("email"),
                 "tenant",
@@ -149,3 +170,8 @@ class Invitation(models.Model):
 
     def is_open(self, now: datetime) -> bool:
         return self.accepted_at is None and self.revoked_at is None and now < self.expires_at
+
+
+def hash_token(token: str) -> str:
+    """The form in which an invitation's token is stored; 256 random bits need no salt."""
+    return hashlib.sha256(token.encode()).hexdigest()
