@@ -118,6 +118,21 @@ if env.str("CHANNEL_REDIS_URL", default=""):
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "kalas.lib.notify_layer.NotifyChannelLayer"}}
 
+# Rate limits count in the default cache, so all web processes must share it.
+CACHES: dict[str, Any] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": env.str("CHANNEL_REDIS_URL"),
+        "KEY_PREFIX": "kalas",
+    }
+    if env.str("CHANNEL_REDIS_URL", default="")
+    else {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "kalas_cache",
+    },
+    "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+
 # Log-in: e-mail and password through allauth.
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
