@@ -15,7 +15,7 @@ from django.db import connections
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
-from kalas.lib import embedded_postgres
+from kalas.lib import embedded_postgres, postgres_roles
 
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -47,13 +47,13 @@ def _make_empty_database() -> None:
         connection.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         )
-    embedded_postgres.ensure_roles(folder, database=name)
+    postgres_roles.ensure_roles(folder, database=name)
 
 
 def _let_app_truncate() -> None:
     """Transactional tests empty the tables afterwards; outside of tests nobody truncates."""
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            f"GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {embedded_postgres.APP_ROLE}"
+            f"GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {postgres_roles.APP_ROLE}"
         )
     connections["owner"].close()

@@ -10,7 +10,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from kalas.lib import embedded_postgres, local_secrets
+from kalas.lib import embedded_postgres, local_secrets, unix_sockets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -210,7 +210,9 @@ STORAGES: dict[str, Any] = {
 }
 
 # The engine: a Unix socket on this machine, or http://host:port.
-INFERENCE_URL = env.str("INFERENCE_URL", default=f"unix:{VAR / 'run' / 'inference.sock'}")
+INFERENCE_URL = env.str(
+    "INFERENCE_URL", default=f"unix:{unix_sockets.place(VAR / 'run' / 'inference.sock')}"
+)
 INFERENCE_TIMEOUT_S = env.float("INFERENCE_TIMEOUT_S", default=60.0)
 
 # Limits of an uploaded photo; the engine checks the same ones.

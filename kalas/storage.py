@@ -5,7 +5,7 @@ from storages.backends.s3 import S3Storage
 
 
 class MediaS3Storage(S3Storage):  # type: ignore[misc]
-    """Photos in a private bucket; pages get them through the application, never by the bucket's URL."""
+    """Photos in a private bucket; pages get them through the application, never by a URL of S3."""
 
     def get_default_settings(self) -> dict[str, Any]:
         return {

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
-from kalas.lib import embedded_postgres
+from kalas.lib import embedded_postgres, postgres_install, postgres_roles
 
 
 class Command(BaseCommand):
@@ -19,12 +19,12 @@ class Command(BaseCommand):
             if settings.EMBEDDED_POSTGRES:
                 folder = settings.VAR / "postgres"
                 embedded_postgres.start(folder)
-                embedded_postgres.ensure_roles(folder)
+                postgres_roles.ensure_roles(folder)
                 call_command("migrate", verbosity=0)
             else:
                 call_command("migrate", verbosity=0)
                 _grant_to_app()
-        except (embedded_postgres.EmbeddedPostgresError, OperationalError) as error:
+        except (postgres_install.EmbeddedPostgresError, OperationalError) as error:
             raise CommandError(str(error).strip()) from error
 
 
@@ -33,7 +33,7 @@ def _grant_to_app() -> None:
     if owner["USER"] == app["USER"]:
         return
     connections["owner"].ensure_connection()
-    embedded_postgres.grant_to_app(
+    postgres_roles.grant_to_app(
         connections["owner"].connection,
         database=owner["NAME"],
         owner=owner["USER"],
