@@ -1,0 +1,194 @@
+"""What Kalas can say about a garment: object types, categories, colour names and the data sets' labels.
+
+Pure data without torch or Django: the web process, the engine and training share it.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from inference.contract import ObjectType
+
+Kind = Literal["object", "category", "colour", "family", "gender"]
+
+_DATA = Path(__file__).parent / "data"
+
+
+class UnknownLabel(KeyError):
+    """A name that is neither in the taxonomy nor in the mapping of its data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    name: str
+    names: dict[str, str]
+    """By language code, at least "en" and "tr"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    name: str
+    object_type: ObjectType
+    names: dict[str, str]
+    trained: bool
+    """Whether the shipped model can answer it."""
+    etryon: str = ""
+    """The category class of eTryOn D3.1 that it covers, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColourName:
+    name: str
+    hex: str
+    family: str
+    names: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a data set's label means: any of `categories` is a right answer, or the reason to leave it out."""
+
+    categories: tuple[str, ...]
+    ignored_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _NameRule:
+    label: str
+    pattern: re.Pattern[str]
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    version: str
+    abstention: str
+    """The head's answer for a picture without a garment."""
+    object_types: tuple[Named, ...]
+    categories: tuple[Category, ...]
+    genders: tuple[Named, ...]
+    colour_families: tuple[Named, ...]
+    colours: tuple[ColourName, ...]
+    label_order: tuple[str, ...]
+    """Head index → name of a trained category, the abstention last."""
+    _categories: dict[str, Category] = field(repr=False)
+    _titles: dict[tuple[str, str], dict[str, str]] = field(repr=False)
+
+    def category(self, name: str) -> Category:
+        """Raises UnknownLabel."""
+        try:
+            return self._categories[name]
+        except KeyError as error:
+            raise UnknownLabel(name) from error
+
+    def title(self, kind: Kind, name: str, language: str) -> str:
+        """The name to show, in English where the language has none; the bare name if it is not ours."""
+        names = self._titles.get((kind, name))
+        if names is None:
+            return name
+        return names.get(language.split("-")[0], names["en"])
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Every label of one data set → its meaning, refined by the product's name where that says more."""
+
+    meanings: dict[str, Meaning]
+    rules: tuple[_NameRule, ...] = ()
+
+    def meaning(self, label: str, display_name: str = "") -> Meaning:
+        """Raises UnknownLabel for a label that nobody has reviewed."""
+        try:
+            meaning = self.meanings[label]
+        except KeyError as error:
+            raise UnknownLabel(label) from error
+        for rule in self.rules:
+            if rule.label == label and rule.pattern.search(display_name.lower()):
+                return Meaning((rule.category,))
+        return meaning
+
+
+@cache
+def load() -> Taxonomy:
+    raw = _read("kalas-1.toml")
+    categories = tuple(
+        Category(
+            name=c["name"],
+            object_type=cast(ObjectType, c["object"]),
+            names=_names(c),
+            trained=c["trained"],
+            etryon=c.get("etryon", ""),
+        )
+        for c in raw["categories"]
+    )
+    colours = tuple(
+        ColourName(name=c["name"], hex=c["hex"], family=c["family"], names=_names(c))
+        for c in raw["colours"]
+    )
+    object_types, genders, families = (
+        tuple(Named(item["name"], _names(item)) for item in raw[key])
+        for key in ("object_types", "genders", "colour_families")
+    )
+    groups: tuple[tuple[Kind, tuple[Named | Category | ColourName, ...]], ...] = (
+        ("object", object_types),
+        ("category", categories),
+        ("colour", colours),
+        ("family", families),
+        ("gender", genders),
+    )
+    titles = {(kind, item.name): item.names for kind, items in groups for item in items}
+    titles["category", raw["abstention"]] = {"en": "Not a garment", "tr": "Giysi değil"}
+    return Taxonomy(
+        version=raw["version"],
+        abstention=raw["abstention"],
+        object_types=object_types,
+        categories=categories,
+        genders=genders,
+        colour_families=families,
+        colours=colours,
+        label_order=(*(c.name for c in categories if c.trained), raw["abstention"]),
+        _categories={c.name: c for c in categories},
+        _titles=titles,
+    )
+
+
+@cache
+def load_labels(data_set: Literal["fpi", "clothing", "ccp"]) -> LabelMap:
+    """The hand-reviewed meaning of a data set's category labels."""
+    raw = _read("labels.toml")
+    meanings = {label: _meaning(value) for label, value in raw[data_set].items()}
+    rules = tuple(
+        _NameRule(rule["label"], re.compile(rule["pattern"]), rule["category"])
+        for rule in raw.get(f"{data_set}_names", ())
+    )
+    return LabelMap(meanings, rules)
+
+
+@cache
+def load_colour_labels() -> LabelMap:
+    """fpi's base_colour → colour family."""
+    return LabelMap({k: _meaning(v) for k, v in _read("labels.toml")["fpi_colours"].items()})
+
+
+@cache
+def load_gender_labels() -> LabelMap:
+    """fpi's gender → gender of the taxonomy."""
+    return LabelMap({k: _meaning(v) for k, v in _read("labels.toml")["fpi_genders"].items()})
+
+
+def _meaning(value: str | list[str] | dict[str, str]) -> Meaning:
+    if isinstance(value, dict):
+        return Meaning((), ignored_because=value["ignore"])
+    return Meaning((value,)) if isinstance(value, str) else Meaning(tuple(value))
+
+
+def _names(item: dict[str, Any]) -> dict[str, str]:
+    return {language: item[language] for language in ("en", "tr")}
+
+
+def _read(name: str) -> dict[str, Any]:
+    with (_DATA / name).open("rb") as file:
+        return tomllib.load(file)
