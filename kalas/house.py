@@ -1,0 +1,118 @@
+"""What the house on one machine consists of, and how it starts."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import httpx
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.db import connections
+
+from kalas import health, static_build
+from kalas.lib import embedded_postgres, local_secrets
+from kalas.lib.supervisor import Program, Supervisor
+
+HOST = "127.0.0.1"
+READY_TIMEOUT_S = 180
+# What a page sends over its socket is tiny; a larger message is somebody trying something.
+SOCKET_MESSAGE_MAX_BYTES = 16 * 1024
+
+
+def start(house: Supervisor, *, port: int) -> None:
+    """Start everything and return when it is ready; raises NotReadyError."""
+    # The engine takes longest, so it goes first; it needs nobody else.
+    if "INFERENCE_URL" not in os.environ:
+        house.start(_engine())
+    if settings.EMBEDDED_POSTGRES:
+        embedded_postgres.stop(settings.VAR / "postgres")  # one that a command left running
+        house.start(_postgres())
+        house.wait_until_ready("postgres", timeout_s=READY_TIMEOUT_S)
+    call_command("setup_database")
+    house.start(_jobs())
+    static_build.build(stamp=settings.VAR / "run" / "static.sha256")
+    if "load_demo" in get_commands():
+        call_command("load_demo")
+    connections.close_all()
+    house.start(_web(port))
+    house.wait_until_ready(timeout_s=READY_TIMEOUT_S)
+
+
+def describe(*, port: int) -> Iterable[str]:
+    """What a person wants to read when everything runs."""
+    yield f"Kalas is at http://{HOST}:{port}/ (this machine only); Ctrl-C stops it."
+    if "load_demo" in get_commands():
+        password = local_secrets.read_or_make(
+            path=settings.VAR / "secrets.json", name="demo_password"
+        )
+        yield f"Demo log-in: {settings.DEMO_EMAIL}   password: {password}"
+
+
+def _postgres() -> Program:
+    folder = settings.VAR / "postgres"
+    command = embedded_postgres.server_command(folder)
+    return Program(
+        name="postgres",
+        arguments=command.arguments,
+        user=command.user,
+        cwd=command.cwd,
+        prepare=partial(embedded_postgres.prepare, folder),
+        is_ready=partial(embedded_postgres.is_ready, folder),
+        stop_signal=signal.SIGINT,
+        orphan_signal=signal.SIGINT,
+        grace_s=30,
+    )
+
+
+def _engine() -> Program:
+    return _python("engine", "manage.py", "run_inference", is_ready=_is_engine_ready)
+
+
+def _jobs() -> Program:
+    return _python("jobs", "manage.py", "run_jobs", is_ready=lambda: True, grace_s=25)
+
+
+def _web(port: int) -> Program:
+    address = f"http://{HOST}:{port}"
+    return _python(
+        "web",
+        *("-m", "daphne", "--bind", HOST, "--port", str(port), "--verbosity", "0"),
+        *("--websocket-max-message-size", str(SOCKET_MESSAGE_MAX_BYTES)),
+        *("--no-server-name", "kalas.asgi:application"),
+        is_ready=partial(_answers_ok, f"{address}/readyz"),
+        environment={"PUBLIC_URL": os.environ.get("PUBLIC_URL", address)},
+    )
+
+
+def _python(
+    name: str,
+    *arguments: str,
+    is_ready: Callable[[], bool],
+    environment: dict[str, str] | None = None,
+    grace_s: float = 15,
+) -> Program:
+    return Program(
+        name=name,
+        arguments=[sys.executable, *arguments],
+        cwd=settings.BASE_DIR,
+        environment={"PYTHONUNBUFFERED": "1", **(environment or {})},
+        is_ready=is_ready,
+        grace_s=grace_s,
+    )
+
+
+def _is_engine_ready() -> bool:
+    try:
+        health.check_engine()
+    except health.NotReady:
+        return False
+    return True
+
+
+def _answers_ok(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=10, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
