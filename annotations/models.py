@@ -1,51 +1,86 @@
 import uuid
-from typing import ClassVar, Self
+from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
 from accounts.models import Tenant
 from inference.contract import Box
 
+M = TypeVar("M", bound=models.Model)
 
-class TenantQuerySet(models.QuerySet[models.Model]):
+
+class TenantQuerySet(models.QuerySet[M]):
+    """Rows that belong to a shop by a column of their own."""
+
     def for_tenant(self, tenant: Tenant) -> Self:
         return self.filter(tenant=tenant)
 
 
+class FashionImageQuerySet(TenantQuerySet["FashionImage"]):
+    def demo(self) -> Self:
+        return self.filter(source=FashionImage.Source.DEMO)
+
+
 class FashionImage(models.Model):
-    """One photo of a shop: upright, without metadata, as the engine and the pages see it."""
+    """One photo of a shop: upright, sRGB, without metadata, as the engine and the pages see it."""
 
     class Source(models.TextChoices):
         UPLOAD = "upload", _("Upload")
         DEMO = "demo", _("Demo")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="images")
-    file = models.FileField(upload_to="", max_length=200, editable=False)
-    thumbnail = models.FileField(upload_to="", max_length=200, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="images", verbose_name=_("shop")
+    )
+    file = models.FileField(_("file"), upload_to="", max_length=200, editable=False)
+    thumbnail = models.FileField(_("thumbnail"), upload_to="", max_length=200, editable=False)
     name = models.CharField(_("file name"), max_length=200)
-    sha256 = models.CharField(_("SHA-256 of the stored bytes"), max_length=64, editable=False)
-    width = models.PositiveIntegerField(_("width, px"))
-    height = models.PositiveIntegerField(_("height, px"))
-    bytes = models.PositiveIntegerField(_("size, bytes"))
+    sha256 = models.CharField(_("SHA-256 of the stored photo"), max_length=64, editable=False)
+    upload_sha256 = models.CharField(
+        _("SHA-256 of the uploaded file"), max_length=64, editable=False
+    )
+    width = models.PositiveIntegerField(_("width, px"), editable=False)
+    height = models.PositiveIntegerField(_("height, px"), editable=False)
+    bytes = models.PositiveIntegerField(_("size, bytes"), editable=False)
     source = models.CharField(_("source"), max_length=16, choices=Source, default=Source.UPLOAD)
     uploaded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("uploaded by"),
     )
-    created_at = models.DateTimeField(_("added"), auto_now_add=True)
+    created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
 
-    objects: ClassVar[models.Manager["FashionImage"]] = TenantQuerySet.as_manager()  # type: ignore[assignment]
+    objects = FashionImageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("photo")
         verbose_name_plural = _("photos")
         indexes = [models.Index(fields=["tenant", "-created_at"], name="image_by_tenant_newest")]
+        constraints = [
+            # The same file twice in a shop is the same photo, also when two uploads race.
+            models.UniqueConstraint(
+                fields=["tenant", "upload_sha256"], name="image_once_per_tenant"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class AnnotationQuerySet(TenantQuerySet["Annotation"]):
+    def pending(self) -> Self:
+        return self.filter(state=Annotation.State.PENDING)
+
+    def in_line(self) -> Self:
+        """Waiting ones in the order in which the engine gets them."""
+        return self.pending().order_by("-priority", "created_at", "id")
 
 
 class Annotation(models.Model):
@@ -57,27 +92,47 @@ class Annotation(models.Model):
         ABSTAINED = "abstained", _("No answer")
         FAILED = "failed", _("Failed")
 
+    class Priority(models.IntegerChoices):
+        """Of the job: the larger goes first."""
+
+        BULK = 0, _("Bulk")
+        CROP = 10, _("Crop")
+        UPLOAD = 20, _("Upload")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="annotations")
-    image = models.ForeignKey(FashionImage, models.CASCADE, related_name="annotations")
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="annotations", verbose_name=_("shop")
+    )
+    image = models.ForeignKey(
+        FashionImage, models.CASCADE, related_name="annotations", verbose_name=_("photo")
+    )
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
     needs_review = models.BooleanField(_("needs review"), default=False)
+    priority = models.SmallIntegerField(_("priority"), choices=Priority, default=Priority.UPLOAD)
     crop = models.JSONField(
         _("crop"), null=True, blank=True, help_text=_("[left, top, right, bottom] in pixels")
     )
     abstained = models.CharField(_("no answer because"), max_length=16, blank=True)
     error = models.CharField(_("failed because"), max_length=300, blank=True)
+    faults = models.PositiveSmallIntegerField(
+        _("faults"), default=0, help_text=_("How often the engine broke while it had this photo.")
+    )
     model_name = models.CharField(_("model"), max_length=60, blank=True)
     model_version = models.CharField(_("model version"), max_length=20, blank=True)
     taxonomy = models.CharField(_("taxonomy"), max_length=20, blank=True)
     timings_ms = models.JSONField(_("timings, ms"), default=dict, blank=True)
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
     )
-    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    created_at = models.DateTimeField(_("requested"), default=timezone.now, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
-    objects: ClassVar[models.Manager["Annotation"]] = TenantQuerySet.as_manager()  # type: ignore[assignment]
+    objects = AnnotationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("annotation")
@@ -85,8 +140,16 @@ class Annotation(models.Model):
         indexes = [
             models.Index(fields=["tenant", "-created_at"], name="annotation_by_tenant_newest"),
             models.Index(
-                fields=["tenant", "state"],
-                name="annotation_pending",
+                fields=["tenant", "state", "-created_at"], name="annotation_by_tenant_state"
+            ),
+            models.Index(
+                fields=["tenant", "-created_at"],
+                name="annotation_to_review",
+                condition=models.Q(needs_review=True),
+            ),
+            models.Index(
+                fields=["-priority", "created_at", "id"],
+                name="annotation_in_line",
                 condition=models.Q(state="pending"),
             ),
         ]
@@ -99,22 +162,44 @@ class Annotation(models.Model):
                 condition=models.Q(state="pending") | models.Q(finished_at__isnull=False),
                 name="annotation_finished_has_time",
             ),
+            models.CheckConstraint(
+                condition=models.Q(needs_review=False) | models.Q(state="done"),
+                name="annotation_review_when_done",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.image} ({self.state})"
+        return f"{self.image} ({self.get_state_display()})"
 
     @property
     def crop_box(self) -> Box | None:
         return Box(*self.crop) if self.crop else None
 
+    @property
+    def is_pending(self) -> bool:
+        return self.state == self.State.PENDING
+
+
+class GarmentQuerySet(models.QuerySet["Garment"]):
+    def for_tenant(self, tenant: Tenant) -> Self:
+        return self.filter(annotation__tenant=tenant)
+
 
 class Garment(models.Model):
     """A garment that was found: box in source pixels (right, bottom exclusive) and category."""
 
+    class ObjectType(models.TextChoices):
+        UPPER_BODY = "upper-body", _("Upper body")
+        LOWER_BODY = "lower-body", _("Lower body")
+        FULL_BODY = "full-body", _("Full body")
+        FOOTWEAR = "footwear", _("Footwear")
+        ACCESSORY = "accessory", _("Accessory")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="garments")
-    object_type = models.CharField(_("object"), max_length=20)
+    annotation = models.ForeignKey(
+        Annotation, models.CASCADE, related_name="garments", verbose_name=_("annotation")
+    )
+    object_type = models.CharField(_("object"), max_length=20, choices=ObjectType)
     confidence = models.FloatField(_("confidence of the box"))
     primary = models.BooleanField(_("main garment"), default=False)
     left = models.PositiveIntegerField()
@@ -125,6 +210,8 @@ class Garment(models.Model):
     category_confidence = models.FloatField(_("confidence"))
     alternatives = models.JSONField(_("alternatives"), default=list, blank=True)
     embedding = VectorField(null=True, blank=True, editable=False)
+
+    objects = GarmentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("garment")
@@ -139,7 +226,10 @@ class Garment(models.Model):
                 name="garment_confidence_is_probability",
             ),
         ]
-        indexes = [models.Index(fields=["category"], name="garment_by_category")]
+        indexes = [
+            models.Index(fields=["category"], name="garment_by_category"),
+            models.Index(fields=["object_type"], name="garment_by_object"),
+        ]
 
     def __str__(self) -> str:
         return self.category
@@ -157,7 +247,9 @@ class Label(models.Model):
         HUMAN = "human", _("Person")
         STORE = "store", _("Store")
 
-    garment = models.ForeignKey(Garment, models.CASCADE, related_name="labels")
+    garment = models.ForeignKey(
+        Garment, models.CASCADE, related_name="labels", verbose_name=_("garment")
+    )
     key = models.CharField(_("attribute"), max_length=40)
     name = models.CharField(_("value"), max_length=60)
     confidence = models.FloatField(_("confidence"))
@@ -167,7 +259,9 @@ class Label(models.Model):
         verbose_name = _("label")
         verbose_name_plural = _("labels")
         constraints = [
-            models.UniqueConstraint(fields=["garment", "key", "name"], name="label_once_per_garment")
+            models.UniqueConstraint(
+                fields=["garment", "key", "name"], name="label_once_per_garment"
+            )
         ]
 
     def __str__(self) -> str:
@@ -177,8 +271,10 @@ class Label(models.Model):
 class Colour(models.Model):
     """A named colour of a garment and its share (0 to 1) of the garment's pixels."""
 
-    garment = models.ForeignKey(Garment, models.CASCADE, related_name="colours")
-    position = models.PositiveSmallIntegerField()
+    garment = models.ForeignKey(
+        Garment, models.CASCADE, related_name="colours", verbose_name=_("garment")
+    )
+    position = models.PositiveSmallIntegerField(_("position"))
     name = models.CharField(_("colour"), max_length=40)
     hex = models.CharField(_("hex"), max_length=7)
     share = models.FloatField(_("share"))
@@ -187,11 +283,35 @@ class Colour(models.Model):
         verbose_name = _("colour")
         verbose_name_plural = _("colours")
         constraints = [
-            models.UniqueConstraint(fields=["garment", "position"], name="colour_once_per_position"),
+            models.UniqueConstraint(
+                fields=["garment", "position"], name="colour_once_per_position"
+            ),
             models.CheckConstraint(
                 condition=models.Q(share__gt=0, share__lte=1), name="colour_share_is_part"
             ),
+            # It becomes an attribute of an SVG element.
+            models.CheckConstraint(
+                condition=models.Q(hex__regex=r"^#[0-9a-f]{6}$"), name="colour_hex"
+            ),
         ]
+        indexes = [models.Index(fields=["name"], name="colour_by_name")]
 
     def __str__(self) -> str:
         return self.name
+
+
+class DemoShop(models.Model):
+    """That the demo photos were loaded into this shop, also after somebody removed them."""
+
+    tenant = models.OneToOneField(
+        Tenant, models.CASCADE, primary_key=True, related_name="demo", verbose_name=_("shop")
+    )
+    loaded_at = models.DateTimeField(_("loaded"))
+    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("demo shop")
+        verbose_name_plural = _("demo shops")
+
+    def __str__(self) -> str:
+        return str(self.tenant)

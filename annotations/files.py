@@ -1,0 +1,87 @@
+"""The photos' files in the storage: named by ids only, written before their row, removed after it."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from accounts.models import Tenant
+from annotations.models import FashionImage
+from annotations.photos import Photo
+
+logger = logging.getLogger(__name__)
+
+# Longer than any upload's transaction: what is older and has no row was left behind by a crash.
+ORPHAN_AGE = timedelta(hours=1)
+_CHUNK = 500
+
+
+@contextmanager
+def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[tuple[str, str]]:
+    """Write photo and thumbnail and give their names; remove both if the block raises."""
+    names = (
+        f"{tenant.id}/{image_id}.{photo.extension}",
+        f"{tenant.id}/{image_id}-thumbnail.webp",
+    )
+    try:
+        for name, data in zip(names, (photo.data, photo.thumbnail), strict=True):
+            default_storage.save(name, ContentFile(data))
+        yield names
+    except BaseException:
+        remove_files(names)
+        raise
+
+
+def read_photo(image: FashionImage) -> bytes:
+    """Raises FileNotFoundError."""
+    with default_storage.open(image.file.name, "rb") as file:
+        data: bytes = file.read()
+    return data
+
+
+def remove_files(names: Iterable[str]) -> None:
+    """Remove what is there; a storage that fails leaves orphans for the sweep."""
+    for name in names:
+        try:
+            default_storage.delete(name)
+        except Exception:  # noqa: BLE001 - whatever a storage raises, the rows are gone already
+            logger.warning("The file %s could not be removed", name, exc_info=True)
+
+
+def sweep_orphans(*, now: datetime) -> int:
+    """Remove files that have no row and are older than an hour; return how many."""
+    removed = 0
+    folders, _files = default_storage.listdir("")
+    for folder in filter(_is_uuid, folders):
+        _folders, files = default_storage.listdir(folder)
+        names = [f"{folder}/{name}" for name in files]
+        for start in range(0, len(names), _CHUNK):
+            orphans = _find_orphans(names[start : start + _CHUNK], older_than=now - ORPHAN_AGE)
+            remove_files(orphans)
+            removed += len(orphans)
+    return removed
+
+
+def _find_orphans(names: list[str], *, older_than: datetime) -> list[str]:
+    rows = FashionImage.objects.filter(file__in=names).values_list("file", flat=True)
+    photos = set(rows)
+    thumbnails = set(
+        FashionImage.objects.filter(thumbnail__in=names).values_list("thumbnail", flat=True)
+    )
+    return [
+        name
+        for name in names
+        if name not in photos | thumbnails and default_storage.get_modified_time(name) < older_than
+    ]
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True

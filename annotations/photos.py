@@ -1,0 +1,257 @@
+"""From an uploaded file to the photo that is stored, or to the reason why it is refused.
+
+Everything is decoded once within limits and encoded anew, so that what a shop keeps and what
+browsers get was written by us: upright, sRGB, 8 bits, without metadata.
+"""
+
+import hashlib
+import os
+import struct
+import threading
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+MIN_SIDE = 8
+THUMBNAIL_SIDE = 400
+# Sources without loss stay so while they are small: drawings and cut-outs suffer most from JPEG.
+LOSSLESS_FORMATS = ("PNG", "GIF", "BMP")
+LOSSLESS_PIXELS = 2_000_000
+LONGEST_JPEG_SIDE = 65_000
+LONGEST_NAME = 200
+
+# A 50 MP photo takes about 500 MB while it is turned and converted: only so many at once.
+_decoders = threading.BoundedSemaphore(2)
+
+_DAMAGED = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
+_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+class PhotoRefused(ValueError):
+    """`code` is stable; `detail` tells the person who uploads what to do, in their language."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Upload(Protocol):
+    """What is needed of Django's UploadedFile."""
+
+    name: str | None
+    size: int | None
+
+    def read(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A checked photo, ready to be stored; `extension` is the one of `data`."""
+
+    data: bytes
+    extension: str
+    thumbnail: bytes
+    width: int
+    height: int
+    upload_sha256: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def read_upload(upload: Upload) -> bytes:
+    """The bytes of an uploaded file; raises PhotoRefused for an empty or too large one."""
+    if upload.size and upload.size > settings.UPLOAD_MAX_BYTES:
+        raise _too_large()
+    return upload.read()
+
+
+def check_photo(data: bytes) -> Photo:
+    """Decode within limits and encode anew; raises PhotoRefused.
+
+    Codes: `empty`, `too-large`, `unsupported-format`, `heic`, `svg`, `too-many-pixels`,
+    `too-small`, `damaged`.
+    """
+    if not data:
+        raise PhotoRefused("empty", _("The file is empty. Choose the photo again."))
+    if len(data) > settings.UPLOAD_MAX_BYTES:
+        raise _too_large()
+    with _decoders, _open(data) as image:
+        _check_size(image)
+        try:
+            image.load()
+            pixels = _to_rgb(_upright(image))
+        except (*_DAMAGED, *_BOMB) as error:
+            raise _damaged() from error
+        lossless = image.format in LOSSLESS_FORMATS
+        stored, extension = _encode(pixels, lossless=lossless)
+        return Photo(
+            data=stored,
+            extension=extension,
+            thumbnail=_encode_thumbnail(pixels),
+            width=pixels.width,
+            height=pixels.height,
+            upload_sha256=hashlib.sha256(data).hexdigest(),
+        )
+
+
+def clean_name(name: str | None) -> str:
+    """The file's name for people to read: no folders, no control or direction characters."""
+    base = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(
+        c for c in unicodedata.normalize("NFC", base) if not unicodedata.category(c).startswith("C")
+    ).strip(" .")
+    stem, extension = os.path.splitext(visible)
+    if len(extension) > 10:
+        stem, extension = visible, ""
+    return stem[: LONGEST_NAME - len(extension)] + extension if visible else _("photo")
+
+
+def _open(data: bytes) -> Image.Image:
+    """Raises PhotoRefused."""
+    try:
+        return Image.open(BytesIO(data), formats=FORMATS)
+    except _BOMB as error:
+        raise _too_many_pixels() from error
+    except UnidentifiedImageError as error:
+        raise _unsupported(data) from error
+    except _DAMAGED as error:
+        raise _damaged() from error
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > settings.UPLOAD_MAX_PIXELS:
+        raise _too_many_pixels(width, height)
+    if min(width, height) < MIN_SIDE:
+        raise PhotoRefused(
+            "too-small",
+            _("The photo is only %(width)d × %(height)d pixels. Choose a larger one.")
+            % {"width": width, "height": height},
+        )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DAMAGED:
+        # Broken metadata is no reason to refuse pixels that decoded well.
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow clips 16-bit grey at 255 when it converts; a photo means the high byte.
+        wide = image.convert("I")
+        return wide.point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        ground = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(ground, layered).convert("RGB")
+    return _to_srgb(image).convert("RGB")
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Colours as the photo's own profile means them; the plain pixels without a usable one."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        target = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, source, target, outputMode="RGB") or image
+    except (ImageCms.PyCMSError, *_DAMAGED):
+        return image
+
+
+def _encode(image: Image.Image, *, lossless: bool) -> tuple[bytes, str]:
+    out = BytesIO()
+    small = image.width * image.height <= LOSSLESS_PIXELS
+    if (lossless and small) or max(image.size) > LONGEST_JPEG_SIDE:
+        _without_metadata(image).save(out, "PNG")
+        return out.getvalue(), "png"
+    _without_metadata(image).save(out, "JPEG", quality=92, subsampling=0)
+    return out.getvalue(), "jpg"
+
+
+def _encode_thumbnail(image: Image.Image) -> bytes:
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    out = BytesIO()
+    _without_metadata(small).save(out, "WEBP", quality=82)
+    return out.getvalue()
+
+
+def _without_metadata(image: Image.Image) -> Image.Image:
+    """Pillow's encoders write what `info` holds (profile, EXIF, comment) unless it is emptied."""
+    image.info = {}
+    return image
+
+
+def _too_large() -> PhotoRefused:
+    return PhotoRefused(
+        "too-large",
+        _("The file is larger than %(limit)d MB. Save it smaller and try again.")
+        % {"limit": settings.UPLOAD_MAX_BYTES // 1024**2},
+    )
+
+
+def _too_many_pixels(width: int = 0, height: int = 0) -> PhotoRefused:
+    limit = settings.UPLOAD_MAX_PIXELS // 1_000_000
+    if not width:
+        return PhotoRefused(
+            "too-many-pixels",
+            _("The photo has far more than %(limit)d megapixels. Save it smaller and try again.")
+            % {"limit": limit},
+        )
+    return PhotoRefused(
+        "too-many-pixels",
+        _(
+            "The photo has %(width)d × %(height)d pixels; %(limit)d megapixels are the limit."
+            " Save it smaller and try again."
+        )
+        % {"width": width, "height": height, "limit": limit},
+    )
+
+
+def _damaged() -> PhotoRefused:
+    return PhotoRefused(
+        "damaged", _("The file is damaged or incomplete. Export or upload the photo again.")
+    )
+
+
+def _unsupported(data: bytes) -> PhotoRefused:
+    if data[4:8] == b"ftyp":
+        return PhotoRefused(
+            "heic",
+            _(
+                "HEIC and AVIF photos can't be read. Save the photo as JPEG; on an iPhone choose"
+                " Settings › Camera › Formats › Most Compatible."
+            ),
+        )
+    if b"<svg" in data[:2048].lower():
+        return PhotoRefused("svg", _("SVG is a drawing, not a photo. Export it as PNG or JPEG."))
+    return PhotoRefused(
+        "unsupported-format", _("This is no JPEG, PNG, WebP, GIF or BMP photo. Choose another.")
+    )
