@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import translation
+from django.utils.encoding import force_bytes
 
 from accounts.models import User
 
@@ -36,8 +37,8 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
 def _fernet() -> MultiFernet:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([Fernet(_derive_key(key)) for key in keys])
+    return MultiFernet([Fernet(_derive_key(force_bytes(key))) for key in keys])
 
 
-def _derive_key(secret: str) -> bytes:
-    return base64.urlsafe_b64encode(hashlib.sha256(b"kalas.mfa:" + secret.encode()).digest())
+def _derive_key(secret: bytes) -> bytes:
+    return base64.urlsafe_b64encode(hashlib.sha256(b"kalas.mfa:" + secret).digest())

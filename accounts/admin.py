@@ -59,8 +59,8 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     inlines = [MembershipInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        members = Count("memberships", distinct=True)
-        return super().get_queryset(request).annotate(member_count=members)
+        tenants: QuerySet[Tenant] = super().get_queryset(request)
+        return tenants.annotate(member_count=Count("memberships", distinct=True))
 
     @admin.display(description=_("members"), ordering="member_count")
     def count_members(self, tenant: Any) -> int:

@@ -22,7 +22,7 @@ def user_required(
     """Strangers log in first."""
 
     @wraps(view)
-    def check(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def check(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return _send_to_login(request)
         return view(cast(UserRequest, request), *args, **kwargs)
@@ -36,7 +36,7 @@ def tenant_required(
     """Strangers log in first; a user without a shop makes one or waits for an invitation."""
 
     @wraps(view)
-    def check(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def check(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return _send_to_login(request)
         if cast(ShopRequest, request).tenant is None:
@@ -55,7 +55,7 @@ def role_required(
         view: Callable[Concatenate[TenantRequest, P], HttpResponseBase],
     ) -> View[P]:
         @wraps(view)
-        def check(request: TenantRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def check(request: TenantRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.membership.role not in roles:
                 names = ", ".join(str(role.label) for role in roles)
                 raise PermissionDenied(_("In this shop only these roles can do that: %s.") % names)

@@ -21,6 +21,8 @@ class SignupShopForm(SignupForm):  # type: ignore[misc]
     invited address: the link, which only went there, already proves that it is theirs.
     """
 
+    fields: dict[str, forms.Field]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.invitation: Invitation | None = invited.recall(context.request, now=timezone.now())

@@ -55,7 +55,8 @@ def find_open_invitation(*, invitation_id: str | UUID | None, now: datetime) -> 
 
 def owns_email(*, user: User, email: str) -> bool:
     """Whether the user has proved that this address is theirs."""
-    return EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists()
+    proved = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True)
+    return bool(proved.exists())
 
 
 def _invitations_of(tenant: Tenant) -> InvitationQuerySet:

@@ -30,7 +30,7 @@ def answers_refusals(
     """Turns what a service refuses into a 404, the 403 page or a message on the members page."""
 
     @wraps(view)
-    def answer(request: TenantRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def answer(request: TenantRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except ObjectDoesNotExist as error:

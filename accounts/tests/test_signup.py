@@ -34,7 +34,7 @@ def confirm_password(client):
 
 
 def mailed_link():
-    return re.search(r"https?://\S+", mail.outbox[-1].body).group()
+    return re.findall(r"https?://\S+", str(mail.outbox[-1].body))[0]
 
 
 def test_signing_up_makes_the_shop_and_its_owner(client):
