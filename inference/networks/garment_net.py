@@ -1,0 +1,129 @@
+"""The network of kalas-mini: a small residual trunk, one embedding, linear heads on it.
+
+Convolutions, batch norm, ReLU, average pooling and matrix products only: every part folds,
+exports to ONNX and runs well on a CPU without depthwise tricks. Residual blocks after He et al.
+2016 with the pooled shortcuts of ResNet-D (He et al. 2019).
+"""
+
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+EMBEDDING_SIZE = 256
+MEAN = (0.72, 0.69, 0.68)
+STD = (0.29, 0.30, 0.30)
+"""Of the training photos' pixels, red, green, blue, 0 to 1."""
+
+
+class Answer(NamedTuple):
+    """What the network says about a batch of N crops; logits are unnormalised."""
+
+    category: Tensor
+    """(N, number of labels) in the taxonomy's label order, divided by the temperature."""
+    embedding: Tensor
+    """(N, 256), L2-normalised."""
+    colour: Tensor
+    """(N, number of colour families)."""
+    gender: Tensor
+    """(N, number of genders)."""
+
+
+class GarmentNet(nn.Module):
+    """float32 (N, 3, H, W), RGB, as `normalise` gives it → Answer.
+
+    Any H and W of at least 32; trained on portrait crops of 3:4.
+    """
+
+    def __init__(
+        self,
+        *,
+        labels: int,
+        colours: int,
+        genders: int,
+        widths: tuple[int, ...] = (48, 96, 192, 384),
+        depths: tuple[int, ...] = (1, 2, 2, 1),
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            _convolution(3, 32, stride=2),
+            nn.ReLU(inplace=True),
+            _convolution(32, widths[0], stride=2),
+            nn.ReLU(inplace=True),
+        )
+        blocks: list[nn.Module] = []
+        before = widths[0]
+        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            for index in range(depth):
+                stride = 2 if stage > 0 and index == 0 else 1
+                blocks.append(ResidualBlock(before, width, stride=stride))
+                before = width
+        self.trunk = nn.Sequential(*blocks)
+        self.embed = nn.Linear(before, EMBEDDING_SIZE, bias=False)
+        self.embed_norm = nn.BatchNorm1d(EMBEDDING_SIZE)
+        self.category = nn.Linear(EMBEDDING_SIZE, labels)
+        self.colour = nn.Linear(EMBEDDING_SIZE, colours)
+        self.gender = nn.Linear(EMBEDDING_SIZE, genders)
+        self.temperature: Tensor
+        self.register_buffer("temperature", torch.ones(()))
+        self.apply(_initialise)
+        for block in blocks:
+            # Each block starts as the identity, which lets the learning rate start high.
+            nn.init.zeros_(cast(ResidualBlock, block).last_norm.weight)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 256) embedding before normalisation, which the heads read."""
+        pooled = self.trunk(self.stem(images)).mean(dim=(2, 3))
+        return cast(Tensor, self.embed_norm(self.embed(pooled)))
+
+    def forward(self, images: Tensor) -> Answer:
+        features = self.features(images)
+        return Answer(
+            category=self.category(features) / self.temperature,
+            embedding=functional.normalize(features, dim=1),
+            colour=self.colour(features),
+            gender=self.gender(features),
+        )
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, before: int, width: int, *, stride: int) -> None:
+        super().__init__()
+        self.first = _convolution(before, width, stride=stride)
+        self.last = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.last_norm = nn.BatchNorm2d(width)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or before != width:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride, stride, ceil_mode=True),
+                nn.Conv2d(before, width, 1, bias=False),
+                nn.BatchNorm2d(width),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.last_norm(self.last(functional.relu(self.first(x), inplace=True)))
+        return functional.relu(inner + self.shortcut(x), inplace=True)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """uint8 (N, 3, H, W) RGB → the float32 that GarmentNet reads, on the same device."""
+    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    return (images.float() / 255 - mean) / std
+
+
+def _convolution(before: int, width: int, *, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, width, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+    )
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
