@@ -1,4 +1,4 @@
-"""What Kalas can say about a garment: object types, categories, colour names and the data sets' labels.
+"""What Kalas can say about a garment, and what the data sets' labels mean in these words.
 
 Pure data without torch or Django: the web process, the engine and training share it.
 """
@@ -49,7 +49,10 @@ class ColourName:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a data set's label means: any of `categories` is a right answer, or the reason to leave it out."""
+    """What a data set's label means.
+
+    Any of `categories` is a right answer; if there is none, the reason to leave the photo out.
+    """
 
     categories: tuple[str, ...]
     ignored_because: str = ""
@@ -85,16 +88,16 @@ class Taxonomy:
             raise UnknownLabel(name) from error
 
     def title(self, kind: Kind, name: str, language: str) -> str:
-        """The name to show, in English where the language has none; the bare name if it is not ours."""
+        """The name to show: English where the language has none, as it is where it is not ours."""
         names = self._titles.get((kind, name))
         if names is None:
             return name
-        return names.get(language.split("-")[0], names["en"])
+        return names.get(language.partition("-")[0], names["en"])
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """Every label of one data set → its meaning, refined by the product's name where that says more."""
+    """Every label of one data set → its meaning, which the product's name can refine."""
 
     meanings: dict[str, Meaning]
     rules: tuple[_NameRule, ...] = ()
@@ -139,7 +142,9 @@ def load() -> Taxonomy:
         ("family", families),
         ("gender", genders),
     )
-    titles = {(kind, item.name): item.names for kind, items in groups for item in items}
+    titles: dict[tuple[str, str], dict[str, str]] = {
+        (kind, item.name): item.names for kind, items in groups for item in items
+    }
     titles["category", raw["abstention"]] = {"en": "Not a garment", "tr": "Giysi değil"}
     return Taxonomy(
         version=raw["version"],

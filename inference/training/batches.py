@@ -1,0 +1,107 @@
+"""Which photos a training step sees: a function of seed, epoch and step, so that runs resume."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inference.preprocess import Pixels
+from inference.training.augment import augment
+from inference.training.samples import NONE, Sample, accepts_matrix
+
+_RARE = 300
+"""Categories with fewer photos are shown more often, up to `_MOST_REPEATS` times."""
+_MOST_REPEATS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    images: Tensor
+    """uint8 (N, 3, H, W), channels last in memory."""
+    accepts: Tensor
+    """bool (N, labels)."""
+    colour: Tensor
+    gender: Tensor
+    article: Tensor
+    """int64 (N,), -1 where the photo has no such label."""
+
+
+class TrainingSet:
+    def __init__(
+        self,
+        samples: list[Sample],
+        *,
+        repeats: list[float],
+        articles: list[str],
+        backgrounds: list[Pixels],
+        seed: int,
+    ) -> None:
+        self._samples = samples
+        self._repeats = np.array(repeats) * _rarity(samples)
+        self._backgrounds = backgrounds
+        self._seed = seed
+        self._accepts = accepts_matrix(samples)
+        self._colour = np.array([s.colour for s in samples])
+        self._gender = np.array([s.gender for s in samples])
+        index = {article: i for i, article in enumerate(articles)}
+        self._article = np.array([index.get(s.article, NONE) for s in samples])
+
+    def steps(self, *, batch_size: int) -> int:
+        """Full batches in an epoch; the same for every epoch."""
+        return int(self._repeats.sum()) // batch_size
+
+    def batches(
+        self, *, epoch: int, size: tuple[int, int], batch_size: int, first: int = 0
+    ) -> Iterator[Batch]:
+        """The epoch's batches from step `first` on; each is made while the one before is used."""
+        order = self._order(epoch)
+        last = self.steps(batch_size=batch_size)
+
+        def make(step: int) -> Batch:
+            rng = np.random.default_rng([self._seed, epoch, step])
+            return self._batch(order[step * batch_size : (step + 1) * batch_size], size, rng)
+
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            ahead = deque(pool.submit(make, step) for step in range(first, min(first + 2, last)))
+            for step in range(first, last):
+                batch = ahead.popleft().result()
+                if step + 2 < last:
+                    ahead.append(pool.submit(make, step + 2))
+                yield batch
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """Each sample as often as its repeats say; a fraction is the chance of one more."""
+        rng = np.random.default_rng([self._seed, epoch])
+        total = int(self._repeats.sum())
+        # Systematic sampling: exact numbers on average and exactly `total` of them.
+        edges = np.cumsum(self._repeats)
+        points = (np.arange(total) + rng.random()) * (edges[-1] / total)
+        chosen = np.searchsorted(edges, points, side="right").clip(max=len(edges) - 1)
+        return np.asarray(rng.permutation(chosen), dtype=np.int64)
+
+    def _batch(
+        self, chosen: NDArray[np.int64], size: tuple[int, int], rng: np.random.Generator
+    ) -> Batch:
+        views = [
+            augment(self._samples[i].image, size=size, backgrounds=self._backgrounds, rng=rng)
+            for i in chosen
+        ]
+        return Batch(
+            images=torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2),
+            accepts=torch.from_numpy(self._accepts[chosen]),
+            colour=torch.from_numpy(self._colour[chosen]),
+            gender=torch.from_numpy(self._gender[chosen]),
+            article=torch.from_numpy(self._article[chosen]),
+        )
+
+
+def _rarity(samples: list[Sample]) -> NDArray[np.float64]:
+    """√(300 / photos of the category) where that is more than one."""
+    counts = Counter(sample.accepts for sample in samples)
+    repeats = np.array([(_RARE / counts[sample.accepts]) ** 0.5 for sample in samples])
+    return repeats.clip(1.0, _MOST_REPEATS)

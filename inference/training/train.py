@@ -1,0 +1,37 @@
+"""`python -m inference.training.train`: the training run without Django."""
+
+import argparse
+from pathlib import Path
+
+from inference.training.config import read_config
+from inference.training.loop import Say, train
+from kalas.lib.malloc import tune_allocator
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, help="a file of training/configs")
+    parser.add_argument("--data", type=Path, required=True, help="folder with *-train.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints and weights go here")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train a model from random weights.")
+    add_arguments(parser)
+    run(parser.parse_args(), lambda line: print(line, flush=True))
+
+
+def run(options: argparse.Namespace, say: Say) -> None:
+    tune_allocator()
+    weights = train(
+        read_config(options.config),
+        data=options.data,
+        out=options.out,
+        resume=options.resume,
+        say=say,
+    )
+    say(f"weights: {weights}")
+
+
+if __name__ == "__main__":
+    main()
