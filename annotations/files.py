@@ -1,4 +1,4 @@
-"""The photos' files in the storage: named by ids only, written before their row, removed after it."""
+"""The photos' files: named by ids only, written before their row, removed after it."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[t
 
 def read_photo(image: FashionImage) -> bytes:
     """Raises FileNotFoundError."""
-    with default_storage.open(image.file.name, "rb") as file:
+    with default_storage.open(str(image.file.name), "rb") as file:
         data: bytes = file.read()
     return data
 
@@ -48,7 +48,7 @@ def remove_files(names: Iterable[str]) -> None:
     for name in names:
         try:
             default_storage.delete(name)
-        except Exception:  # noqa: BLE001 - whatever a storage raises, the rows are gone already
+        except Exception:
             logger.warning("The file %s could not be removed", name, exc_info=True)
 
 

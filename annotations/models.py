@@ -152,6 +152,7 @@ class Annotation(models.Model):
                 name="annotation_in_line",
                 condition=models.Q(state="pending"),
             ),
+            models.Index(fields=["tenant", "-finished_at"], name="annotation_by_tenant_answered"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -301,12 +302,12 @@ class Colour(models.Model):
 
 
 class DemoShop(models.Model):
-    """That the demo photos were loaded into this shop, also after somebody removed them."""
+    """The shop that got the demo photos; kept when they are removed, so that they stay away."""
 
     tenant = models.OneToOneField(
         Tenant, models.CASCADE, primary_key=True, related_name="demo", verbose_name=_("shop")
     )
-    loaded_at = models.DateTimeField(_("loaded"))
+    loaded_at = models.DateTimeField(_("loaded"), null=True, blank=True)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
 
     class Meta:

@@ -56,8 +56,11 @@ class PhotoRefused(ValueError):
 class Upload(Protocol):
     """What is needed of Django's UploadedFile."""
 
-    name: str | None
-    size: int | None
+    @property
+    def name(self) -> str | None: ...
+
+    @property
+    def size(self) -> int | None: ...
 
     def read(self) -> bytes: ...
 

@@ -1,0 +1,68 @@
+"""Hints to the open pages of a shop: something changed, fetch it anew."""
+
+import asyncio
+import logging
+from functools import partial
+from typing import Literal, TypedDict
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from accounts.models import Membership, Tenant
+from annotations.models import Annotation
+
+logger = logging.getLogger(__name__)
+
+HintType = Literal["annotation", "membership"]
+SEND_TIMEOUT_S = 3.0
+
+
+class Hint(TypedDict):
+    type: HintType
+    id: str
+    state: str
+
+
+def group_of(tenant_id: UUID) -> str:
+    return f"tenant.{tenant_id.hex}"
+
+
+def announce_annotation(annotation: Annotation) -> None:
+    """Tell the shop's pages after commit that this annotation is new or has changed."""
+    hint = Hint(type="annotation", id=str(annotation.id), state=annotation.state)
+    _announce(annotation.tenant_id, hint)
+
+
+def announce_gone(tenant: Tenant, annotation_id: UUID) -> None:
+    """Tell the shop's pages after commit that an annotation was deleted."""
+    _announce(tenant.id, Hint(type="annotation", id=str(annotation_id), state="gone"))
+
+
+@receiver(post_delete, sender=Membership)
+def announce_removed_member(sender: type[Membership], instance: Membership, **_: object) -> None:
+    """Let the shop's sockets check after commit whether their users still belong to it."""
+    _announce(instance.tenant_id, Hint(type="membership", id="", state=""))
+
+
+def _announce(tenant_id: UUID, hint: Hint) -> None:
+    # Robust: a channel layer that is down must not fail the write that is announced. Pages have
+    # a slow poll as their net.
+    transaction.on_commit(partial(_send, tenant_id, hint), robust=True)
+
+
+def _send(tenant_id: UUID, hint: Hint) -> None:
+    try:
+        async_to_sync(_send_hint)(tenant_id, hint)
+    except TimeoutError:
+        logger.warning("The channel layer did not take a hint in %s s", SEND_TIMEOUT_S)
+
+
+async def _send_hint(tenant_id: UUID, hint: Hint) -> None:
+    layer = get_channel_layer()
+    if layer is not None:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await layer.group_send(group_of(tenant_id), {"type": "forward.hint", "hint": hint})

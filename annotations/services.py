@@ -1,0 +1,299 @@
+"""Every write of photos and annotations."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import Tenant, User
+from annotations import files, jobs, live
+from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
+from annotations.photos import Photo
+from inference.contract import AnnotationResult, Box
+from inference.contract import Garment as FoundGarment
+
+# A box smaller than this shows nothing a model could name.
+MIN_CROP_SIDE = 8
+
+
+class CropRefused(ValueError):
+    """The box lies outside of the photo or is too small; the message says what to do."""
+
+
+class StillWaiting(Exception):
+    """The annotation has not been made yet, so it can't be asked for again."""
+
+
+def store_photo(
+    *,
+    tenant: Tenant,
+    photo: Photo,
+    name: str,
+    uploaded_by: User | None,
+    now: datetime,
+    source: FashionImage.Source = FashionImage.Source.UPLOAD,
+    priority: Annotation.Priority = Annotation.Priority.UPLOAD,
+) -> tuple[Annotation, bool]:
+    """Store a photo and ask for its annotation, all or nothing.
+
+    A file that the shop has already is not stored again: the answer is the annotation of the
+    photo that is there, and False.
+    """
+    if same := _find_same_image(tenant=tenant, photo=photo):
+        return _newest_annotation(image=same, requested_by=uploaded_by, now=now), False
+    try:
+        return _store_new_photo(
+            tenant=tenant,
+            photo=photo,
+            name=name,
+            uploaded_by=uploaded_by,
+            now=now,
+            source=source,
+            priority=priority,
+        ), True
+    except IntegrityError:
+        # The same file came twice at the same moment, and the other upload was first.
+        if same := _find_same_image(tenant=tenant, photo=photo):
+            return _newest_annotation(image=same, requested_by=uploaded_by, now=now), False
+        raise
+
+
+def request_annotation(
+    *,
+    image: FashionImage,
+    requested_by: User | None,
+    now: datetime,
+    crop: Box | None = None,
+    priority: Annotation.Priority = Annotation.Priority.UPLOAD,
+) -> Annotation:
+    """Write a waiting annotation and its job in one transaction; announce it after commit."""
+    with transaction.atomic():
+        annotation = Annotation.objects.create(
+            tenant_id=image.tenant_id,
+            image=image,
+            crop=list(crop.as_tuple()) if crop else None,
+            requested_by=requested_by,
+            priority=priority,
+            created_at=now,
+        )
+        jobs.defer_annotation(annotation)
+        live.announce_annotation(annotation)
+    return annotation
+
+
+def annotate_crop(
+    *, tenant: Tenant, image_id: UUID, box: Box, requested_by: User, now: datetime
+) -> Annotation:
+    """Ask for what a person's box on a photo shows.
+
+    Raises FashionImage.DoesNotExist for another shop's photo, and CropRefused.
+    """
+    image = FashionImage.objects.for_tenant(tenant).get(id=image_id)
+    if box.right > image.width or box.bottom > image.height:
+        raise CropRefused(
+            _("The box must lie inside the photo, which is %(width)d × %(height)d pixels.")
+            % {"width": image.width, "height": image.height}
+        )
+    if min(box.width, box.height) < MIN_CROP_SIDE:
+        raise CropRefused(_("The box must be at least %d pixels wide and high.") % MIN_CROP_SIDE)
+    return request_annotation(
+        image=image,
+        requested_by=requested_by,
+        now=now,
+        crop=box,
+        priority=Annotation.Priority.CROP,
+    )
+
+
+def annotate_again(
+    *,
+    tenant: Tenant,
+    annotation_id: UUID,
+    requested_by: User,
+    now: datetime,
+    priority: Annotation.Priority = Annotation.Priority.CROP,
+) -> Annotation:
+    """Ask anew for the same photo and box; a failed annotation gives way to the new one.
+
+    Raises Annotation.DoesNotExist for another shop's annotation, and StillWaiting.
+    """
+    with transaction.atomic():
+        old = (
+            Annotation.objects.for_tenant(tenant)
+            .select_for_update(of=("self",))
+            .select_related("image")
+            .get(id=annotation_id)
+        )
+        if old.is_pending:
+            raise StillWaiting
+        annotation = request_annotation(
+            image=old.image,
+            requested_by=requested_by,
+            now=now,
+            crop=old.crop_box,
+            priority=priority,
+        )
+        if old.state == Annotation.State.FAILED:
+            old.delete()
+            live.announce_gone(tenant, annotation_id)
+    return annotation
+
+
+@transaction.atomic
+def record_result(*, annotation: Annotation, result: AnnotationResult, now: datetime) -> bool:
+    """Store the engine's answer to a waiting annotation; announce it after commit.
+
+    False, and nothing is stored, when it was answered or deleted meanwhile: jobs may run twice.
+    """
+    threshold = annotation.tenant.review_threshold
+    done = result.abstained is None
+    stored = _finish(
+        annotation,
+        now=now,
+        state=Annotation.State.DONE if done else Annotation.State.ABSTAINED,
+        abstained=result.abstained or "",
+        needs_review=done and any(g.category.confidence < threshold for g in result.garments),
+        model_name=result.model.name,
+        model_version=result.model.version,
+        taxonomy=result.model.taxonomy,
+        timings_ms=result.timings_ms,
+    )
+    if stored:
+        _store_garments(annotation, result.garments)
+    return stored
+
+
+def record_failure(*, annotation: Annotation, reason: str, now: datetime) -> bool:
+    """Give up on a waiting annotation with words for a person; False if it was answered."""
+    return _finish(annotation, now=now, state=Annotation.State.FAILED, error=reason[:300])
+
+
+def record_fault(*, annotation: Annotation) -> int:
+    """Count that the engine broke while it had this photo; return how often it did."""
+    annotation.faults += 1
+    annotation.save(update_fields=["faults"])
+    return annotation.faults
+
+
+@transaction.atomic
+def delete_image(*, tenant: Tenant, image_id: UUID) -> None:
+    """Delete a photo with all its annotations; the files go after commit.
+
+    Raises FashionImage.DoesNotExist for another shop's photo.
+    """
+    image = FashionImage.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=image_id)
+    for annotation in image.annotations.all():
+        live.announce_gone(tenant, annotation.id)
+    _delete_images(tenant, [image])
+
+
+@transaction.atomic
+def remove_demo_photos(*, tenant: Tenant, now: datetime) -> int:
+    """Delete the shop's demo photos for good; return how many there were."""
+    images = list(FashionImage.objects.for_tenant(tenant).demo().select_for_update(of=("self",)))
+    _delete_images(tenant, images)
+    DemoShop.objects.filter(tenant=tenant).update(removed_at=now)
+    return len(images)
+
+
+def _find_same_image(*, tenant: Tenant, photo: Photo) -> FashionImage | None:
+    return FashionImage.objects.for_tenant(tenant).filter(upload_sha256=photo.upload_sha256).first()
+
+
+def _newest_annotation(
+    *, image: FashionImage, requested_by: User | None, now: datetime
+) -> Annotation:
+    """The newest one of the whole photo; a new one if an operator removed them all."""
+    annotations = image.annotations.filter(crop=None).select_related("image")
+    return annotations.order_by("-created_at").first() or request_annotation(
+        image=image, requested_by=requested_by, now=now
+    )
+
+
+def _store_new_photo(
+    *,
+    tenant: Tenant,
+    photo: Photo,
+    name: str,
+    uploaded_by: User | None,
+    now: datetime,
+    source: FashionImage.Source,
+    priority: Annotation.Priority,
+) -> Annotation:
+    image_id = uuid4()
+    # The files are written before the transaction commits and removed when it does not.
+    with (
+        files.written_photo(tenant=tenant, image_id=image_id, photo=photo) as (file, thumbnail),
+        transaction.atomic(),
+    ):
+        image = FashionImage.objects.create(
+            id=image_id,
+            tenant=tenant,
+            file=file,
+            thumbnail=thumbnail,
+            name=name,
+            sha256=photo.sha256,
+            upload_sha256=photo.upload_sha256,
+            width=photo.width,
+            height=photo.height,
+            bytes=len(photo.data),
+            source=source,
+            uploaded_by=uploaded_by,
+            created_at=now,
+        )
+        return request_annotation(image=image, requested_by=uploaded_by, now=now, priority=priority)
+
+
+def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:
+    """Compare-and-swap from waiting to an answer: of several at once exactly one wins."""
+    with transaction.atomic():
+        won = bool(
+            Annotation.objects.pending().filter(id=annotation.id).update(finished_at=now, **values)
+        )
+        if won:
+            annotation.state = str(values["state"])
+            live.announce_annotation(annotation)
+    return won
+
+
+def _store_garments(annotation: Annotation, found: Sequence[FoundGarment]) -> None:
+    pairs = [(_build_garment(annotation, each), each) for each in found]
+    Garment.objects.bulk_create(garment for garment, _found in pairs)
+    Label.objects.bulk_create(
+        Label(garment=garment, key=label.key, name=label.name, confidence=label.confidence)
+        for garment, each in pairs
+        for label in each.attributes
+    )
+    Colour.objects.bulk_create(
+        Colour(garment=garment, position=i, name=colour.name, hex=colour.hex, share=colour.share)
+        for garment, each in pairs
+        for i, colour in enumerate(each.colours)
+    )
+
+
+def _build_garment(annotation: Annotation, found: FoundGarment) -> Garment:
+    return Garment(
+        annotation=annotation,
+        object_type=found.object,
+        confidence=found.confidence,
+        primary=found.primary,
+        left=found.box.left,
+        top=found.box.top,
+        right=found.box.right,
+        bottom=found.box.bottom,
+        category=found.category.name,
+        category_confidence=found.category.confidence,
+        alternatives=[asdict(alternative) for alternative in found.category.alternatives],
+        embedding=list(found.embedding) or None,
+    )
+
+
+def _delete_images(tenant: Tenant, images: Sequence[FashionImage]) -> None:
+    ids = [image.id for image in images]
+    FashionImage.objects.for_tenant(tenant).filter(id__in=ids).delete()
+    names = [str(file.name) for image in images for file in (image.file, image.thumbnail)]
+    transaction.on_commit(partial(files.remove_files, names))

@@ -1,0 +1,113 @@
+"""The job of one annotation: from the stored photo through the engine to the stored result.
+
+It may run any number of times, also at the same moment: `record_result` lets one of them win.
+"""
+
+import logging
+import random
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.utils import translation
+from django.utils.translation import gettext as _
+from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.contrib.django import app
+from procrastinate.jobs import Job
+
+from annotations import files, jobs, services
+from annotations.models import Annotation
+from inference import client
+from inference.contract import AnnotationResult, InvalidImage
+
+logger = logging.getLogger(__name__)
+
+# A photo that the engine did not survive so often is taken for the cause.
+MOST_FAULTS = 5
+LONGEST_WAIT_S = 15.0
+LONGEST_WAIT_BULK_S = 60.0
+
+
+class RetryForAsLongAsItTakes(BaseRetryStrategy):
+    """A waiting photo is never given up because the engine or the database is away."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, client.Overloaded):
+            wait_s = exception.retry_after
+        elif isinstance(exception, client.Unavailable | DatabaseError):
+            longest = LONGEST_WAIT_S if job.priority > 0 else LONGEST_WAIT_BULK_S
+            wait_s = min(2.0 ** min(job.attempts, 10), longest)
+        else:
+            return None
+        # Spread, so that what failed together does not come back together.
+        return RetryDecision(retry_in={"milliseconds": int(wait_s * random.uniform(500, 1000))})  # noqa: S311
+
+
+@app.task(name=jobs.ANNOTATE_TASK, retry=RetryForAsLongAsItTakes())
+def annotate(*, annotation_id: str) -> None:
+    run_annotation(annotation_id=UUID(annotation_id))
+
+
+@app.periodic(cron="41 * * * *")
+@app.task(queueing_lock="annotations.sweep_orphans")
+def sweep_orphans(timestamp: int) -> None:
+    """Remove files that a crash left without a row."""
+    removed = files.sweep_orphans(now=datetime.fromtimestamp(timestamp, UTC))
+    if removed:
+        logger.warning("%d files without a row were removed", removed)
+
+
+def run_annotation(*, annotation_id: UUID) -> None:
+    """Annotate one waiting photo; raises client.Overloaded and client.Unavailable to run again.
+
+    Reads the clock itself, as the engine's answer takes time.
+    """
+    annotation = (
+        Annotation.objects.pending()
+        .select_related("image", "tenant", "requested_by")
+        .filter(id=annotation_id)
+        .first()
+    )
+    if annotation is None:  # answered by another run, or deleted
+        return
+    user = annotation.requested_by
+    with translation.override((user.language if user else "") or settings.LANGUAGE_CODE):
+        _annotate(annotation)
+
+
+def _annotate(annotation: Annotation) -> None:
+    try:
+        result = _ask_engine(annotation)
+    except FileNotFoundError:
+        _give_up(
+            annotation, _("The photo's file is missing. Delete the photo and upload it again.")
+        )
+    except InvalidImage as error:
+        _give_up(annotation, error.detail)
+    except ValueError as error:
+        _give_up(annotation, _("The engine can't take this photo: %s") % error)
+    except client.Unavailable as error:
+        if not _had_photo(error) or services.record_fault(annotation=annotation) < MOST_FAULTS:
+            raise
+        logger.error("Giving up on %s, which the engine did not survive: %s", annotation.id, error)
+        _give_up(annotation, _("The engine broke on this photo several times."))
+    else:
+        services.record_result(annotation=annotation, result=result, now=datetime.now(UTC))
+
+
+def _give_up(annotation: Annotation, reason: str) -> None:
+    services.record_failure(annotation=annotation, reason=reason, now=datetime.now(UTC))
+
+
+def _had_photo(error: client.Unavailable) -> bool:
+    """Whether the engine may have broken because of the photo: it was there when it was sent."""
+    return not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+
+
+def _ask_engine(annotation: Annotation) -> AnnotationResult:
+    data = files.read_photo(annotation.image)
+    return client.Client(settings.INFERENCE_URL).annotate(
+        data, crop=annotation.crop_box, timeout=settings.INFERENCE_TIMEOUT_S
+    )
