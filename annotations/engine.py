@@ -1,0 +1,73 @@
+"""Whether waiting photos move, and in words why they don't."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.core.cache import caches
+from django.utils.translation import gettext as _
+from procrastinate.contrib.django.models import ProcrastinateWorker
+
+from inference import client
+from inference.contract import EngineHealth
+
+# A page with many waiting cards, or many pages at once, ask the engine only so often.
+REMEMBER_S = 2
+HEALTH_TIMEOUT_S = 1.0
+WORKER_SILENCE = timedelta(seconds=15)
+_KEY = "annotations.engine_health"
+
+State = Literal["ready", "starting", "draining", "away", "no-jobs"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What stands between a waiting photo and its result; `health` is None for an engine away."""
+
+    health: EngineHealth | None
+    jobs_running: bool
+
+    @property
+    def state(self) -> State:
+        if not self.jobs_running:
+            return "no-jobs"
+        return self.health.state if self.health else "away"
+
+    @property
+    def is_working(self) -> bool:
+        return self.state == "ready"
+
+    @property
+    def words(self) -> str:
+        """What is going on, for a person who waits."""
+        return {
+            "ready": _("The engine is working."),
+            "starting": _("The engine is loading its model."),
+            "draining": _("The engine is restarting."),
+            "away": _(
+                "The engine does not answer. The photos are kept and annotated as soon as it is"
+                " back."
+            ),
+            "no-jobs": _(
+                "No jobs process is running. The photos are kept and annotated as soon as one is."
+            ),
+        }[self.state]
+
+
+def read_status(*, now: datetime) -> EngineStatus:
+    """One query, and at most one question to the engine in two seconds."""
+    cache = caches["local"]
+    health: EngineHealth | Literal["unknown"] | None = cache.get(_KEY, "unknown")
+    if health == "unknown":
+        health = _ask_health()
+        cache.set(_KEY, health, REMEMBER_S)
+    workers = ProcrastinateWorker.objects.filter(last_heartbeat__gt=now - WORKER_SILENCE)
+    return EngineStatus(health=health, jobs_running=workers.exists())
+
+
+def _ask_health() -> EngineHealth | None:
+    try:
+        return client.Client(settings.INFERENCE_URL).health(timeout=HEALTH_TIMEOUT_S)
+    except (client.Unavailable, client.Overloaded):
+        return None

@@ -1,0 +1,68 @@
+from collections.abc import Iterable
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from annotations.models import Colour
+from inference import taxonomy
+
+register = template.Library()
+
+
+@register.filter
+def category_title(name: str) -> str:
+    return taxonomy.load().title("category", name, get_language() or "en")
+
+
+@register.filter
+def colour_title(name: str) -> str:
+    return taxonomy.load().title("colour", name, get_language() or "en")
+
+
+@register.filter
+def object_title(name: str) -> str:
+    return taxonomy.load().title("object", name, get_language() or "en")
+
+
+@register.filter
+def percent(probability: float) -> str:
+    """0.934 → 93 %; what is not quite all or nothing never reads as 100 or 0."""
+    rounded = round(probability * 100)
+    if 0 < probability < 1:
+        rounded = min(max(rounded, 1), 99)
+    return _("%d %%") % rounded
+
+
+@register.filter
+def age(since: datetime) -> str:
+    """How long ago, in one short unit."""
+    seconds = max(int((timezone.now() - since).total_seconds()), 0)
+    for length, text in ((86400, _("%d d")), (3600, _("%d h")), (60, _("%d min"))):
+        if seconds >= length:
+            return text % (seconds // length)
+    return _("%d s") % seconds
+
+
+@register.filter
+def abstained_words(reason: str) -> str:
+    """Why the engine gave no answer, and what to do."""
+    return {
+        "no-garment": _("No garment was found. Draw a box around one to have it annotated."),
+        "too-small": _("This part of the photo is too small to say. Use a larger photo or box."),
+        "unreadable": _("The photo can't be made out. Use a sharper or brighter one."),
+    }.get(reason, reason)
+
+
+@register.filter
+def share_bar(colours: Iterable[Colour]) -> list[dict[str, str]]:
+    """Where each colour's part of a bar of length 100 starts and how wide it is, for SVG."""
+    parts, start = [], 0.0
+    for colour in colours:
+        width = colour.share * 100
+        # Formatted here: a template would write a decimal comma in Turkish.
+        parts.append({"start": f"{start:.2f}", "width": f"{width:.2f}", "hex": colour.hex})
+        start += width
+    return parts
