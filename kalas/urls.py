@@ -10,5 +10,6 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("shops/", include("accounts.urls")),
     path("", include("annotations.urls")),
+    path("", include("retrieval.urls")),
     path("admin/", admin.site.urls),
 ]
