@@ -132,7 +132,7 @@ def ciede2000(first: Floats, second: Floats) -> Floats:
     twist = 2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
     rotation = -twist * np.sin(np.radians(60 * np.exp(-np.square((hue - 275) / 25))))
     squared = d_light**2 + d_chroma**2 + d_hue**2 + rotation * d_chroma * d_hue
-    return np.sqrt(np.maximum(squared, 0))
+    return np.asarray(np.sqrt(np.maximum(squared, 0)))
 
 
 def _undo_photo(lab: Floats) -> Floats:

@@ -27,6 +27,9 @@ _PLAIN_NOISE = 2.5
 _PLAIN_SHARE = 0.75
 _BINS = 12
 _ROUNDS = 3
+_LAB_OFFSET = np.array([0, 64, 64], dtype=np.float32)
+_LAB_RANGE = np.array([100, 128, 128], dtype=np.float32)
+"""Colours of photos; the few beyond fall into the outermost bins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,9 @@ def find_foreground(image: Pixels, area: Box) -> Foreground:
     """Look for the garment in this area of a uint8 (H, W, 3) RGB image."""
     inside = image[area.top : area.bottom, area.left : area.right]
     small = _shrink(inside)
-    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = np.asarray(
+        cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), dtype=np.float32
+    )
     found = _find_on_plain(small, lab) or _find_on_any(lab)
     if not 0.01 < found.mask.mean() < 0.97:
         everything = small.reshape(-1, 3)
@@ -74,7 +79,7 @@ def _find_on_plain(small: Pixels, lab: Floats) -> _Found | None:
     differs = distance > max(5.0, 4.0 * noise)
     edges = _edges(small) & (distance > 2.0)
     mask = _fill(_close((differs | edges).astype(np.uint8)))
-    mask = _large_parts(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), 0.1)
+    mask = _large_parts(_open(mask), 0.1)
     inner = cv2.erode(mask, np.ones((3, 3), np.uint8)).astype(np.bool_)
     shown = inner if inner.sum() >= 0.5 * mask.sum() else mask.astype(np.bool_)
     # Holes show the background; but most of a white garment on white looks like it too.
@@ -97,8 +102,7 @@ def _find_on_any(lab: Floats) -> _Found:
         yes, no = likelihood * near, (1 - likelihood) * (1 - near)
         belief = cv2.GaussianBlur(yes / (yes + no + 1e-9), (0, 0), 1.0)
     sure = (belief > 0.5).astype(np.uint8)
-    opened = cv2.morphologyEx(sure, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    mask = _large_parts(_fill(_close(opened)), 0.15).astype(np.bool_)
+    mask = _large_parts(_fill(_close(_open(sure))), 0.15).astype(np.bool_)
     shown = mask & (belief > 0.5)
     certainty = float(np.abs(2 * belief - 1).mean())
     return _Found(mask=mask, shown=shown, confidence=round(0.4 + 0.5 * certainty, 2))
@@ -145,13 +149,12 @@ _SMOOTH = np.diag([0, 1, 1, 1, 1, 1]).astype(np.float32)
 def _edges(small: Pixels) -> Mask:
     soft = cv2.GaussianBlur(small, (3, 3), 0)
     edges = [cv2.Canny(np.ascontiguousarray(soft[:, :, i]), 30, 80) for i in range(3)]
-    return np.logical_or.reduce(edges)
+    return np.asarray(np.stack(edges).any(axis=0), dtype=np.bool_)
 
 
 def _colour_bins(lab: Floats) -> NDArray[np.intp]:
     """(H·W,) index of each pixel's colour bin."""
-    scaled = (lab + np.float32([0, 64, 64])) * np.float32([_BINS / 100, _BINS / 128, _BINS / 128])
-    level = np.clip(scaled, 0, _BINS - 1).astype(np.intp)
+    level = np.clip((lab + _LAB_OFFSET) * _BINS / _LAB_RANGE, 0, _BINS - 1).astype(np.intp)
     return np.ravel((level[..., 0] * _BINS + level[..., 1]) * _BINS + level[..., 2])
 
 
@@ -198,11 +201,16 @@ def _close(mask: Pixels) -> Pixels:
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, ellipse), dtype=np.uint8)
 
 
+def _open(mask: Pixels) -> Pixels:
+    square = np.ones((3, 3), dtype=np.uint8)
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, square), dtype=np.uint8)
+
+
 def _fill(mask: Pixels) -> Pixels:
     """With the holes: all that the photo's border can't be reached from."""
     outside = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(outside, None, (0, 0), 2)
-    return (outside[1:-1, 1:-1] != 2).astype(np.uint8)
+    return np.asarray(outside[1:-1, 1:-1] != 2, dtype=np.uint8)
 
 
 def _large_parts(mask: Pixels, share: float) -> Pixels:
@@ -212,7 +220,7 @@ def _large_parts(mask: Pixels, share: float) -> Pixels:
         return np.zeros_like(mask)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
-    return (areas >= share * areas.max())[labels].astype(np.uint8)
+    return np.asarray((areas >= share * areas.max())[labels], dtype=np.uint8)
 
 
 def _extent(mask: Mask) -> tuple[tuple[int, int], tuple[int, int]]:
