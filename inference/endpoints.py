@@ -1,0 +1,213 @@
+"""The engine's HTTP contract as a bare ASGI application: /v1/annotate and /v1/health."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, get_args
+from urllib.parse import parse_qsl
+
+from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ObjectType
+from inference.request import Photo
+
+logger = logging.getLogger(__name__)
+
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
+
+MAX_BODY = 25 * 1024 * 1024
+_OBJECT_TYPES: dict[str, ObjectType] = {name: name for name in get_args(ObjectType)}
+
+
+class Busy(Exception):
+    """No photo is taken for now; worth another try in `retry_after` seconds."""
+
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Annotator(Protocol):
+    def refuse_if_busy(self) -> None:
+        """Raises Busy where a photo would not be taken, before its bytes are read."""
+
+    async def annotate(self, photo: Photo) -> AnnotationResult:
+        """Raises Busy, InvalidImage."""
+        ...
+
+    def health(self) -> EngineHealth: ...
+
+
+class _Problem(Exception):
+    """An answer by RFC 9457."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str, **more: str | int) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = {
+            "type": f"urn:kalas:problem:{code}",
+            "title": title,
+            "status": status,
+            "code": code,
+            "detail": detail,
+            **more,
+        }
+
+
+class _Disconnected(Exception):
+    """The client is gone; nobody reads the answer."""
+
+
+def make_application(annotator: Annotator) -> Application:
+    async def application(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"The engine speaks HTTP only, not {scope['type']}.")
+        try:
+            answer = await _route(scope, receive, annotator)
+        except _Disconnected:
+            return
+        except _Problem as problem:
+            await _send_json(
+                send, problem.status, problem.body, problem.headers, b"application/problem+json"
+            )
+        else:
+            await _send_json(send, 200, answer)
+
+    return application
+
+
+async def _route(
+    scope: Mapping[str, Any], receive: Receive, annotator: Annotator
+) -> dict[str, Any]:
+    match scope["method"], scope["path"]:
+        case "GET" | "HEAD", "/v1/health":
+            return annotator.health().to_json()
+        case "POST", "/v1/annotate":
+            return await _annotate(scope, receive, annotator)
+        case _, "/v1/health" | "/v1/annotate":
+            raise _Problem(405, "method-not-allowed", "Method not allowed", "Use the other method.")
+        case _:
+            raise _Problem(404, "not-found", "Not found", "There are /v1/annotate and /v1/health.")
+
+
+async def _annotate(
+    scope: Mapping[str, Any], receive: Receive, annotator: Annotator
+) -> dict[str, Any]:
+    try:
+        crop, hint = _read_parameters(scope["query_string"])
+        annotator.refuse_if_busy()
+        data = await _read_body(receive)
+        result = await _answer_or_disconnect(annotator.annotate(Photo(data, crop, hint)), receive)
+    except Busy as error:
+        busy = _Problem(503, "busy", "The engine is busy", str(error))
+        busy.headers = [(b"retry-after", b"%d" % error.retry_after)]
+        raise busy from error
+    except InvalidImage as error:
+        raise _Problem(422, error.code, "This photo cannot be used", error.detail) from error
+    except (_Disconnected, _Problem):
+        raise
+    except Exception as error:
+        logger.exception("A photo could not be annotated")
+        raise _Problem(
+            500, "engine-error", "The engine failed", "The engine failed on this photo."
+        ) from error
+    return result.to_json()
+
+
+async def _answer_or_disconnect(
+    answer: Awaitable[AnnotationResult], receive: Receive
+) -> AnnotationResult:
+    """A client that leaves takes its photo out of the queue."""
+    working = asyncio.ensure_future(answer)
+    leaving = asyncio.ensure_future(_wait_for_disconnect(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise _Disconnected
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """Raises _Problem beyond the limit, but after reading on: who still writes reads no answer."""
+    body = bytearray()
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY:
+            body += chunk
+        if not message.get("more_body", False) or size > 4 * MAX_BODY:
+            break
+    if size > MAX_BODY:
+        raise _Problem(413, "too-large", "The photo is too large", "The photo exceeds 25 MB.")
+    return bytes(body)
+
+
+def _read_parameters(query: bytes) -> tuple[Box | None, ObjectType | None]:
+    parameters = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    crop = parameters.pop("crop", None)
+    hint = parameters.pop("hint", None)
+    for name in parameters:
+        raise _bad_parameter(name, "There are crop and hint.")
+    if hint is not None and hint not in _OBJECT_TYPES:
+        raise _bad_parameter("hint", f"It is one of {', '.join(_OBJECT_TYPES)}.")
+    return (
+        None if crop is None else _parse_crop(crop),
+        None if hint is None else _OBJECT_TYPES[hint],
+    )
+
+
+def _parse_crop(text: str) -> Box:
+    try:
+        left, top, right, bottom = (int(part) for part in text.split(","))
+        return Box(left, top, right, bottom)
+    except ValueError as error:
+        raise _bad_parameter(
+            "crop", "It is left,top,right,bottom in whole pixels, right and bottom exclusive."
+        ) from error
+
+
+def _bad_parameter(name: str, rule: str) -> _Problem:
+    return _Problem(
+        400,
+        f"invalid-{name}" if name in {"crop", "hint"} else "unknown-parameter",
+        "A parameter is wrong",
+        f"The parameter {name} is wrong. {rule}",
+        parameter=name,
+    )
+
+
+async def _send_json(
+    send: Send,
+    status: int,
+    value: Mapping[str, Any],
+    headers: list[tuple[bytes, bytes]] | None = None,
+    content_type: bytes = b"application/json",
+) -> None:
+    body = json.dumps(value, separators=(",", ":")).encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", content_type),
+                (b"content-length", b"%d" % len(body)),
+                *(headers or ()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
