@@ -1,7 +1,15 @@
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import SignupForm
+from allauth.account.forms import (
+    AddEmailForm,
+    ChangePasswordForm,
+    LoginForm,
+    ResetPasswordForm,
+    ResetPasswordKeyForm,
+    SetPasswordForm,
+    SignupForm,
+)
 from allauth.core import context
 from django import forms
 from django.conf import settings
@@ -14,14 +22,51 @@ from accounts import invited, services
 from accounts.models import Invitation, Membership, Role, Tenant, User
 
 
-class SignupShopForm(SignupForm):  # type: ignore[misc]
+class PlainLabels:
+    """allauth's forms with the labels of the other pages, and no label repeated in the field."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("placeholder", None)
+            if name in {"login", "email"}:
+                field.label = _("E-mail address")
+
+
+class LoginWithLabels(PlainLabels, LoginForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["remember"].label = _("Remember me on this device")
+
+
+class AddEmailWithLabels(PlainLabels, AddEmailForm):  # type: ignore[misc]
+    pass
+
+
+class ChangePasswordWithLabels(PlainLabels, ChangePasswordForm):  # type: ignore[misc]
+    pass
+
+
+class SetPasswordWithLabels(PlainLabels, SetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordWithLabels(PlainLabels, ResetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordKeyWithLabels(PlainLabels, ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
+
+
+class SignupShopForm(PlainLabels, SignupForm):  # type: ignore[misc]
     """Signs up a user with their shop, or into the shop that invited them.
 
     Who comes through an invitation's link is not asked for a shop name, and must sign up with the
     invited address: the link, which only went there, already proves that it is theirs.
     """
-
-    fields: dict[str, forms.Field]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

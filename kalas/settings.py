@@ -151,7 +151,15 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_FORMS = {"signup": "accounts.forms.SignupShopForm"}
+ACCOUNT_FORMS = {
+    "login": "accounts.forms.LoginWithLabels",
+    "signup": "accounts.forms.SignupShopForm",
+    "add_email": "accounts.forms.AddEmailWithLabels",
+    "change_password": "accounts.forms.ChangePasswordWithLabels",
+    "set_password": "accounts.forms.SetPasswordWithLabels",
+    "reset_password": "accounts.forms.ResetPasswordWithLabels",
+    "reset_password_from_key": "accounts.forms.ResetPasswordKeyWithLabels",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
@@ -254,9 +262,11 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    # They tell at every start of every command which tasks there are.
     "loggers": {
-        "procrastinate.blueprints": {"level": "WARNING"},
-        "procrastinate.periodic": {"level": "WARNING"},
+        # A line for every request to the engine, every task and every job that waits for another
+        # try (with a traceback): what goes wrong for good is an error.
+        "httpx": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
     },
 }

@@ -45,7 +45,7 @@ def page(user: User, live_server: Any) -> Iterator[Page]:
 
 def log_in(page: Page, user: User) -> None:
     page.goto(reverse("account_login"))
-    page.get_by_label("E-mail").or_(page.get_by_label("Email")).fill(user.email)
+    page.get_by_label("E-mail address").fill(user.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.locator("main").get_by_role("button", name="Log in", exact=True).click()
 
