@@ -208,7 +208,7 @@ def _newest_annotation(
     *, image: FashionImage, requested_by: User | None, now: datetime
 ) -> Annotation:
     """The newest one of the whole photo; a new one if an operator removed them all."""
-    annotations = image.annotations.filter(crop=None).select_related("image")
+    annotations = image.annotations.filter(crop__isnull=True).select_related("image")
     return annotations.order_by("-created_at").first() or request_annotation(
         image=image, requested_by=requested_by, now=now
     )

@@ -1,0 +1,304 @@
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models import Tenant
+from accounts.tests.factories import make_tenant
+from annotations import files, jobs, photos, services
+from annotations.models import Annotation, Colour, FashionImage, Garment, Label
+from annotations.tests.factories import (
+    make_annotation,
+    make_done_annotation,
+    make_garment,
+    make_photo_bytes,
+    make_result,
+)
+from inference.contract import Box
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def list_jobs():
+    return ProcrastinateJob.objects.filter(task_name=jobs.ANNOTATE_TASK).order_by("id")
+
+
+def test_stores_a_photo_with_its_annotation_and_job(tenant, stored_files):
+    annotation = make_annotation(tenant=tenant, now=NOW)
+
+    image = annotation.image
+    assert stored_files() == sorted([image.file.name, image.thumbnail.name])
+    assert image.file.name == f"{tenant.id}/{image.id}.png"
+    assert (image.width, image.height, image.created_at) == (60, 80, NOW)
+    assert annotation.state == "pending"
+    (job,) = list_jobs()
+    assert job.args == {"annotation_id": str(annotation.id)}
+    assert job.priority == Annotation.Priority.UPLOAD
+
+
+def test_stores_nothing_when_the_job_cannot_be_deferred(tenant, stored_files, monkeypatch):
+    def fail(annotation):
+        raise IntegrityError("no job")
+
+    monkeypatch.setattr(jobs, "defer_annotation", fail)
+
+    with pytest.raises(IntegrityError):
+        make_annotation(tenant=tenant)
+
+    assert stored_files() == []
+    assert not FashionImage.objects.exists()
+    assert not Annotation.objects.exists()
+
+
+def test_stores_nothing_when_the_thumbnail_cannot_be_written(tenant, stored_files, monkeypatch):
+    save = FileSystemStorage.save
+
+    def fail_for_thumbnail(storage, name, content):
+        if "thumbnail" in name:
+            raise OSError("No space left on device")
+        return save(storage, name, content)
+
+    monkeypatch.setattr(FileSystemStorage, "save", fail_for_thumbnail)
+
+    with pytest.raises(OSError, match="No space"):
+        make_annotation(tenant=tenant)
+
+    assert stored_files() == []
+    assert not FashionImage.objects.exists()
+
+
+def test_does_not_store_the_same_file_twice(tenant, stored_files):
+    data = make_photo_bytes()
+    first = make_annotation(tenant=tenant, data=data)
+
+    again, created = services.store_photo(
+        tenant=tenant,
+        photo=photos.check_photo(data),
+        name="copy.png",
+        uploaded_by=None,
+        now=timezone.now(),
+    )
+
+    assert (again, created) == (first, False)
+    assert len(stored_files()) == 2
+    assert list_jobs().count() == 1
+
+
+def test_stores_the_same_file_for_another_shop(tenant):
+    data = make_photo_bytes()
+
+    first = make_annotation(tenant=tenant, data=data)
+    second = make_annotation(tenant=make_tenant(), data=data)
+
+    assert first.image_id != second.image_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_equal_uploads_at_once_one_is_stored(stored_files):
+    tenant = make_tenant()
+    photo = photos.check_photo(make_photo_bytes())
+    barrier = threading.Barrier(2)
+    answers = []
+
+    def upload():
+        barrier.wait()
+        answers.append(
+            services.store_photo(
+                tenant=tenant, photo=photo, name="a.png", uploaded_by=None, now=timezone.now()
+            )
+        )
+        connection.close()
+
+    threads = [threading.Thread(target=upload) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(created for _annotation, created in answers) == [False, True]
+    assert FashionImage.objects.count() == 1
+    assert len(stored_files()) == 2
+
+
+def test_records_a_result(tenant):
+    annotation = make_annotation(tenant=tenant)
+
+    assert services.record_result(annotation=annotation, result=make_result(), now=NOW)
+
+    annotation.refresh_from_db()
+    assert (annotation.state, annotation.needs_review) == ("done", False)
+    assert (annotation.model_name, annotation.finished_at) == ("kalas-mini", NOW)
+    garment = Garment.objects.get()
+    assert garment.box == Box(10, 10, 50, 70)
+    assert garment.alternatives == [{"name": "top", "confidence": 0.04}]
+    assert list(garment.embedding) == [1.0, 0.0]
+    assert [c.name for c in garment.colours.order_by("position")] == ["navy-blue", "white"]
+    assert Label.objects.get().origin == "model"
+
+
+def test_records_a_result_once(tenant):
+    annotation = make_annotation(tenant=tenant)
+    stale = Annotation.objects.select_related("tenant").get(id=annotation.id)
+    services.record_result(annotation=annotation, result=make_result(), now=NOW)
+
+    again = services.record_result(annotation=stale, result=make_result(), now=NOW)
+    failed = services.record_failure(annotation=stale, reason="late", now=NOW)
+
+    assert (again, failed) == (False, False)
+    assert (Garment.objects.count(), Colour.objects.count()) == (1, 2)
+    annotation.refresh_from_db()
+    assert annotation.state == "done"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_results_at_once_one_is_stored():
+    annotation = make_annotation(tenant=make_tenant())
+    barrier = threading.Barrier(4)
+    won = []
+
+    def record():
+        mine = Annotation.objects.select_related("tenant").get(id=annotation.id)
+        barrier.wait()
+        won.append(services.record_result(annotation=mine, result=make_result(), now=NOW))
+        connection.close()
+
+    threads = [threading.Thread(target=record) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(won) == [False, False, False, True]
+    assert Garment.objects.count() == 1
+
+
+def test_stores_no_half_result(tenant):
+    annotation = make_annotation(tenant=tenant)
+    broken = make_result(make_garment(), make_garment(confidence=1.5))
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        services.record_result(annotation=annotation, result=broken, now=NOW)
+
+    annotation.refresh_from_db()
+    assert annotation.state == "pending"
+    assert not Garment.objects.exists()
+
+
+def test_does_not_record_for_a_deleted_photo(tenant):
+    annotation = make_annotation(tenant=tenant)
+    services.delete_image(tenant=tenant, image_id=annotation.image_id)
+
+    assert not services.record_result(annotation=annotation, result=make_result(), now=NOW)
+
+
+@pytest.mark.parametrize(("confidence", "review"), [(0.79, True), (0.8, False), (0.95, False)])
+def test_sends_to_review_what_is_below_the_shops_threshold(tenant, confidence, review):
+    Tenant.objects.filter(id=tenant.id).update(review_threshold=0.8)
+    tenant.refresh_from_db()
+
+    annotation = make_done_annotation(tenant=tenant, result=make_result(confidence=confidence))
+
+    assert annotation.needs_review == review
+
+
+def test_records_why_there_is_no_answer(tenant):
+    result = make_result(abstained="no-garment")
+
+    annotation = make_done_annotation(tenant=tenant, result=result)
+
+    assert (annotation.state, annotation.abstained) == ("abstained", "no-garment")
+    assert not annotation.needs_review
+
+
+def test_annotates_a_crop(tenant, member):
+    image = make_done_annotation(tenant=tenant).image
+
+    annotation = services.annotate_crop(
+        tenant=tenant, image_id=image.id, box=Box(5, 6, 40, 50), requested_by=member.user, now=NOW
+    )
+
+    assert annotation.crop_box == Box(5, 6, 40, 50)
+    assert annotation.state == "pending"
+    assert list_jobs().last().priority == Annotation.Priority.CROP
+
+
+@pytest.mark.parametrize("box", [Box(0, 0, 61, 80), Box(0, 0, 60, 81), Box(0, 0, 7, 80)])
+def test_refuses_a_crop_outside_of_the_photo_or_too_small(tenant, member, box):
+    image = make_annotation(tenant=tenant).image
+
+    with pytest.raises(services.CropRefused):
+        services.annotate_crop(
+            tenant=tenant, image_id=image.id, box=box, requested_by=member.user, now=NOW
+        )
+
+
+def test_asks_again_for_a_failed_photo(tenant, member):
+    failed = make_annotation(tenant=tenant)
+    services.record_failure(annotation=failed, reason="It broke.", now=NOW)
+
+    annotation = services.annotate_again(
+        tenant=tenant, annotation_id=failed.id, requested_by=member.user, now=NOW
+    )
+
+    assert list(Annotation.objects.all()) == [annotation]
+    assert annotation.image_id == failed.image_id
+
+
+def test_keeps_the_earlier_answer_beside_a_new_one(tenant, member):
+    done = make_done_annotation(tenant=tenant)
+
+    services.annotate_again(tenant=tenant, annotation_id=done.id, requested_by=member.user, now=NOW)
+
+    assert Annotation.objects.count() == 2
+
+
+def test_does_not_ask_again_for_what_waits(tenant, member):
+    waiting = make_annotation(tenant=tenant)
+
+    with pytest.raises(services.StillWaiting):
+        services.annotate_again(
+            tenant=tenant, annotation_id=waiting.id, requested_by=member.user, now=NOW
+        )
+
+
+def test_deletes_a_photo_with_its_files_after_commit(
+    tenant, stored_files, django_capture_on_commit_callbacks
+):
+    annotation = make_done_annotation(tenant=tenant)
+    make_annotation(tenant=tenant)
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        services.delete_image(tenant=tenant, image_id=annotation.image_id)
+    assert len(stored_files()) == 4
+    for callback in callbacks:
+        callback()
+
+    assert len(stored_files()) == 2
+    assert not Garment.objects.exists()
+
+
+def test_keeps_the_files_when_the_deletion_is_rolled_back(tenant, stored_files):
+    annotation = make_annotation(tenant=tenant)
+
+    with transaction.atomic():
+        services.delete_image(tenant=tenant, image_id=annotation.image_id)
+        transaction.set_rollback(True)
+
+    assert len(stored_files()) == 2
+
+
+def test_sweeps_files_that_have_no_row(tenant, stored_files):
+    kept = make_annotation(tenant=tenant).image
+    gone = make_annotation(tenant=tenant).image
+    FashionImage.objects.filter(id=gone.id).delete()
+    foreign = default_storage.save("backup/notes.txt", files.ContentFile(b"mine"))
+
+    early = files.sweep_orphans(now=timezone.now())
+    late = files.sweep_orphans(now=timezone.now() + timedelta(hours=2))
+
+    assert (early, late) == (0, 2)
+    assert stored_files() == sorted([kept.file.name, kept.thumbnail.name, foreign])
