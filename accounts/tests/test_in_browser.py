@@ -1,19 +1,18 @@
 """Log-in, second factor and passkeys in Chromium, under the strict policy of the real pages."""
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.urls import reverse
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, make_member
+from tests.chromium import run_chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture
@@ -29,17 +28,13 @@ def page(user: User, live_server: Any) -> Iterator[Page]:
     Playwright's loop runs in the test's thread, where Django then refuses the database: users are
     made before.
     """
-    if CHROMIUM is None:
-        pytest.skip("Chromium is missing: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with run_chromium() as browser:
         page = browser.new_page(base_url=f"http://localhost:{live_server.thread.port}")
         page.set_default_timeout(10_000)
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text))
         yield page
-        browser.close()
     assert [text for text in complaints if "Policy" in text or "rror" in text] == []
 
 
