@@ -53,7 +53,7 @@ def check_database() -> None:
 def check_engine() -> contract.EngineHealth:
     """Raises NotReady."""
     try:
-        health = client.Client(settings.INFERENCE_URL).health()
+        health = client.Client(settings.INFERENCE_URL).health(timeout=TIMEOUT_S)
     except (client.Unavailable, client.Overloaded) as error:
         raise NotReady("does not answer") from error
     if health.state != "ready":

@@ -4,15 +4,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx
+import psycopg
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.db import connections
 
+from annotations import demo
+from annotations.models import DemoShop
 from kalas import health, static_build
-from kalas.lib import embedded_postgres, local_secrets
+from kalas.lib import embedded_postgres
 from kalas.lib.supervisor import Program, Supervisor
 
 HOST = "127.0.0.1"
@@ -33,21 +37,18 @@ def start(house: Supervisor, *, port: int) -> None:
     call_command("setup_database")
     house.start(_jobs())
     static_build.build(stamp=settings.VAR / "run" / "static.sha256")
-    if "load_demo" in get_commands():
-        call_command("load_demo")
-    connections.close_all()
     house.start(_web(port))
+    demo.load_demo(now=datetime.now(UTC))
+    connections.close_all()
     house.wait_until_ready(timeout_s=READY_TIMEOUT_S)
 
 
 def describe(*, port: int) -> Iterable[str]:
     """What a person wants to read when everything runs."""
     yield f"Kalas is at http://{HOST}:{port}/ (this machine only); Ctrl-C stops it."
-    if "load_demo" in get_commands():
-        password = local_secrets.read_or_make(
-            path=settings.VAR / "secrets.json", name="demo_password"
-        )
-        yield f"Demo log-in: {settings.DEMO_EMAIL}   password: {password}"
+    if DemoShop.objects.filter(removed_at=None).exists():
+        yield f"Demo log-in: {demo.EMAIL}  password: {demo.read_password()}"
+    connections.close_all()
 
 
 def _postgres() -> Program:
@@ -71,7 +72,7 @@ def _engine() -> Program:
 
 
 def _jobs() -> Program:
-    return _python("jobs", "manage.py", "run_jobs", is_ready=lambda: True, grace_s=25)
+    return _python("jobs", "manage.py", "run_jobs", is_ready=_is_worker_ready, grace_s=25)
 
 
 def _web(port: int) -> Program:
@@ -81,7 +82,7 @@ def _web(port: int) -> Program:
         *("-m", "daphne", "--bind", HOST, "--port", str(port), "--verbosity", "0"),
         *("--websocket-max-message-size", str(SOCKET_MESSAGE_MAX_BYTES)),
         *("--no-server-name", "kalas.asgi:application"),
-        is_ready=partial(_answers_ok, f"{address}/readyz"),
+        is_ready=partial(_answers_ok, f"{address}/healthz"),
         environment={"PUBLIC_URL": os.environ.get("PUBLIC_URL", address)},
     )
 
@@ -107,6 +108,14 @@ def _is_engine_ready() -> bool:
     try:
         health.check_engine()
     except health.NotReady:
+        return False
+    return True
+
+
+def _is_worker_ready() -> bool:
+    try:
+        health.check_jobs(now=datetime.now(UTC))
+    except (health.NotReady, psycopg.OperationalError):
         return False
     return True
 

@@ -34,7 +34,8 @@ SERVER_SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "jit": "off",
-    "log_min_messages": "warning",
+    # Errors are the application's to report; LOG, which tells of every start, ranks above them.
+    "log_min_messages": "fatal",
 }
 
 # Servers that this process started, so that it also collects their exit status.
@@ -160,6 +161,8 @@ def stop(folder: Path, *, timeout_s: float = 30) -> None:
 
 def is_ready(folder: Path) -> bool:
     """Whether the server answers."""
+    if not _says_ready(data_folder(folder)):
+        return False
     try:
         connect(folder, timeout_s=2).close()
     except psycopg.OperationalError:
@@ -223,6 +226,15 @@ def _stored_version(data: Path) -> int | None:
         return int((data / "PG_VERSION").read_text())
     except FileNotFoundError:
         return None
+
+
+def _says_ready(data: Path) -> bool:
+    # Asking a server that is starting would fill its log with refusals.
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) > 7 and lines[7].strip() == "ready"
 
 
 def _running_server(data: Path) -> psutil.Process | None:
