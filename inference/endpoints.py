@@ -8,7 +8,7 @@ from typing import Any, Protocol, get_args
 from urllib.parse import parse_qsl
 
 from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ObjectType
-from inference.request import Photo
+from inference.request import Photo, parse_crop
 
 logger = logging.getLogger(__name__)
 
@@ -165,20 +165,11 @@ def _read_parameters(query: bytes) -> tuple[Box | None, ObjectType | None]:
         raise _bad_parameter(name, "There are crop and hint.")
     if hint is not None and hint not in _OBJECT_TYPES:
         raise _bad_parameter("hint", f"It is one of {', '.join(_OBJECT_TYPES)}.")
-    return (
-        None if crop is None else _parse_crop(crop),
-        None if hint is None else _OBJECT_TYPES[hint],
-    )
-
-
-def _parse_crop(text: str) -> Box:
     try:
-        left, top, right, bottom = (int(part) for part in text.split(","))
-        return Box(left, top, right, bottom)
+        box = None if crop is None else parse_crop(crop)
     except ValueError as error:
-        raise _bad_parameter(
-            "crop", "It is left,top,right,bottom in whole pixels, right and bottom exclusive."
-        ) from error
+        raise _bad_parameter("crop", str(error)) from error
+    return box, None if hint is None else _OBJECT_TYPES[hint]
 
 
 def _bad_parameter(name: str, rule: str) -> _Problem:

@@ -26,7 +26,7 @@ from inference.contract import (
     ObjectType,
 )
 from inference.foreground import find_foreground
-from inference.networks.garment_net import Answer
+from inference.networks.garment_net import Answer, normalise
 from inference.postprocess import Floats, restrict, to_garment
 from inference.preprocess import Pixels, decode, resize_crop, whole
 from inference.request import Outcome, Photo
@@ -85,9 +85,6 @@ class Pipeline:
         self._taxonomy: Taxonomy = load_taxonomy()
         self._palette = Palette.of(self._taxonomy.colours)
         self._decoders = decoders
-        # The crops are bytes: the factor 255 is part of the normalisation.
-        self._mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1) * 255
-        self._std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1) * 255
 
     def annotate(self, photos: Sequence[Photo]) -> list[Outcome]:
         """One outcome a photo, in order: a result, or the exception that concerns it alone."""
@@ -146,7 +143,7 @@ class Pipeline:
         """Probabilities (labels,) and embedding (256,) of each uint8 (height, width, 3) crop."""
         # Pixel by pixel is channels-last already: the permutation copies nothing.
         images = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2)
-        answer = self._network((images.float() - self._mean) / self._std)
+        answer = self._network(normalise(images))
         probabilities = answer.category.float().softmax(dim=1).cpu().numpy()
         return list(zip(probabilities, answer.embedding.float().cpu().numpy(), strict=True))
 

@@ -17,3 +17,14 @@ class Photo:
     """Look only here, in source pixels after EXIF orientation."""
     hint: ObjectType | None = None
     """The garment is of this type, if there is one."""
+
+
+def parse_crop(text: str) -> Box:
+    """`left,top,right,bottom`. Raises ValueError, fit to be shown."""
+    try:
+        left, top, right, bottom = (int(part) for part in text.split(","))
+        return Box(left, top, right, bottom)
+    except ValueError as error:
+        raise ValueError(
+            "A crop is left,top,right,bottom in whole pixels, right and bottom exclusive."
+        ) from error

@@ -1,0 +1,100 @@
+"""manage.py annotate: the engine's pipeline on files, in this process. Needs no database."""
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from inference import pipeline, taxonomy
+from inference.contract import AnnotationResult, Box, Garment, InvalidImage
+from inference.registry import UnknownModel
+from inference.request import Photo, parse_crop
+from inference.server import DEFAULT_MODEL
+from inference.weights import BadWeights
+from kalas.lib.malloc import tune_allocator
+
+_ABSTENTIONS = {
+    "no-garment": "no garment found",
+    "too-small": "too small to say",
+    "unreadable": "unreadable",
+}
+
+
+class Command(BaseCommand):
+    help = "Say what garments the photos show."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("photos", nargs="+", metavar="PHOTO", type=Path)
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+        parser.add_argument(
+            "--crop", type=_crop, metavar="L,T,R,B", help="look only at these pixels"
+        )
+        parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+        parser.add_argument("--device", default="", help="cpu or cuda (default: cuda if present)")
+
+    def handle(self, **options: Any) -> None:
+        tune_allocator()
+        try:
+            annotator = pipeline.load(
+                options["model"], device=pipeline.choose_device(options["device"])
+            )
+        except (UnknownModel, BadWeights) as error:
+            raise CommandError(str(error)) from error
+        failed = 0
+        # One by one: the answers come while the next photos are looked at, in little memory.
+        for path in options["photos"]:
+            try:
+                outcome = _annotate(annotator, path, options["crop"])
+            except (OSError, InvalidImage) as error:
+                failed += 1
+                reason = error.strerror if isinstance(error, OSError) else error
+                self.stderr.write(f"{path}: {reason}")
+            else:
+                self.stdout.write(
+                    _as_json(path, outcome) if options["json"] else _as_text(path, outcome)
+                )
+        if failed:
+            raise SystemExit(1)
+
+
+def _annotate(annotator: pipeline.Pipeline, path: Path, crop: Box | None) -> AnnotationResult:
+    [outcome] = annotator.annotate([Photo(path.read_bytes(), crop)])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _as_json(path: Path, result: AnnotationResult) -> str:
+    return json.dumps({"file": str(path), **result.to_json()})
+
+
+def _as_text(path: Path, result: AnnotationResult) -> str:
+    head = f"{path}  {result.width} × {result.height}"
+    if result.abstained:
+        return f"{head}\n  {_ABSTENTIONS[result.abstained]}"
+    return "\n".join([head, *(line for garment in result.garments for line in _lines(garment))])
+
+
+def _lines(garment: Garment) -> list[str]:
+    names = taxonomy.load()
+    category = garment.category
+    likely = [(category.name, category.confidence)]
+    likely += [(other.name, other.confidence) for other in category.alternatives]
+    categories = (f"{names.title('category', n, 'en')} {c:.0%}" for n, c in likely if c >= 0.01)
+    colours = (f"{names.title('colour', c.name, 'en')} {c.share:.0%}" for c in garment.colours)
+    return [
+        f"  object    {names.title('object', garment.object, 'en')} {garment.confidence:.0%},"
+        f" box {','.join(map(str, garment.box.as_tuple()))}",
+        f"  category  {', '.join(categories)}",
+        f"  colours   {', '.join(colours)}",
+    ]
+
+
+def _crop(text: str) -> Box:
+    try:
+        return parse_crop(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
