@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.chromium import run_chromium
 
 pytestmark = pytest.mark.e2e
 
 ORIGIN = "http://127.0.0.1:1"
 POLICY = "default-src 'self'; img-src 'self' data:"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FIELDS = ("left", "top", "right", "bottom")
 
 PHOTO = """
@@ -36,12 +36,8 @@ PHOTO = """
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is missing: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with run_chromium() as running:
+        yield running
 
 
 @pytest.fixture
