@@ -38,7 +38,8 @@ def start(house: Supervisor, *, port: int) -> None:
     house.start(_jobs())
     static_build.build(stamp=settings.VAR / "run" / "static.sha256")
     house.start(_web(port))
-    demo.load_demo(now=datetime.now(UTC))
+    if settings.LOAD_DEMO:
+        demo.load_demo(now=datetime.now(UTC))
     connections.close_all()
     house.wait_until_ready(timeout_s=READY_TIMEOUT_S)
 

@@ -223,6 +223,9 @@ INFERENCE_URL = env.str(
 )
 INFERENCE_TIMEOUT_S = env.float("INFERENCE_TIMEOUT_S", default=60.0)
 
+# Whether `manage.py up` opens the demo shop at the first start.
+LOAD_DEMO = env.bool("LOAD_DEMO", default=True)
+
 # Limits of an uploaded photo; the engine checks the same ones.
 UPLOAD_MAX_BYTES = 25 * 1024 * 1024
 UPLOAD_MAX_PIXELS = 50_000_000
