@@ -126,9 +126,11 @@ def test_the_wrong_account_is_told_so_and_does_not_join(client, invite):
 
     seen = client.get(path)
     posted = client.post(path)
+    logged_out = client.post(reverse("account_logout"), {"next": path})
 
     assert (seen.status_code, posted.status_code) == (403, 403)
     assert GUEST in seen.content.decode()
+    assert logged_out.url == path
     assert not Membership.objects.filter(user=stranger).exists()
 
 
