@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q, Window
-from django.db.models.functions import RowNumber
+from django.db import connection
+from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q
 
 from accounts.models import Membership, Tenant
 from annotations.models import (
@@ -47,7 +47,9 @@ class FirstSteps:
 def with_everything(annotations: AnnotationQuerySet) -> AnnotationQuerySet:
     """Annotations with what their cards show; four queries however many there are."""
     return annotations.select_related("image").prefetch_related(
-        Prefetch("garments", Garment.objects.order_by("-primary", "-confidence", "id")),
+        Prefetch(
+            "garments", Garment.objects.defer("embedding").order_by("-primary", "-confidence", "id")
+        ),
         Prefetch("garments__colours", Colour.objects.order_by("position")),
         "garments__labels",
     )
@@ -81,12 +83,18 @@ def find_places(*, annotations: Sequence[Annotation]) -> dict[UUID, int]:
     ids = [annotation.id for annotation in annotations if annotation.is_pending]
     if not ids:
         return {}
-    line = (
-        Annotation.objects.pending()
-        .annotate(place=Window(RowNumber(), order_by=["-priority", "created_at", "id"]))
-        .values_list("id", "place")
-    )
-    return dict(line.filter(id__in=ids).order_by())
+    # The ORM would filter before it counts.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, place FROM (
+                SELECT id, row_number() OVER (ORDER BY priority DESC, created_at, id) AS place
+                FROM annotations_annotation WHERE state = 'pending'
+            ) AS line WHERE id = ANY(%s)
+            """,
+            [ids],
+        )
+        return dict(cursor.fetchall())
 
 
 def count_for_dashboard(*, tenant: Tenant, since: datetime) -> DashboardNumbers:

@@ -13,10 +13,12 @@ from procrastinate.contrib.django import app
 from accounts.tests.factories import make_member
 from annotations.tests.factories import make_result
 
+NOBODY = "http://127.0.0.1:9"
+
 
 @pytest.fixture(autouse=True)
 def media(settings, tmp_path):
-    """An own empty storage for each test."""
+    """An own empty storage for each test, and no engine unless it asks for one."""
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
@@ -24,6 +26,7 @@ def media(settings, tmp_path):
             "OPTIONS": {"location": str(tmp_path / "media")},
         },
     }
+    settings.INFERENCE_URL = NOBODY
     caches["local"].clear()
     return tmp_path / "media"
 
@@ -42,6 +45,8 @@ def tenant(member):
 def page(client, member):
     """The test client of somebody who is logged in."""
     client.force_login(member.user)
+    # The session is noted as active once a minute, which tests that count queries don't mean.
+    client.get("/shops/profile/")
     return client
 
 
@@ -123,8 +128,3 @@ async def _run_jobs(concurrency: int = 4) -> None:
             delete_jobs="successful",
             install_signal_handlers=False,
         )
-
-
-@pytest.fixture
-def engine_away(settings) -> None:
-    settings.INFERENCE_URL = "http://127.0.0.1:9"

@@ -93,7 +93,7 @@ def test_gives_up_on_a_photo_that_breaks_the_engine_again_and_again(tenant, fake
     assert "several times" in annotation.error
 
 
-def test_waits_for_an_engine_that_is_away_without_blaming_the_photo(tenant, engine_away):
+def test_waits_for_an_engine_that_is_away_without_blaming_the_photo(tenant):
     annotation = make_annotation(tenant=tenant)
 
     for _ in range(tasks.MOST_FAULTS + 1):
@@ -167,7 +167,7 @@ def test_jobs_annotate_uploads_before_crops_and_bulk(fake_engine, run_jobs):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_that_could_not_reach_the_engine_stays_in_the_queue(engine_away, run_jobs):
+def test_a_job_that_could_not_reach_the_engine_stays_in_the_queue(run_jobs):
     annotation = make_annotation(tenant=make_tenant())
 
     run_jobs()
