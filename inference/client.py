@@ -1,5 +1,6 @@
 """The web's and the jobs' side of the engine: HTTP over its Unix socket or TCP."""
 
+import atexit
 import json
 import os
 from collections.abc import Callable
@@ -95,9 +96,11 @@ def _pool(url: str, process: int) -> httpx.Client:
     limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
     # A proxy in the environment is not meant for the engine: hence the transport of our own.
     transport = httpx.HTTPTransport(uds=path if path != url else None, limits=limits)
-    return httpx.Client(
+    pool = httpx.Client(
         base_url="http://engine" if path != url else url, transport=transport, trust_env=False
     )
+    atexit.register(pool.close)
+    return pool
 
 
 def _refusal(response: httpx.Response) -> Exception:

@@ -1,0 +1,209 @@
+"""The client against a server that answers as it is told, and against none."""
+
+import json
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from inference.client import Client, Overloaded, Unavailable
+from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ModelName
+
+RESULT = AnnotationResult(30, 40, ModelName("m", "1", "kalas-1"), abstained="no-garment")
+HEALTH = EngineHealth("ready", "cpu", RESULT.model, waiting=0, capacity=8, done=3, uptime_s=1.5)
+PROBLEM = {"code": "damaged", "detail": "The file is damaged."}
+
+
+class Server(ThreadingHTTPServer):
+    """Answers every request with `status`, `headers` and `body`; "hang up" and "wait" do so."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status, self.headers, self.body = 200, {}, json.dumps(RESULT.to_json()).encode()
+        self.requests: list[tuple[str, bytes]] = []
+        self.connections: set[object] = set()
+        self.manner = ""
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, body))
+        self.server.connections.add(self.client_address)
+        if self.server.manner == "hang up":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if self.server.manner == "wait":
+            self.server.released.wait(30)
+        # A test may have the answer say which photo it belongs to.
+        answer = self.server.body.replace(b'"width": 30', b'"width": %d' % (len(body) or 30))
+        self.send_response(self.server.status)
+        for name, value in {"Content-Length": len(answer), **self.server.headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def do_GET(self):
+        answer = json.dumps(HEALTH.to_json()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.released.set()
+            server.shutdown()
+            thread.join()
+
+
+def test_sends_the_photo_with_its_parameters(server):
+    result = Client(server.url).annotate(b"x" * 30, crop=Box(1, 2, 3, 4), hint="footwear")
+
+    assert result == RESULT
+    assert server.requests == [("/v1/annotate?crop=1%2C2%2C3%2C4&hint=footwear", b"x" * 30)]
+
+
+def test_reads_the_health(server):
+    assert Client(server.url).health() == HEALTH
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_a_bad_photo_is_an_invalid_image(server, status):
+    server.status, server.body = status, json.dumps(PROBLEM).encode()
+
+    with pytest.raises(InvalidImage, match="damaged") as raised:
+        Client(server.url).annotate(b"x")
+
+    assert raised.value.code == "damaged"
+
+
+def test_a_refused_parameter_is_a_value_error(server):
+    server.status, server.body = (
+        400,
+        json.dumps({"detail": "The parameter crop is wrong."}).encode(),
+    )
+
+    with pytest.raises(ValueError, match="crop"):
+        Client(server.url).annotate(b"x")
+
+
+@pytest.mark.parametrize(("header", "seconds"), [({"Retry-After": 7}, 7), ({}, 1)])
+def test_a_busy_engine_says_when_to_come_back(server, header, seconds):
+    server.status, server.headers, server.body = 503, header, b"busy"
+
+    with pytest.raises(Overloaded) as raised:
+        Client(server.url).annotate(b"x")
+
+    assert raised.value.retry_after == seconds
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"width": 3}', b"\xff"])
+def test_an_answer_that_is_none_is_unavailable(server, body):
+    server.body = body
+
+    with pytest.raises(Unavailable):
+        Client(server.url).annotate(b"x")
+
+
+def test_a_server_error_is_unavailable(server):
+    server.status, server.body = 500, b"oops"
+
+    with pytest.raises(Unavailable, match="500"):
+        Client(server.url).annotate(b"x")
+
+
+def test_nobody_at_the_address_is_unavailable(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+
+    for url in (f"http://127.0.0.1:{port}", f"unix:{tmp_path / 'none.sock'}"):
+        with pytest.raises(Unavailable):
+            Client(url).annotate(b"x")
+        with pytest.raises(Unavailable):
+            Client(url).health()
+
+
+def test_a_proxy_in_the_environment_is_not_asked(server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+
+    assert Client(server.url).health() == HEALTH
+
+
+def test_a_dead_or_late_answer_never_reaches_the_next_request(server):
+    client = Client(server.url)
+    client.annotate(b"x")
+
+    server.manner = "hang up"
+    with pytest.raises(Unavailable):
+        client.annotate(b"x" * 2)
+    server.manner = "wait"
+    with pytest.raises(Unavailable, match="in time"):
+        client.annotate(b"x" * 3, timeout=0.05)
+    server.manner = ""
+    server.released.set()
+
+    assert [client.annotate(b"x" * size).width for size in (4, 5, 6)] == [4, 5, 6]
+
+
+def test_reuses_its_connections(server):
+    for size in range(1, 20):
+        # A client costs nothing: what asks makes its own.
+        assert Client(server.url).annotate(b"x" * size).width == size
+
+    assert len(server.connections) == 1
+
+
+def test_gives_every_thread_its_own_answer(server):
+    client = Client(server.url)
+    sizes = list(range(1, 120))
+
+    with ThreadPoolExecutor(12) as threads:
+        widths = list(threads.map(lambda size: client.annotate(b"x" * size).width, sizes))
+
+    assert widths == sizes
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_opens_its_own_connection(server):
+    client = Client(server.url)
+    client.annotate(b"x")
+    read, write = os.pipe()
+
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(write, b"%d" % client.annotate(b"x" * 77).width)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(read, 10) == b"77"
+    assert client.annotate(b"x" * 5).width == 5
+    assert len(server.connections) == 2
+    os.close(read)
+    os.close(write)
