@@ -1,0 +1,351 @@
+import re
+
+import pytest
+
+from inference import taxonomy
+from inference.taxonomy import UnknownLabel
+
+ETRYON = {
+    "shirts", "formal jackets", "t-shirts", "hoodies", "tanks", "camis", "sweaters", "cardigans",
+    "blouses", "coats & jackets", "shawls & capes & ponchos", "shorts", "skirts", "jeans",
+    "trousers", "dresses", "jumpsuits", "playsuits", "trainers", "boots", "flats", "sandals",
+    "heels",
+}  # fmt: skip
+
+# The shipped weights answer by position: a change of this order needs new weights.
+LABEL_ORDER = (
+    "shirt", "formal-jacket", "t-shirt", "polo", "long-sleeve-top", "hoodie", "tank", "camisole",
+    "sweater", "top", "coat-jacket", "kurta", "bra", "jeans", "trousers", "joggers", "leggings",
+    "salwar", "shorts", "skirt", "underpants", "dress", "bodysuit", "saree", "nightwear",
+    "trainers", "casual-shoes", "formal-shoes", "flats", "heels", "sandals", "flip-flops",
+    "backpack", "handbag", "travel-bag", "wallet", "belt", "hat", "scarf", "tie", "socks",
+    "eyewear", "watch", "earrings", "necklace", "bracelet", "ring", "cufflinks", "not-a-garment",
+)  # fmt: skip
+
+BASIC_COLOURS = {
+    "black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown",
+}  # fmt: skip
+
+
+def test_keeps_the_order_that_the_weights_were_trained_with():
+    assert taxonomy.load().label_order == LABEL_ORDER
+
+
+def test_covers_the_23_category_classes_of_etryon():
+    assert {c.etryon for c in taxonomy.load().categories if c.etryon} == ETRYON
+
+
+def test_names_everything_in_english_and_turkish():
+    names = taxonomy.load()
+
+    groups = (names.object_types, names.categories, names.genders, names.colour_families,
+              names.colours)  # fmt: skip
+    for item in (item for group in groups for item in group):
+        assert set(item.names) == {"en", "tr"}
+        assert all(title == title.strip() != "" for title in item.names.values())
+
+
+@pytest.mark.parametrize("group", ["object_types", "categories", "colour_families", "colours"])
+def test_uses_each_name_once(group):
+    items = [item.name for item in getattr(taxonomy.load(), group)]
+
+    assert len(items) == len(set(items))
+
+
+def test_puts_each_category_under_an_object_type():
+    names = taxonomy.load()
+
+    assert {c.object_type for c in names.categories} == {o.name for o in names.object_types}
+
+
+def test_gives_each_colour_a_hex_and_a_family():
+    names = taxonomy.load()
+    families = {family.name for family in names.colour_families}
+
+    assert families == BASIC_COLOURS | {"gold", "silver", "multi"}
+    for colour in names.colours:
+        assert re.fullmatch("#[0-9a-f]{6}", colour.hex)
+    assert {colour.family for colour in names.colours} == BASIC_COLOURS
+
+
+def test_shows_titles_in_the_reader_s_language():
+    names = taxonomy.load()
+
+    assert names.title("category", "jeans", "tr") == "Kot pantolon"
+    assert names.title("object", "footwear", "en-gb") == "Footwear"
+    assert names.title("colour", "navy-blue", "tr-TR") == "Lacivert"
+    assert names.title("category", "not-a-garment", "en") == "Not a garment"
+    assert names.title("category", "jeans", "de") == "Jeans"
+
+
+def test_refuses_an_unknown_category():
+    with pytest.raises(UnknownLabel):
+        taxonomy.load().category("spaceship")
+
+
+@pytest.mark.parametrize("data_set", ["fpi", "clothing", "ccp"])
+def test_means_only_known_categories_or_says_why_not(data_set):
+    names = taxonomy.load()
+    known = {category.name for category in names.categories} | {names.abstention}
+
+    for label, meaning in taxonomy.load_labels(data_set).meanings.items():
+        assert set(meaning.categories) <= known, label
+        assert bool(meaning.categories) != bool(meaning.ignored_because), label
+
+
+def test_maps_every_label_that_the_data_sets_list():
+    assert set(taxonomy.load_labels("fpi").meanings) >= set(FPI_TYPES)
+    assert set(taxonomy.load_labels("clothing").meanings) >= set(CLOTHING_LABELS)
+    assert set(taxonomy.load_labels("ccp").meanings) == set(CCP_LABELS)
+
+
+def test_lets_a_product_name_tell_polos_from_t_shirts():
+    labels = taxonomy.load_labels("fpi")
+
+    assert labels.meaning("Tshirts", "Nike Women Purple Polo T-shirt").categories == ("polo",)
+    assert labels.meaning("Tshirts", "Nike Men Printed Blue Tshirt").categories == ("t-shirt",)
+    brand = labels.meaning("Tshirts", "U.S. Polo Assn. Men Solid Green Tshirt")
+    assert set(brand.categories) == {"t-shirt", "polo"}
+
+
+def test_folds_the_data_s_colours_into_families():
+    labels = taxonomy.load_colour_labels()
+    families = {family.name for family in taxonomy.load().colour_families}
+
+    assert labels.meaning("Navy Blue").categories == ("blue",)
+    assert labels.meaning("NA").ignored_because
+    assert {c for m in labels.meanings.values() for c in m.categories} == families
+
+
+def test_refuses_a_label_nobody_reviewed():
+    with pytest.raises(UnknownLabel):
+        taxonomy.load_labels("clothing").meaning("Spacesuit")
+
+
+CLOTHING_LABELS = [
+    "T-Shirt",
+    "Pants",
+    "Longsleeve",
+    "Shirt",
+    "Shoes",
+    "Dress",
+    "Shorts",
+    "Outwear",
+    "Not sure",
+    "Hat",
+    "Skirt",
+    "Polo",
+    "Blazer",
+    "Undershirt",
+    "Hoodie",
+    "Other",
+    "Body",
+    "Top",
+    "Blouse",
+    "Skip",
+]
+
+CCP_LABELS = [
+    "null",
+    "accessories",
+    "bag",
+    "belt",
+    "blazer",
+    "blouse",
+    "bodysuit",
+    "boots",
+    "bra",
+    "bracelet",
+    "cape",
+    "cardigan",
+    "clogs",
+    "coat",
+    "dress",
+    "earrings",
+    "flats",
+    "glasses",
+    "gloves",
+    "hair",
+    "hat",
+    "heels",
+    "hoodie",
+    "intimate",
+    "jacket",
+    "jeans",
+    "jumper",
+    "leggings",
+    "loafers",
+    "necklace",
+    "panties",
+    "pants",
+    "pumps",
+    "purse",
+    "ring",
+    "romper",
+    "sandals",
+    "scarf",
+    "shirt",
+    "shoes",
+    "shorts",
+    "skin",
+    "skirt",
+    "sneakers",
+    "socks",
+    "stockings",
+    "suit",
+    "sunglasses",
+    "sweater",
+    "sweatshirt",
+    "swimwear",
+    "t-shirt",
+    "tie",
+    "tights",
+    "top",
+    "vest",
+    "wallet",
+    "watch",
+    "wedges",
+]
+
+FPI_TYPES = [
+    "Accessory Gift Set",
+    "Baby Dolls",
+    "Backpacks",
+    "Bangle",
+    "Basketballs",
+    "Bath Robe",
+    "Beauty Accessory",
+    "Belts",
+    "Blazers",
+    "Body Lotion",
+    "Booties",
+    "Boxers",
+    "Bra",
+    "Bracelet",
+    "Briefs",
+    "Camisoles",
+    "Capris",
+    "Caps",
+    "Casual Shoes",
+    "Churidar",
+    "Clothing Set",
+    "Clutches",
+    "Compact",
+    "Concealer",
+    "Cufflinks",
+    "Deodorant",
+    "Dresses",
+    "Duffel Bag",
+    "Dupatta",
+    "Earrings",
+    "Eye Cream",
+    "Eyeshadow",
+    "Face Moisturisers",
+    "Face Scrub and Exfoliator",
+    "Face Serum and Gel",
+    "Face Wash and Cleanser",
+    "Flats",
+    "Flip Flops",
+    "Footballs",
+    "Formal Shoes",
+    "Foundation and Primer",
+    "Fragrance Gift Set",
+    "Free Gifts",
+    "Gloves",
+    "Hair Accessory",
+    "Hair Colour",
+    "Handbags",
+    "Hat",
+    "Headband",
+    "Heels",
+    "Highlighter and Blush",
+    "Innerwear Vests",
+    "Ipad",
+    "Jackets",
+    "Jeans",
+    "Jeggings",
+    "Jewellery Set",
+    "Jumpsuit",
+    "Kajal and Eyeliner",
+    "Key chain",
+    "Kurta Sets",
+    "Kurtas",
+    "Kurtis",
+    "Laptop Bag",
+    "Leggings",
+    "Lehenga Choli",
+    "Lip Care",
+    "Lip Gloss",
+    "Lip Liner",
+    "Lip Plumper",
+    "Lipstick",
+    "Lounge Pants",
+    "Lounge Shorts",
+    "Lounge Tshirts",
+    "Makeup Remover",
+    "Mascara",
+    "Mask and Peel",
+    "Mens Grooming Kit",
+    "Messenger Bag",
+    "Mobile Pouch",
+    "Mufflers",
+    "Nail Essentials",
+    "Nail Polish",
+    "Necklace and Chains",
+    "Nehru Jackets",
+    "Night suits",
+    "Nightdress",
+    "Patiala",
+    "Pendant",
+    "Perfume and Body Mist",
+    "Rain Jacket",
+    "Rain Trousers",
+    "Ring",
+    "Robe",
+    "Rompers",
+    "Rucksacks",
+    "Salwar",
+    "Salwar and Dupatta",
+    "Sandals",
+    "Sarees",
+    "Scarves",
+    "Shapewear",
+    "Shirts",
+    "Shoe Accessories",
+    "Shoe Laces",
+    "Shorts",
+    "Shrug",
+    "Skirts",
+    "Socks",
+    "Sports Sandals",
+    "Sports Shoes",
+    "Stockings",
+    "Stoles",
+    "Sunglasses",
+    "Sunscreen",
+    "Suspenders",
+    "Sweaters",
+    "Sweatshirts",
+    "Swimwear",
+    "Tablet Sleeve",
+    "Ties",
+    "Ties and Cufflinks",
+    "Tights",
+    "Toner",
+    "Tops",
+    "Track Pants",
+    "Tracksuits",
+    "Travel Accessory",
+    "Trolley Bag",
+    "Trousers",
+    "Trunk",
+    "Tshirts",
+    "Tunics",
+    "Umbrellas",
+    "Waist Pouch",
+    "Waistcoat",
+    "Wallets",
+    "Watches",
+    "Water Bottle",
+    "Wristbands",
+]

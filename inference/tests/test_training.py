@@ -1,0 +1,275 @@
+import json
+import math
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import safetensors.torch
+import torch
+from django.core.management import call_command
+from PIL import Image
+
+from inference import registry, taxonomy
+from inference.networks.garment_net import GarmentNet
+from inference.taxonomy import UnknownLabel
+from inference.training import loop
+from inference.training.augment import augment, find_on_white
+from inference.training.config import Stage, TrainConfig, read_config
+from inference.training.loop import schedule, train
+from inference.training.losses import accepted_loss, known_loss
+from inference.training.samples import NONE, UnknownFile, read_samples
+
+CONFIGS = Path(__file__).parents[1] / "training" / "configs"
+
+TINY = TrainConfig(
+    name="kalas-mini",
+    seed=3,
+    stages=(Stage(1, (32, 32)), Stage(1, (48, 36))),
+    batch_size=8,
+    learning_rate=0.05,
+    warm_up=0.2,
+    weight_decay=0.0005,
+    label_smoothing=0.1,
+    auxiliary_weight=0.2,
+    average_decay=0.9,
+    clothing_repeats=2,
+    negative_photos=4,
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_network() -> Iterator[None]:
+    """kalas-mini's architecture with few channels, on one thread: the steps take milliseconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry.MODELS, "kalas-mini", (build_small, registry.spec("kalas-mini")))
+        yield
+    torch.set_num_threads(threads)
+
+
+def build_small() -> GarmentNet:
+    return GarmentNet(
+        labels=len(taxonomy.load().label_order),
+        colours=len(taxonomy.load().colour_families),
+        genders=len(taxonomy.load().genders),
+        widths=(8, 8, 16, 16),
+        depths=(1, 1, 1, 1),
+    )
+
+
+class Interrupted(Exception):
+    pass
+
+
+def photo(colour: str, size: tuple[int, int] = (60, 80), format: str = "JPEG") -> bytes:
+    """A coloured block in the middle of a white ground."""
+    image = Image.new("RGB", size, "white")
+    image.paste(colour, (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))
+    file = BytesIO()
+    image.save(file, format)
+    return file.getvalue()
+
+
+def fpi_row(index: int, article_type: str, base_colour: str) -> dict[str, object]:
+    return {
+        "id": index,
+        "image": photo(base_colour.lower()),
+        "gender": "Men",
+        "article_type": article_type,
+        "base_colour": base_colour,
+        "display_name": f"Puma Men {base_colour} {article_type}",
+    }
+
+
+def write_files(folder: Path, split: str) -> None:
+    types = ["Shirts", "Jeans", "Watches", "Lipstick", "Free Gifts"]
+    colours = ["Red", "Blue", "Green"]
+    fpi = [fpi_row(i, types[i % 5], colours[i % 3]) for i in range(20)]
+    clothing = [
+        {"id": str(i), "image": photo("navy", (90, 120)), "label": ["Pants", "Skip"][i % 2]}
+        for i in range(6)
+    ]
+    empty = np.zeros((120, 80), np.uint8)
+    empty[30:90, 30:50] = 14
+    mask = BytesIO()
+    Image.fromarray(empty).save(mask, "PNG")
+    ccp = [
+        {"id": "1", "image": photo("grey", (80, 120)), "mask": mask.getvalue(), "tags": ["dress"]},
+        {"id": "2", "image": photo("grey", (80, 120)), "mask": None, "tags": []},
+    ]
+    for name, rows in (("fpi", fpi), ("clothing", clothing), ("ccp", ccp)):
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}-{split}.parquet")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for split in ("train", "val"):
+        write_files(folder, split)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Path:
+    return train(TINY, data=data, out=tmp_path_factory.mktemp("run"), resume=False, say=print)
+
+
+def test_reads_photos_with_their_meanings(data):
+    reading = read_samples(data / "fpi-train.parquet")
+
+    assert reading.data_set == "fpi"
+    assert len(reading.samples) == 16
+    assert reading.left_out.total() == 4
+    assert all(s.colour != NONE and s.gender != NONE for s in reading.samples)
+
+
+def test_accepts_any_category_of_a_coarse_label(data):
+    samples = read_samples(data / "clothing-train.parquet").samples
+
+    assert {s.label for s in samples} == {"Pants"}
+    assert len(samples[0].accepts) == 4
+
+
+def test_refuses_a_label_that_nobody_mapped(tmp_path):
+    path = tmp_path / "fpi-train.parquet"
+    pq.write_table(pa.Table.from_pylist([fpi_row(0, "Spacesuits", "Red")]), path)
+
+    with pytest.raises(UnknownLabel):
+        read_samples(path)
+
+
+def test_refuses_a_file_of_other_columns(tmp_path):
+    path = tmp_path / "other.parquet"
+    pq.write_table(pa.Table.from_pylist([{"price": 3}]), path)
+
+    with pytest.raises(UnknownFile, match="price"):
+        read_samples(path)
+
+
+def test_ships_readable_configs():
+    for path in CONFIGS.glob("*.toml"):
+        config = read_config(path)
+
+        assert config.size_at(0) == config.stages[0].size
+        assert config.size_at(config.epochs - 1) == config.stages[-1].size
+
+
+def test_refuses_a_config_with_an_unknown_key(tmp_path):
+    path = tmp_path / "odd.toml"
+    path.write_text("stages = []\nlearning_rat = 1\n")
+
+    with pytest.raises(TypeError, match="learning_rat"):
+        read_config(path)
+
+
+def test_warms_up_and_cools_down():
+    factors = [schedule(share / 100, warm_up=0.2) for share in range(101)]
+
+    assert max(factors) == factors[20] == 1
+    assert factors[0] < 0.05
+    assert math.isclose(factors[100], 0, abs_tol=1e-9)
+
+
+def test_asks_only_for_one_of_the_accepted_answers():
+    accepts = torch.tensor([[True, True, False]])
+    first = accepted_loss(torch.tensor([[9.0, 0.0, 0.0]]), accepts, smoothing=0)
+    second = accepted_loss(torch.tensor([[0.0, 9.0, 0.0]]), accepts, smoothing=0)
+    wrong = accepted_loss(torch.tensor([[0.0, 0.0, 9.0]]), accepts, smoothing=0)
+
+    assert torch.isclose(first, second)
+    assert first < 0.01 < 5 < wrong
+
+
+def test_leaves_photos_without_the_label_out_of_an_auxiliary_loss():
+    logits = torch.tensor([[5.0, 0.0], [0.0, 5.0]])
+
+    assert known_loss(logits, torch.tensor([-1, -1])) == 0
+    assert known_loss(logits, torch.tensor([0, -1])) < 0.01
+
+
+def test_augments_to_the_asked_size_and_the_same_for_the_same_seed(data):
+    image = read_samples(data / "fpi-train.parquet").samples[0].image
+    ground = np.full((30, 30, 3), 90, np.uint8)
+
+    def views(seed: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return [augment(image, size=(48, 36), backgrounds=[ground], rng=rng) for _ in range(40)]
+
+    assert all(view.shape == (48, 36, 3) and view.dtype == np.uint8 for view in views(1))
+    assert all((a == b).all() for a, b in zip(views(1), views(1), strict=True))
+    assert any((a != b).any() for a, b in zip(views(1), views(2), strict=True))
+
+
+def test_finds_the_garment_on_white_only():
+    image = np.full((40, 40, 3), 255, np.uint8)
+    image[10:30, 10:30] = 0
+
+    mask = find_on_white(image)
+
+    assert mask is not None
+    assert (mask > 0).sum() == 400
+    assert find_on_white(np.full((40, 40, 3), 120, np.uint8)) is None
+
+
+def test_trains_to_a_weights_file(trained):
+    tensors = safetensors.torch.load_file(trained)
+
+    assert all(torch.isfinite(tensor.float()).all() for tensor in tensors.values())
+
+
+def test_resumes_to_the_same_weights_as_an_uninterrupted_run(data, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_SAVE_SECONDS", 0)
+    steps = 0
+    original = loop._Run._step
+
+    def interrupt(self, batch):
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            raise Interrupted
+        return original(self, batch)
+
+    monkeypatch.setattr(loop._Run, "_step", interrupt)
+    with pytest.raises(Interrupted):
+        train(TINY, data=data, out=tmp_path, resume=False, say=print)
+    monkeypatch.setattr(loop._Run, "_step", original)
+    resumed = train(TINY, data=data, out=tmp_path, resume=True, say=print)
+
+    tensors = safetensors.torch.load_file(resumed)
+    for name, expected in safetensors.torch.load_file(trained).items():
+        torch.testing.assert_close(tensors[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_evaluates_each_file_and_all_together(data, trained, tmp_path, capsys):
+    files = [str(data / f"{name}-val.parquet") for name in ("fpi", "clothing", "ccp")]
+    out = tmp_path / "numbers.json"
+
+    call_command("evaluate", *files, weights=trained, json=out, limit=10)
+
+    said = capsys.readouterr().out
+    assert "category top-1" in said
+    results = {r["name"]: r for r in json.loads(out.read_text())["results"]}
+    assert set(results) == {"fpi-val", "clothing-val", "ccp-val", "all together"}
+    assert results["fpi-val"]["category_top1"]["total"] == 8
+    assert results["all together"]["category_top1"]["total"] == 11
+    low, high = results["fpi-val"]["category_top5"]["interval"]
+    assert 0 <= low <= results["fpi-val"]["category_top5"]["value"] <= high <= 1
+    labels = {row["label"] for row in results["fpi-val"]["labels"]}
+    assert labels == {"Shirts", "Jeans", "Watches", "Lipstick"}
+
+
+def test_trains_by_command(data, tmp_path):
+    config = tmp_path / "tiny.toml"
+    text = (CONFIGS / "kalas-mini.toml").read_text()
+    stages = text[text.index("stages") : text.index("batch_size")]
+    text = text.replace(stages, "stages = [{epochs = 1, size = [32, 32]}]\n")
+    config.write_text(text.replace("batch_size = 128", "batch_size = 16"))
+
+    call_command("train", config=config, data=data, out=tmp_path / "run")
+
+    assert (tmp_path / "run" / "kalas-mini.safetensors").exists()
