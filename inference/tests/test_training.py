@@ -268,8 +268,14 @@ def test_trains_by_command(data, tmp_path):
     config = tmp_path / "tiny.toml"
     text = (CONFIGS / "kalas-mini.toml").read_text()
     stages = text[text.index("stages") : text.index("batch_size")]
-    text = text.replace(stages, "stages = [{epochs = 1, size = [32, 32]}]\n")
-    config.write_text(text.replace("batch_size = 128", "batch_size = 16"))
+    for old, new in (
+        (stages, "stages = [{epochs = 1, size = [32, 32]}]\n"),
+        ("batch_size = 128", "batch_size = 16"),
+        ("negative_photos = 1200", "negative_photos = 4"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    config.write_text(text)
 
     call_command("train", config=config, data=data, out=tmp_path / "run")
 
