@@ -41,6 +41,22 @@ def django_db_setup(
         shutil.rmtree(settings.VAR, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Django empties its own tables after a transactional test; procrastinate's are unmanaged."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    is_transactional = marker is not None and marker.kwargs.get("transaction", False)
+    if is_transactional or {"transactional_db", "live_server"} & set(request.fixturenames):
+        with embedded_postgres.connect(
+            settings.VAR / "postgres", database=settings.TEST_DATABASE
+        ) as connection:
+            connection.execute(
+                "DELETE FROM procrastinate_periodic_defers; DELETE FROM procrastinate_events;"
+                "DELETE FROM procrastinate_jobs; DELETE FROM procrastinate_workers"
+            )
+
+
 def _make_empty_database() -> None:
     folder, name = settings.VAR / "postgres", settings.TEST_DATABASE
     with embedded_postgres.connect(folder) as connection:

@@ -124,6 +124,8 @@ def start(
         return
     prepare(folder)
     command = server_command(folder, settings=settings)
+    if previous := _started.pop(command.cwd, None):
+        previous.poll()
     log = folder.parent / "log" / "postgres.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
