@@ -18,6 +18,8 @@ from accounts import emails, selectors
 from accounts.models import Invitation, Membership, Role, Tenant, User, hash_token
 
 INVITATION_LIFETIME = timedelta(days=7)
+# A shop's name stands in an e-mail to a stranger: nobody shall send that to thousands.
+INVITATIONS_A_DAY = 50
 
 
 class NotAllowed(Exception):
@@ -30,6 +32,10 @@ class LastOwner(Exception):
 
 class AlreadyMember(Exception):
     """The invited address belongs to somebody who is in the shop already."""
+
+
+class TooManyInvitations(Exception):
+    """The shop sent as many as one day allows."""
 
 
 class InvitationClosed(Exception):
@@ -69,13 +75,17 @@ def invite_member(
 ) -> Invitation:
     """Send an invitation after commit; an unanswered one to the same address stops working.
 
-    Raises NotAllowed, AlreadyMember, and emails.NotSent after the invitation was stored.
+    Raises NotAllowed, AlreadyMember, TooManyInvitations, and emails.NotSent after the invitation
+    was stored.
     """
     acting = _lock_members(tenant=tenant, by=by)
     if not acting.may_touch(role):
         raise NotAllowed
     if Membership.objects.filter(tenant=tenant, user__email__iexact=email).exists():
         raise AlreadyMember
+    today = Invitation.objects.filter(tenant=tenant, created_at__gt=now - timedelta(days=1))
+    if today.count() >= INVITATIONS_A_DAY:
+        raise TooManyInvitations
     older = Invitation.objects.unanswered().filter(tenant=tenant, email__iexact=email)
     if any(not acting.may_touch(invitation.role) for invitation in older):
         raise NotAllowed

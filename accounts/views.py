@@ -104,6 +104,9 @@ def invite_member(request: TenantRequest) -> HttpResponseBase:
     except services.AlreadyMember:
         form.add_error("email", _("This person is a member already."))
         return _render_members(request, form, status=422)
+    except services.TooManyInvitations:
+        form.add_error(None, _("This shop sent many invitations today. Send the others tomorrow."))
+        return _render_members(request, form, status=429)
     except emails.NotSent:
         messages.error(
             request,

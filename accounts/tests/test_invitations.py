@@ -225,6 +225,19 @@ def test_a_member_is_not_invited_again(client, owner):
     assert not Invitation.objects.exists()
 
 
+def test_a_shop_cannot_flood_strangers_with_invitations(client, owner, invite, monkeypatch):
+    monkeypatch.setattr(services, "INVITATIONS_A_DAY", 2)
+    invite(email="yesterday@example.com", now=timezone.now() - timedelta(days=1))
+    invite(email="a@example.com")
+    invite(email="b@example.com")
+    client.force_login(owner.user)
+
+    response = client.post(reverse("invite_member"), {"email": GUEST, "role": Role.REVIEWER})
+
+    assert response.status_code == 429
+    assert not Invitation.objects.filter(email=GUEST).exists()
+
+
 def test_somebody_who_is_in_already_keeps_their_role(invite, owner):
     guest = make_user(email=GUEST)
     invite(role=Role.DEVELOPER)
