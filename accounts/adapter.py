@@ -8,11 +8,19 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import translation
 from django.utils.encoding import force_bytes
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": _("The e-mail address or the password is not right."),
+        "too_many_login_attempts": _("Too many wrong passwords. Try again in a few minutes."),
+        "enter_current_password": _("Enter your current password."),
+        "incorrect_password": _("The password is not right."),
+    }
+
     def new_user(self, request: HttpRequest) -> User:
         """A new user keeps the language they signed up in."""
         user: User = super().new_user(request)

@@ -5,6 +5,7 @@ from allauth.account.forms import (
     AddEmailForm,
     ChangePasswordForm,
     LoginForm,
+    ReauthenticateForm,
     ResetPasswordForm,
     ResetPasswordKeyForm,
     SetPasswordForm,
@@ -23,22 +24,28 @@ from accounts.models import Invitation, Membership, Role, Tenant, User
 
 
 class PlainLabels:
-    """allauth's forms with the labels of the other pages, and no label repeated in the field."""
+    """allauth's forms with the words of the other pages, and no label repeated in the field."""
 
     fields: dict[str, forms.Field]
+    labels = {
+        "login": _("E-mail address"),
+        "email": _("E-mail address"),
+        "password": _("Password"),
+        "oldpassword": _("Current password"),
+        "password1": _("New password"),
+        "password2": _("New password again"),
+        "remember": _("Remember me on this device"),
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             field.widget.attrs.pop("placeholder", None)
-            if name in {"login", "email"}:
-                field.label = _("E-mail address")
+            field.label = self.labels.get(name, field.label)
 
 
 class LoginWithLabels(PlainLabels, LoginForm):  # type: ignore[misc]
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["remember"].label = _("Remember me on this device")
+    pass
 
 
 class AddEmailWithLabels(PlainLabels, AddEmailForm):  # type: ignore[misc]
@@ -61,12 +68,21 @@ class ResetPasswordKeyWithLabels(PlainLabels, ResetPasswordKeyForm):  # type: ig
     pass
 
 
+class ReauthenticateWithLabels(PlainLabels, ReauthenticateForm):  # type: ignore[misc]
+    pass
+
+
 class SignupShopForm(PlainLabels, SignupForm):  # type: ignore[misc]
     """Signs up a user with their shop, or into the shop that invited them.
 
     Who comes through an invitation's link is not asked for a shop name, and must sign up with the
     invited address: the link, which only went there, already proves that it is theirs.
     """
+
+    labels = PlainLabels.labels | {
+        "password1": _("Password"),
+        "password2": _("Password again"),
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

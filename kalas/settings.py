@@ -129,8 +129,12 @@ CACHES: dict[str, Any] = {
     else {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "kalas_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
-    "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "local": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
 }
 
 # Log-in: e-mail and password through allauth.
@@ -158,6 +162,7 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordWithLabels",
     "set_password": "accounts.forms.SetPasswordWithLabels",
     "reset_password": "accounts.forms.ResetPasswordWithLabels",
+    "reauthenticate": "accounts.forms.ReauthenticateWithLabels",
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyWithLabels",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
