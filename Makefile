@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: up test lint install install-dev clean
+.PHONY: up test lint install install-dev sample clean
 
 up: install
 	@PORT=$(PORT) exec $(BIN)/python manage.py up
@@ -20,11 +20,16 @@ lint: install-dev
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	KALAS_VAR=$${TMPDIR:-/tmp}/kalas-lint $(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python -m kalas.check_messages
 
 test: lint
 	$(BIN)/pytest $(ARGS)
 
+# Asks the shipped model again for what the landing page shows; the first photo is the large one.
+SAMPLE_PHOTOS := clothing-shirt-0dc84ada clothing-dress-26837828 clothing-skirt-8361e496 clothing-shoes-578688ef
+sample: install
+	@cp $(SAMPLE_PHOTOS:%=annotations/demo_photos/%.jpg) static/photos/
+	@$(BIN)/python manage.py annotate --json --device cpu $(SAMPLE_PHOTOS:%=static/photos/%.jpg) > kalas/sample.jsonl
+
 clean:
-	rm -rf staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf staticfiles staticfiles.sha256 test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
