@@ -1,0 +1,110 @@
+"""Every address of the house, also the ones that do not exist yet: closed to strangers, and a
+foreign object is a missing one."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from accounts import services
+from accounts.models import Invitation, Membership, Role
+from accounts.tests.factories import make_member
+from annotations.models import Annotation, FashionImage
+from annotations.tests.factories import hide_tokens, make_done_annotation
+
+pytestmark = pytest.mark.django_db
+
+# What somebody without an account may open; every other address must send them away.
+PUBLIC = {"home", "healthz", "readyz", "set_language", "invitation", "decline_invitation"}
+# allauth's pages and the admin's have tests of their own.
+NOT_OURS = ("accounts/", "admin/")
+
+
+def list_addresses(
+    patterns: list[URLPattern | URLResolver], prefix: str = ""
+) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """Name, address and the arguments that the address takes."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if route.startswith(NOT_OURS):
+            continue
+        if isinstance(pattern, URLResolver):
+            yield from list_addresses(pattern.url_patterns, route)
+        else:
+            yield str(pattern.name), route, dict(pattern.pattern.converters)
+
+
+ADDRESSES = list(list_addresses(get_resolver().url_patterns))
+WITH_OBJECT = [
+    (name, next(iter(takes))) for name, _route, takes in ADDRESSES if takes and name != "invitation"
+]
+
+
+def foreign_ids() -> dict[str, object]:
+    """One object of each kind, all of another shop."""
+    owner = make_member()
+    annotation = make_done_annotation(tenant=owner.tenant)
+    invitation = services.invite_member(
+        tenant=owner.tenant,
+        by=owner,
+        email="guest@example.com",
+        role=Role.REVIEWER,
+        build_link=str,
+        now=timezone.now(),
+    )
+    return {
+        "annotation_id": annotation.id,
+        "image_id": annotation.image_id,
+        "invitation_id": invitation.id,
+        "membership_id": make_member(tenant=owner.tenant, role=Role.REVIEWER).id,
+    }
+
+
+def snapshot() -> list[list[dict[str, object]]]:
+    models = (Annotation, FashionImage, Invitation, Membership)
+    return [list(model.objects.order_by("pk").values()) for model in models]  # type: ignore[attr-defined]
+
+
+def test_there_are_addresses_to_check() -> None:
+    assert len(ADDRESSES) > 20
+    assert len(WITH_OBJECT) > 8
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in ADDRESSES} - PUBLIC))
+def test_sends_strangers_away(client: Client, name: str, method: str) -> None:
+    ids = foreign_ids()
+    takes = next(takes for known, _, takes in ADDRESSES if known == name)
+    before = snapshot()
+
+    response = getattr(client, method)(reverse(name, kwargs={key: ids[key] for key in takes}))
+
+    assert response.status_code in {302, 404, 405}
+    if response.status_code == 302:
+        assert response.headers["Location"].startswith(reverse("account_login"))
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize(("name", "argument"), WITH_OBJECT)
+def test_a_foreign_object_is_a_missing_one(
+    client: Client, name: str, argument: str, method: str
+) -> None:
+    foreign = foreign_ids()[argument]
+    missing = foreign + 1_000_000 if isinstance(foreign, int) else uuid4()
+    client.force_login(make_member().user)
+    before = snapshot()
+    data = {"role": Role.MANAGER, "left": 1, "top": 1, "right": 40, "bottom": 40}
+
+    answers = [
+        getattr(client, method)(reverse(name, kwargs={argument: value}), data)
+        for value in (foreign, missing)
+    ]
+
+    assert {answer.status_code for answer in answers} <= {404, 405}
+    assert answers[0].status_code == answers[1].status_code
+    assert hide_tokens(answers[0]) == hide_tokens(answers[1])
+    assert snapshot() == before
