@@ -25,8 +25,7 @@ def user() -> User:
 def page(user: User, live_server: Any) -> Iterator[Page]:
     """A page on `localhost`, because passkeys are not for addresses that are numbers.
 
-    Playwright's loop runs in the test's thread, where Django then refuses the database: users are
-    made before.
+    The user is made before: the database is out of reach while Chromium runs.
     """
     with run_chromium() as browser:
         page = browser.new_page(base_url=f"http://localhost:{live_server.thread.port}")
