@@ -5,10 +5,12 @@ from typing import Any
 import psycopg
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
 from accounts import selectors
 from accounts.models import Membership, User
@@ -102,7 +104,8 @@ def find_membership(session: SessionBase) -> tuple[User | None, Membership | Non
     """Who the session belongs to by now, and the shop that it works in."""
     request = HttpRequest()
     # A new store of the same key: the one of the scope keeps what it has once read.
-    request.session = type(session)(session.session_key)
+    store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+    request.session = store(session.session_key)
     user = get_user(request)
     if not isinstance(user, User) or not user.is_active:
         return None, None

@@ -1,8 +1,6 @@
 """Hints to the open pages of a shop: something changed, fetch it anew."""
 
 import asyncio
-import logging
-from functools import partial
 from typing import Literal, TypedDict
 from uuid import UUID
 
@@ -14,8 +12,6 @@ from django.dispatch import receiver
 
 from accounts.models import Membership, Tenant
 from annotations.models import Annotation
-
-logger = logging.getLogger(__name__)
 
 HintType = Literal["annotation", "membership"]
 SEND_TIMEOUT_S = 3.0
@@ -49,16 +45,13 @@ def announce_removed_member(sender: type[Membership], instance: Membership, **_:
 
 
 def _announce(tenant_id: UUID, hint: Hint) -> None:
+    # No partial: Django wants the name of a robust callback that fails.
+    def send() -> None:
+        async_to_sync(_send_hint)(tenant_id, hint)
+
     # Robust: a channel layer that is down must not fail the write that is announced. Pages have
     # a slow poll as their net.
-    transaction.on_commit(partial(_send, tenant_id, hint), robust=True)
-
-
-def _send(tenant_id: UUID, hint: Hint) -> None:
-    try:
-        async_to_sync(_send_hint)(tenant_id, hint)
-    except TimeoutError:
-        logger.warning("The channel layer did not take a hint in %s s", SEND_TIMEOUT_S)
+    transaction.on_commit(send, robust=True)
 
 
 async def _send_hint(tenant_id: UUID, hint: Hint) -> None:

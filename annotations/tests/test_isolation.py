@@ -1,0 +1,76 @@
+"""Somebody else's object looks like one that does not exist, on every route."""
+
+import uuid
+
+import pytest
+from django.urls import URLPattern, reverse
+
+from accounts.tests.factories import make_tenant
+from annotations.models import Annotation, FashionImage
+from annotations.tests.factories import hide_tokens, make_done_annotation
+from annotations.urls import urlpatterns as annotation_routes
+from retrieval.urls import urlpatterns as retrieval_routes
+
+BOX = {"left": 5, "top": 6, "right": 40, "bottom": 50}
+ROUTES = [
+    ("annotation", "annotation", "get"),
+    ("annotation_card", "annotation", "get"),
+    ("annotate_again", "annotation", "post"),
+    ("annotate_crop", "image", "post"),
+    ("delete_image", "image", "get"),
+    ("delete_image", "image", "post"),
+    ("photo", "image", "get"),
+    ("thumbnail", "image", "get"),
+    ("similar", "annotation", "get"),
+]
+WITHOUT_OBJECT = [
+    ("dashboard", "get"),
+    ("dashboard_feed", "get"),
+    ("remove_demo", "post"),
+    ("annotate", "get"),
+    ("upload_photos", "post"),
+    ("history", "get"),
+]
+
+
+def test_the_tables_name_every_route():
+    routes = {r.name for r in [*annotation_routes, *retrieval_routes] if isinstance(r, URLPattern)}
+
+    assert routes == {name for name, *_ in [*ROUTES, *WITHOUT_OBJECT]}
+
+
+@pytest.mark.parametrize("script", [False, True])
+@pytest.mark.parametrize(("name", "kind", "method"), ROUTES)
+def test_a_foreign_object_looks_like_a_missing_one(page, name, kind, method, script):
+    foreign = make_done_annotation(tenant=make_tenant())
+    foreign_id = foreign.id if kind == "annotation" else foreign.image_id
+    headers = {"HX-Request": "true"} if script else {}
+
+    theirs = getattr(page, method)(reverse(name, args=[foreign_id]), BOX, headers=headers)
+    missing = getattr(page, method)(reverse(name, args=[uuid.uuid4()]), BOX, headers=headers)
+
+    assert (theirs.status_code, missing.status_code) == (404, 404)
+    assert hide_tokens(theirs) == hide_tokens(missing)
+    assert (Annotation.objects.count(), FashionImage.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [(name, method) for name, _, method in ROUTES if name not in ("photo", "thumbnail")]
+    + WITHOUT_OBJECT,
+)
+def test_strangers_log_in_first(client, db, name, method):
+    takes_id = name in {route for route, *_ in ROUTES}
+
+    response = getattr(client, method)(reverse(name, args=[uuid.uuid4()] if takes_id else []))
+
+    assert response.status_code == 302
+    assert response.url.startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize(("name", "kind", "method"), ROUTES)
+def test_takes_no_other_method(page, tenant, name, kind, method):
+    annotation = make_done_annotation(tenant=tenant)
+    object_id = annotation.id if kind == "annotation" else annotation.image_id
+
+    assert page.put(reverse(name, args=[object_id])).status_code == 405
