@@ -1,10 +1,12 @@
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts import services
 from accounts.models import Invitation, Role, User
 from accounts.tests.factories import PASSWORD, make_member, make_user
+from accounts.tests.test_signup import log_in
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +29,15 @@ def invitation():
         build_link=str,
         now=timezone.now(),
     )
+
+
+def test_an_operator_made_by_command_logs_in_at_once(client, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", email="Op@Example.com", interactive=False, verbosity=0)
+
+    log_in(client, email="op@example.com")
+
+    assert client.get("/admin/").status_code == 200
 
 
 @pytest.mark.parametrize("model", ["user", "tenant", "membership", "invitation"])
