@@ -2,6 +2,7 @@
 foreign object is a missing one."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -63,9 +64,9 @@ def foreign_ids() -> dict[str, object]:
     }
 
 
-def snapshot() -> list[list[dict[str, object]]]:
-    models = (Annotation, FashionImage, Invitation, Membership)
-    return [list(model.objects.order_by("pk").values()) for model in models]  # type: ignore[attr-defined]
+def snapshot() -> list[list[dict[str, Any]]]:
+    models: tuple[Any, ...] = (Annotation, FashionImage, Invitation, Membership)
+    return [list(model.objects.order_by("pk").values()) for model in models]
 
 
 def test_there_are_addresses_to_check() -> None:
