@@ -36,7 +36,7 @@ def start(house: Supervisor, *, port: int) -> None:
         house.wait_until_ready("postgres", timeout_s=READY_TIMEOUT_S)
     call_command("setup_database")
     house.start(_jobs())
-    static_build.build(stamp=settings.VAR / "run" / "static.sha256")
+    static_build.build()
     house.start(_web(port))
     if settings.LOAD_DEMO:
         demo.load_demo(now=datetime.now(UTC))

@@ -8,13 +8,14 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
 
-def build(*, stamp: Path) -> bool:
+def build() -> bool:
     """Return whether there was anything to do."""
+    root = Path(settings.STATIC_ROOT)
+    stamp = root.with_name(f"{root.name}.sha256")
     wanted = _fingerprint()
-    if stamp.exists() and stamp.read_text() == wanted and any(Path(settings.STATIC_ROOT).glob("*")):
+    if root.is_dir() and stamp.exists() and stamp.read_text() == wanted:
         return False
     call_command("collectstatic", interactive=False, verbosity=0)
-    stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(wanted)
     return True
 

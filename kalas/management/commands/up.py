@@ -26,6 +26,7 @@ COLOURS = {"postgres": 34, "engine": 35, "jobs": 33, "web": 32, "kalas": 36}
 
 class Command(BaseCommand):
     help = "Runs the whole house on this machine, for this machine only, until Ctrl-C."
+    requires_system_checks: tuple[str, ...] = ()  # each process it starts makes its own
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", default=os.environ.get("PORT", "8000"))
