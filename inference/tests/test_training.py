@@ -264,7 +264,7 @@ def test_evaluates_each_file_and_all_together(data, trained, tmp_path, capsys):
     assert labels == {"Shirts", "Jeans", "Watches", "Lipstick"}
 
 
-def test_trains_by_command(data, tmp_path):
+def test_trains_on_from_other_weights_by_command(data, trained, tmp_path):
     config = tmp_path / "tiny.toml"
     text = (CONFIGS / "kalas-mini.toml").read_text()
     stages = text[text.index("stages") : text.index("batch_size")]
@@ -277,6 +277,6 @@ def test_trains_by_command(data, tmp_path):
         text = text.replace(old, new)
     config.write_text(text)
 
-    call_command("train", config=config, data=data, out=tmp_path / "run")
+    call_command("train", config=config, data=data, out=tmp_path / "run", start=trained)
 
     assert (tmp_path / "run" / "kalas-mini.safetensors").exists()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import cv2
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from inference import weights
 from inference.networks.garment_net import EMBEDDING_SIZE, normalise
 from inference.registry import build_untrained
 from inference.training.batches import Batch, TrainingSet
@@ -26,10 +27,19 @@ _SAVE_SECONDS = 120
 _SAY_STEPS = 50
 
 
-def train(config: TrainConfig, *, data: Path, out: Path, resume: bool, say: Say) -> Path:
+def train(
+    config: TrainConfig,
+    *,
+    data: Path,
+    out: Path,
+    resume: bool,
+    say: Say,
+    start: Path | None = None,
+) -> Path:
     """Train on `data`'s train files; returns the averaged weights' file in `out`.
 
-    With `resume`, goes on from `out`'s last checkpoint, if there is one.
+    Begins with random weights, or with those of `start`, another run's file. With `resume`, goes
+    on from `out`'s last checkpoint, if there is one.
     Raises FileNotFoundError for a missing data file.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -38,6 +48,8 @@ def train(config: TrainConfig, *, data: Path, out: Path, resume: bool, say: Say)
     cv2.setNumThreads(1)
     training_set, articles = _prepare(config, data, say)
     run = _Run(config, training_set, articles=len(articles), out=out, say=say)
+    if start:
+        run.begin_with(start)
     if resume:
         run.load()
     run.go()
@@ -173,6 +185,11 @@ class _Run:
                 self._average[name].lerp_(value, 1 - decay)
             else:
                 self._average[name].copy_(value)
+
+    def begin_with(self, weights_file: Path) -> None:
+        tensors = weights.widen(load_file(weights_file, device=str(self._device)))
+        self._net.load_state_dict(tensors)
+        self._average = {k: v.detach().clone() for k, v in self._net.state_dict().items()}
 
     def save(self) -> None:
         state = {

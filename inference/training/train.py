@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="a file of training/configs")
     parser.add_argument("--data", type=Path, required=True, help="folder with *-train.parquet")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and weights go here")
+    parser.add_argument("--start", type=Path, help="begin with these weights, not random ones")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
 
 
@@ -23,14 +24,15 @@ def main() -> None:
 
 def run(options: argparse.Namespace, say: Say) -> None:
     tune_allocator()
-    weights = train(
+    path = train(
         read_config(options.config),
         data=options.data,
         out=options.out,
         resume=options.resume,
         say=say,
+        start=options.start,
     )
-    say(f"weights: {weights}")
+    say(f"weights: {path}")
 
 
 if __name__ == "__main__":
