@@ -33,7 +33,7 @@ def annotate(*arguments) -> tuple[str, str, int]:
     try:
         call_command("annotate", *map(str, arguments), stdout=out, stderr=err)
     except SystemExit as exit_:
-        status = int(exit_.code)
+        status = int(exit_.code or 0)
     return out.getvalue(), err.getvalue(), status
 
 

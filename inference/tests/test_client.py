@@ -24,7 +24,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.status, self.headers, self.body = 200, {}, json.dumps(RESULT.to_json()).encode()
+        self.status, self.body = 200, json.dumps(RESULT.to_json()).encode()
+        self.headers: dict[str, object] = {}
         self.requests: list[tuple[str, bytes]] = []
         self.connections: set[object] = set()
         self.manner = ""

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ModelName
 from inference.endpoints import MAX_BODY, Busy, make_application
+from inference.request import Photo
 
 RESULT = AnnotationResult(30, 40, ModelName("m", "1", "kalas-1"), abstained="no-garment")
 HEALTH = EngineHealth("ready", "cpu", RESULT.model, waiting=0, capacity=8, done=3, uptime_s=1.5)
@@ -14,7 +16,8 @@ HEALTH = EngineHealth("ready", "cpu", RESULT.model, waiting=0, capacity=8, done=
 
 class FakeEngine:
     def __init__(self, outcome=RESULT, *, busy=None) -> None:
-        self.outcome, self.busy, self.photos = outcome, busy, []
+        self.outcome, self.busy = outcome, busy
+        self.photos: list[Photo] = []
         self.released = asyncio.Event()
         self.released.set()
         self.cancelled = False
@@ -154,7 +157,7 @@ async def test_knows_two_paths(method, path, status):
 async def test_takes_the_photo_back_when_the_client_leaves():
     engine = FakeEngine()
     engine.released.clear()
-    messages = asyncio.Queue()
+    messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     messages.put_nowait({"type": "http.request", "body": b"x", "more_body": False})
     sent = []
 
@@ -174,11 +177,15 @@ async def test_takes_the_photo_back_when_the_client_leaves():
 
 async def test_forgets_a_client_that_leaves_while_it_sends():
     engine = FakeEngine()
-    messages = asyncio.Queue()
+    messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     messages.put_nowait({"type": "http.request", "body": b"x", "more_body": True})
     messages.put_nowait({"type": "http.disconnect"})
 
     scope = {"type": "http", "method": "POST", "path": "/v1/annotate", "query_string": b""}
-    await make_application(engine)(scope, messages.get, messages.put)
+    await make_application(engine)(scope, messages.get, refuse_to_send)
 
     assert engine.photos == []
+
+
+async def refuse_to_send(message: object) -> None:
+    raise AssertionError(f"Nobody is there to be sent {message}.")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inference import pipeline, registry, taxonomy
+from inference import colours, pipeline, registry, taxonomy
 from inference.contract import AnnotationResult, Box, InvalidImage
 from inference.request import Photo
 from inference.tests.photos import encode, overlap, paint, read_demo
@@ -57,7 +57,7 @@ def test_a_bad_image_fails_alone():
 
 
 def test_an_unforeseen_error_of_one_photo_stays_its_own(monkeypatch):
-    def fail_on_blue(pixels, palette, *, real=pipeline.name_colours):
+    def fail_on_blue(pixels, palette, *, real=colours.name_colours):
         if pixels[:, 2].mean() > 150:
             raise ZeroDivisionError
         return real(pixels, palette)
@@ -203,6 +203,8 @@ def test_a_batch_of_eight_equals_eight_of_one_with_the_shipped_model():
     alone = [shipped.annotate([photo])[0] for photo in photos]
 
     for one, other in zip(together, alone, strict=True):
+        assert isinstance(one, AnnotationResult)
+        assert isinstance(other, AnnotationResult)
         assert one.abstained == other.abstained
         for garment, same in zip(one.garments, other.garments, strict=True):
             assert (garment.box, garment.colours) == (same.box, same.colours)

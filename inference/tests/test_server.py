@@ -8,6 +8,7 @@ import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import httpx
 import numpy as np
@@ -17,9 +18,10 @@ from inference import server
 from inference.client import Client, Overloaded
 from inference.contract import AnnotationResult, Box, InvalidImage, ModelName
 from inference.endpoints import MAX_BODY, Busy
+from inference.pipeline import Pipeline
 from inference.request import Photo
 from inference.server import Engine, EngineConfig, EngineFailed
-from inference.tests.engines import run_engine
+from inference.tests.engines import EngineProcess, run_engine
 from inference.tests.photos import encode, paint, read_demo
 from inference.weights import BadWeights
 
@@ -39,7 +41,7 @@ def large_photo() -> bytes:
     return encode(paint(size=(4000, 3000), box=Box(500, 500, 2500, 3500)), quality=80)
 
 
-def path_of(engine) -> str:
+def path_of(engine: EngineProcess) -> str:
     return engine.url.removeprefix("unix:")
 
 
@@ -234,7 +236,8 @@ def start(monkeypatch):
     async def start(work, **options):
         def load(config):
             pools.append(ThreadPoolExecutor(1))
-            return server._Loaded(FakePipeline(work), pools[-1], 1, 1, 0.0)
+            pipeline = cast(Pipeline, FakePipeline(work))
+            return server._Loaded(pipeline, pools[-1], workers=1, max_batch=1, window=0.0)
 
         monkeypatch.setattr(server, "_load", load)
         engine = Engine(EngineConfig(url="", **options))
