@@ -362,3 +362,24 @@ def test_handles_are_large_enough_to_touch(page: Page, at: Any) -> None:
         size = corner.bounding_box()
         assert size is not None
         assert min(size["width"], size["height"]) >= 24
+
+
+# Confirmations
+
+
+@pytest.mark.parametrize(("button", "asked"), [("[data-yes]", 1), ("[data-close]", 0)])
+def test_asks_in_a_dialog_before_it_sends(page: Page, button: str, asked: int) -> None:
+    requests: list[str] = []
+    page.on("request", lambda sent: requests.append(sent.url) if "/gone" in sent.url else None)
+    page.route(f"{ORIGIN}/gone", lambda route: route.fulfill(body="gone", content_type="text/html"))
+    link = '<a href="/ask" hx-post="/gone" hx-confirm="Delete it?" data-yes="Delete">Delete</a>'
+    _show(page, link + render_to_string("_confirm.html"), "disclosures")
+
+    page.click("a")
+    expect(page.locator("#confirm-question")).to_have_text("Delete it?")
+    expect(page.locator("[data-yes]").last).to_have_text("Delete")
+    page.locator("#confirm").locator(button).click()
+
+    expect(page.locator("#confirm")).to_be_hidden()
+    page.wait_for_function("document.querySelectorAll('.htmx-request').length === 0")
+    assert len(requests) == asked
