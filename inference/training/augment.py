@@ -23,18 +23,18 @@ def augment(
 ) -> Pixels:
     """A random view of the photo at `size`; the label stays right, colours nearly so."""
     garment = find_on_white(image)
-    if garment is not None and backgrounds and rng.random() < 0.3:
+    if garment is not None and backgrounds and rng.random() < 0.2:
         image = _replace_ground(image, garment, backgrounds=backgrounds, rng=rng)
     view = resize_crop(image, _random_box(image, garment, rng), size)
     if rng.random() < 0.5:
         view = view[:, ::-1]
-    if rng.random() < 0.4:
-        view = _turn(view, rng)
     if rng.random() < 0.3:
+        view = _turn(view, rng)
+    if rng.random() < 0.2:
         view = _lose_detail(view, rng)
-    if rng.random() < 0.6:
+    if rng.random() < 0.5:
         view = _change_light(view, rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         view = _erase(view, rng)
     return np.ascontiguousarray(view)
 
