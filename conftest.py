@@ -49,7 +49,7 @@ def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
     is_transactional = marker is not None and marker.kwargs.get("transaction", False)
     if is_transactional or {"transactional_db", "live_server"} & set(request.fixturenames):
         with embedded_postgres.connect(
-            settings.VAR / "postgres", database=settings.TEST_DATABASE
+            settings.VAR / "postgres", database=settings.DATABASES["default"]["NAME"]
         ) as connection:
             connection.execute(
                 "DELETE FROM procrastinate_periodic_defers; DELETE FROM procrastinate_events;"
@@ -58,7 +58,7 @@ def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _make_empty_database() -> None:
-    folder, name = settings.VAR / "postgres", settings.TEST_DATABASE
+    folder, name = settings.VAR / "postgres", settings.DATABASES["default"]["NAME"]
     with embedded_postgres.connect(folder) as connection:
         connection.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))

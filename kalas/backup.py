@@ -239,12 +239,12 @@ def _run_program(name: str, *arguments: str, database: BaseDatabaseWrapper | Non
 
 def _address(database: BaseDatabaseWrapper) -> tuple[list[str], Mapping[str, str]]:
     parameters = {
-        name: value
+        name: str(value)
         for name, value in database.get_connection_params().items()
         if isinstance(value, str | int) and name != "client_encoding"
     }
     # Not among the arguments, which every user of the machine can read.
-    password = str(parameters.pop("password", ""))
+    password = parameters.pop("password", "")
     return [f"--dbname={make_conninfo(**parameters)}"], {"PGPASSWORD": password} if password else {}
 
 

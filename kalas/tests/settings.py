@@ -15,9 +15,8 @@ os.environ["KALAS_VAR"] = os.environ["KALAS_TEST_VAR"]
 from kalas.settings import *  # noqa: F403
 from kalas.settings import DATABASES, STORAGES
 
-TEST_DATABASE = "test_kalas"
 for _database in DATABASES.values():
-    _database["NAME"] = TEST_DATABASE
+    _database["NAME"] = "test_kalas"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -82,7 +82,9 @@ def houses(tmp_path):
 
 
 def copy_test_database(name):
-    names = map(sql.Identifier, (name, settings.TEST_DATABASE, postgres_roles.OWNER_ROLE))
+    names = map(
+        sql.Identifier, (name, settings.DATABASES["default"]["NAME"], postgres_roles.OWNER_ROLE)
+    )
     with embedded_postgres.connect(folder()) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
 
@@ -194,7 +196,9 @@ def spoil(file: Path, damage):
         file.write_bytes(content[:position] + changed + content[position + 1 :])
     elif damage == "newer":
         with tarfile.open(file) as tar:
-            known = json.load(tar.extractfile("manifest.json"))["migrations"][0]
+            manifest = tar.extractfile("manifest.json")
+            assert manifest
+            known = json.load(manifest)["migrations"][0]
         newer = known[:-1] + "~"
         file.write_bytes(content.replace(f'"{known}"'.encode(), f'"{newer}"'.encode()))
     else:

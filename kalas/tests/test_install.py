@@ -35,7 +35,7 @@ def no_environment(root, monkeypatch):
 
 
 def test_installs_once_and_again_when_the_requirements_changed(root, no_environment, monkeypatch):
-    calls = []
+    calls: list[list[Path]] = []
     monkeypatch.setattr(install, "install", calls.append)
 
     install.main(["requirements-dev.txt"])
@@ -51,7 +51,7 @@ def test_an_interrupted_installation_starts_again(root, no_environment, monkeypa
     monkeypatch.setattr(install, "install", interrupt)
     with pytest.raises(KeyboardInterrupt):
         install.main(["requirements.txt"])
-    calls = []
+    calls: list[list[Path]] = []
     monkeypatch.setattr(install, "install", calls.append)
 
     install.main(["requirements.txt"])

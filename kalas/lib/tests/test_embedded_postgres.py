@@ -33,6 +33,7 @@ def test_keeps_its_rows_through_kill_and_restart(folder):
         connection.execute("CREATE TABLE kept (id int)")
         connection.execute("INSERT INTO kept VALUES (1)")
     server = embedded_postgres._running_server(embedded_postgres.data_folder(folder))
+    assert server
 
     server.kill()
     server.wait()

@@ -58,7 +58,7 @@ def test_row_level_security_binds_the_application():
         cursor.execute("CREATE POLICY own ON guarded USING (shop = 1)")
         # The test's transaction isn't committed, so the role is taken inside of it.
         with embedded_postgres.connect(
-            settings.VAR / "postgres", database=settings.TEST_DATABASE
+            settings.VAR / "postgres", database=settings.DATABASES["default"]["NAME"]
         ) as superuser:
             superuser.execute("GRANT kalas_app TO kalas_owner WITH SET TRUE")
         cursor.execute("SET ROLE kalas_app")
@@ -86,7 +86,7 @@ def test_making_the_roles_again_takes_back_what_somebody_added():
     with embedded_postgres.connect(folder) as superuser:
         superuser.execute("ALTER ROLE kalas_app BYPASSRLS CREATEDB")
 
-    postgres_roles.ensure_roles(folder, database=settings.TEST_DATABASE)
+    postgres_roles.ensure_roles(folder, database=settings.DATABASES["default"]["NAME"])
 
     assert fetch("SELECT rolbypassrls, rolcreatedb FROM pg_roles WHERE rolname = current_user") == [
         (False, False)
@@ -101,7 +101,7 @@ def test_strangers_may_not_connect():
                 psycopg.connect(
                     host=str(embedded_postgres.socket_folder(settings.VAR / "postgres")),
                     user="stranger",
-                    dbname=settings.TEST_DATABASE,
+                    dbname=settings.DATABASES["default"]["NAME"],
                 )
         finally:
             superuser.execute("DROP ROLE stranger")

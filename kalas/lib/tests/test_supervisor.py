@@ -71,7 +71,7 @@ def test_waits_longer_after_each_quick_death(log):
     house = Supervisor(output=log, clock=lambda: now)
     house.start(python("one", "raise SystemExit(3)"))
 
-    pauses = []
+    pauses: list[str] = []
     deadline = time.monotonic() + 20
     while len(pauses) < 4:
         assert time.monotonic() < deadline
@@ -167,6 +167,7 @@ def test_leaves_no_orphans_when_it_is_killed_itself(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True
     ) as parent:
+        assert parent.stdout
         child = psutil.Process(int(parent.stdout.readline()))
 
         parent.kill()
