@@ -6,6 +6,7 @@ same centres, and always the same answer (the seeds are the farthest points, not
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,44 +65,47 @@ def count_colours(pixels: Pixels) -> tuple[Floats, Floats]:
     counts = np.bincount(bins, minlength=1 << 15)
     occupied = np.flatnonzero(counts)
     weights = counts[occupied].astype(np.float64)
-    means = np.stack(
-        [np.bincount(bins, pixels[:, i], 1 << 15)[occupied] / weights for i in range(3)], axis=1
-    )
+    rank = np.empty(1 << 15, dtype=np.intp)
+    rank[occupied] = np.arange(len(occupied))
+    means = _sums(rank[bins], pixels, len(occupied)) / weights[:, None]
     return _to_lab(means), weights
 
 
 def cluster(points: Floats, weights: Floats, *, clusters: int) -> tuple[Floats, Floats]:
     """Weighted k-means: centres (k, 3) and their shares (k,), with k at most `clusters`."""
     centres = _seeds(points, weights, clusters)
-    squares = np.square(points).sum(axis=1)
+    weighted = weights[:, None] * points
     owner = np.zeros(len(points), dtype=np.intp)
     for turn in range(_ROUNDS):
-        distance = np.square(centres).sum(axis=1) - 2 * points @ centres.T + squares[:, None]
-        nearest = distance.argmin(axis=1)
+        # Squared distance less the point's own square, which no argmin needs.
+        nearest = (np.square(centres).sum(axis=1) - 2 * points @ centres.T).argmin(axis=1)
         if turn and (nearest == owner).all():
             break
         owner = nearest
         held = np.bincount(owner, weights, len(centres))
-        sums = np.stack(
-            [np.bincount(owner, weights * points[:, i], len(centres)) for i in range(3)], axis=1
-        )
+        sums = _sums(owner, weighted, len(centres))
         centres = np.where(held[:, None] > 0, sums / np.maximum(held, 1)[:, None], centres)
     held = np.bincount(owner, weights, len(centres))
     return centres[held > 0], held[held > 0] / weights.sum()
 
 
 def merge_near(centres: Floats, shares: Floats) -> tuple[Floats, Floats]:
-    """Join the nearest two centres until none are nearer than shades of one colour."""
-    while len(centres) > 1:
-        distance = ciede2000(centres[:, None], centres[None])
-        np.fill_diagonal(distance, np.inf)
-        first, second = sorted(np.unravel_index(distance.argmin(), distance.shape))
-        if distance[first, second] >= _SAME_COLOUR:
-            break
-        pair = [first, second]
-        centres[first] = np.average(centres[pair], axis=0, weights=shares[pair])
+    """Join the nearest two centres until none are nearer than shades of one colour.
+
+    The distance to a joined centre is the mean of those to its parts, by their shares.
+    """
+    distance = ciede2000(centres[:, None], centres[None])
+    np.fill_diagonal(distance, np.inf)
+    while len(centres) > 1 and distance.min() < _SAME_COLOUR:
+        first, second = np.unravel_index(distance.argmin(), distance.shape)
+        part = shares[first] / (shares[first] + shares[second])
+        centres[first] = part * centres[first] + (1 - part) * centres[second]
         shares[first] += shares[second]
+        distance[first] = part * distance[first] + (1 - part) * distance[second]
+        distance[:, first] = distance[first]
+        distance[first, first] = np.inf
         centres, shares = np.delete(centres, second, axis=0), np.delete(shares, second)
+        distance = np.delete(np.delete(distance, second, axis=0), second, axis=1)
     return centres, shares
 
 
@@ -151,6 +155,11 @@ def _join_same_names(
         joined.append((centre, float(shares[same].sum()), int(index)))
     joined.sort(key=lambda item: -item[1])
     return [item for item in joined if item[1] >= _LEAST_SHARE] or joined[:1]
+
+
+def _sums(group: NDArray[np.intp], rows: NDArray[Any], groups: int) -> Floats:
+    """Sum (groups, 3) of the rows (N, 3) of each group."""
+    return np.stack([np.bincount(group, rows[:, i], groups) for i in range(3)], axis=1)
 
 
 def _seeds(points: Floats, weights: Floats, clusters: int) -> Floats:

@@ -8,6 +8,7 @@ in the manner of GrabCut, Rother et al. 2004, with a blur in place of the graph 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from inference.preprocess import Pixels
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
-WORKING_SIDE = 112
+WORKING_SIDE = 96
 """Longest side of the copy that is looked at; the box is as fine as its pixels."""
 
 WHOLE_CONFIDENCE = 0.3
@@ -75,7 +76,7 @@ def _find_on_plain(small: Pixels, lab: Floats) -> _Found | None:
     if surface is None:
         return None
     background, noise = surface
-    distance = np.linalg.norm(lab - background, axis=2)
+    distance = np.sqrt(np.square(lab - background).sum(axis=2))
     differs = distance > max(5.0, 4.0 * noise)
     edges = _edges(small) & (distance > 2.0)
     mask = _fill(_close((differs | edges).astype(np.uint8)))
@@ -92,20 +93,22 @@ def _find_on_plain(small: Pixels, lab: Floats) -> _Found | None:
 def _find_on_any(lab: Floats) -> _Found:
     height, width = lab.shape[:2]
     bins = _colour_bins(lab)
+    everything = _histogram(bins, np.ones(height * width, dtype=np.float32))
     prior = _prior(height, width)
     belief = prior
     for turn in range(_ROUNDS):
-        garment = _histogram(bins, belief)
-        background = _histogram(bins, 1 - belief)
-        likelihood = (garment / (garment + background + 1e-9))[bins].reshape(height, width)
-        near = prior if turn == 0 else (cv2.GaussianBlur(belief, (0, 0), 2.5) + prior) / 2
+        garment = _histogram(bins, belief.ravel())
+        share = float(belief.mean())
+        # How common a colour is in the garment, and in the rest, each in relation to its size.
+        inside, outside = garment / share, (everything - garment) / (1 - share)
+        likelihood = (inside / (inside + outside + 1e-9))[bins].reshape(height, width)
+        near = prior if turn == 0 else (cv2.GaussianBlur(belief, (0, 0), 2.0) + prior) / 2
         yes, no = likelihood * near, (1 - likelihood) * (1 - near)
-        belief = cv2.GaussianBlur(yes / (yes + no + 1e-9), (0, 0), 1.0)
-    sure = (belief > 0.5).astype(np.uint8)
-    mask = _large_parts(_fill(_close(_open(sure))), 0.15).astype(np.bool_)
-    shown = mask & (belief > 0.5)
+        belief = np.asarray(cv2.GaussianBlur(yes / (yes + no + 1e-9), (0, 0), 0.9))
+    sure = belief > 0.5
+    mask = _large_parts(_fill(_close(_open(sure.astype(np.uint8)))), 0.15).astype(np.bool_)
     certainty = float(np.abs(2 * belief - 1).mean())
-    return _Found(mask=mask, shown=shown, confidence=round(0.4 + 0.5 * certainty, 2))
+    return _Found(mask=mask, shown=mask & sure, confidence=round(0.4 + 0.5 * certainty, 2))
 
 
 def _middle(found: _Found) -> Mask:
@@ -122,28 +125,32 @@ def _middle(found: _Found) -> Mask:
 
 def _fit_background(lab: Floats) -> tuple[Floats, float] | None:
     """The background's smooth colour at every pixel and its noise, in units of CIELAB."""
-    height, width = lab.shape[:2]
-    border = _border(height, width)
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
+    border, terms = _surface_terms(*lab.shape[:2])
     colours, at = lab[border], terms[border]
-    near = np.linalg.norm(colours - np.median(colours, axis=0), axis=1) < 20
+    near = np.square(colours - np.median(colours, axis=0)).sum(axis=1) < 20**2
     for tolerance in (12, 8):
         if near.mean() < 0.4:
             return None
-        # Normal equations: six unknowns, and many times faster than a singular value decomposition.
-        weighted = at[near].T
-        ridge = 1e-3 * len(colours) * np.eye(6, dtype=np.float32)
-        surface = np.linalg.solve(weighted @ at[near] + ridge * _SMOOTH, weighted @ colours[near])
-        residual = np.linalg.norm(colours - at @ surface, axis=1)
-        near = residual < tolerance
-    if near.mean() < _PLAIN_SHARE:
+        inner = at[near].T
+        # Normal equations: six unknowns. The ridge holds the slopes where little border is left.
+        ridge = np.diag([0, 1, 1, 1, 1, 1]) * 1e-3 * len(colours)
+        surface = np.linalg.solve(inner @ inner.T + ridge, inner @ colours[near])
+        residual = np.square(colours - at @ surface).sum(axis=1)
+        near = residual < tolerance**2
+    noise = float(np.sqrt(residual[near].mean())) if near.any() else np.inf
+    if near.mean() < _PLAIN_SHARE or noise >= _PLAIN_NOISE:
         return None
-    noise = float(np.sqrt(np.square(residual[near]).mean()))
-    return (terms @ surface, noise) if noise < _PLAIN_NOISE else None
+    return np.asarray(terms @ surface, dtype=np.float32), noise
 
 
-_SMOOTH = np.diag([0, 1, 1, 1, 1, 1]).astype(np.float32)
+@lru_cache(maxsize=64)
+def _surface_terms(height: int, width: int) -> tuple[Mask, Floats]:
+    """Which pixels are the border, and the terms (H, W, 6) of a quadratic surface."""
+    depth = max(1, round(min(height, width) * 0.04))
+    border = np.ones((height, width), dtype=np.bool_)
+    border[depth:-depth, depth:-depth] = False
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    return border, np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
 
 
 def _edges(small: Pixels) -> Mask:
@@ -159,18 +166,15 @@ def _colour_bins(lab: Floats) -> NDArray[np.intp]:
 
 
 def _histogram(bins: NDArray[np.intp], weights: Floats) -> Floats:
-    """Share of each bin, softened towards its neighbours in colour."""
-    counts = np.bincount(bins, weights.ravel(), _BINS**3).astype(np.float32)
-    for axis in range(3):
-        # Along one axis of the colour cube at a time, as rows of a picture one bin high.
-        rows = np.moveaxis(counts.reshape(_BINS, _BINS, _BINS), axis, 2)
-        soft = cv2.blur(
-            np.ascontiguousarray(rows).reshape(-1, _BINS), (3, 1), borderType=cv2.BORDER_REPLICATE
-        )
-        counts = np.ascontiguousarray(np.moveaxis(soft.reshape(rows.shape), 2, axis))
-    return np.ravel(counts / max(float(counts.sum()), 1e-9))
+    """Weight of each bin, softened towards its neighbours in colour."""
+    cube = np.bincount(bins, weights, _BINS**3).astype(np.float32).reshape(_BINS, _BINS, _BINS)
+    # As a picture with many channels for two axes, then as one with long rows for the third.
+    soft = cv2.blur(cube, (3, 3), borderType=cv2.BORDER_REPLICATE)
+    rows = cv2.blur(soft.reshape(-1, _BINS), (3, 1), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(rows, dtype=np.float32).ravel()
 
 
+@lru_cache(maxsize=64)
 def _prior(height: int, width: int) -> Floats:
     """How likely each pixel shows the garment before its colour is seen: the middle does."""
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height * 2 - 1
@@ -178,13 +182,6 @@ def _prior(height: int, width: int) -> Floats:
     prior = 0.05 + 0.85 * np.exp(-((x / 0.75) ** 4 + (y / 0.85) ** 4))
     prior[np.maximum(np.abs(x), np.abs(y)) > 0.94] *= 0.3
     return prior.astype(np.float32)
-
-
-def _border(height: int, width: int) -> Mask:
-    depth = max(1, round(min(height, width) * 0.04))
-    border = np.ones((height, width), dtype=np.bool_)
-    border[depth:-depth, depth:-depth] = False
-    return border
 
 
 def _shrink(image: Pixels) -> Pixels:
