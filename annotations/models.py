@@ -1,4 +1,5 @@
 import uuid
+from datetime import datetime
 from typing import Self, TypeVar
 
 from django.conf import settings
@@ -7,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
-from accounts.models import Tenant
+from accounts.models import Tenant, User
 from inference.contract import Box
 
 M = TypeVar("M", bound=models.Model)
@@ -179,6 +180,23 @@ class Annotation(models.Model):
     @property
     def is_pending(self) -> bool:
         return self.state == self.State.PENDING
+
+    def wait_again(self, *, requested_by: User, priority: Priority, at: datetime) -> None:
+        """After a failure; the caller defers the job."""
+        self.state = self.State.PENDING
+        self.error, self.faults, self.finished_at = "", 0, None
+        self.requested_by, self.priority, self.created_at = requested_by, priority, at
+        self.save(
+            update_fields=[
+                "state",
+                "error",
+                "faults",
+                "finished_at",
+                "requested_by",
+                "priority",
+                "created_at",
+            ]
+        )
 
 
 class GarmentQuerySet(models.QuerySet["Garment"]):

@@ -109,6 +109,7 @@ def annotate_crop(
     )
 
 
+@transaction.atomic
 def annotate_again(
     *,
     tenant: Tenant,
@@ -117,29 +118,29 @@ def annotate_again(
     now: datetime,
     priority: Annotation.Priority = Annotation.Priority.CROP,
 ) -> Annotation:
-    """Ask anew for the same photo and box; a failed annotation gives way to the new one.
+    """Ask anew for the same photo and box: an answer stays beside the new one, a failure does not.
 
     Raises Annotation.DoesNotExist for another shop's annotation, and StillWaiting.
     """
-    with transaction.atomic():
-        old = (
-            Annotation.objects.for_tenant(tenant)
-            .select_for_update(of=("self",))
-            .select_related("image")
-            .get(id=annotation_id)
-        )
-        if old.is_pending:
-            raise StillWaiting
-        annotation = request_annotation(
-            image=old.image,
+    annotation = (
+        Annotation.objects.for_tenant(tenant)
+        .select_for_update(of=("self",))
+        .select_related("image")
+        .get(id=annotation_id)
+    )
+    if annotation.is_pending:
+        raise StillWaiting
+    if annotation.state != Annotation.State.FAILED:
+        return request_annotation(
+            image=annotation.image,
             requested_by=requested_by,
             now=now,
-            crop=old.crop_box,
+            crop=annotation.crop_box,
             priority=priority,
         )
-        if old.state == Annotation.State.FAILED:
-            old.delete()
-            live.announce_gone(tenant, annotation_id)
+    annotation.wait_again(requested_by=requested_by, priority=priority, at=now)
+    jobs.defer_annotation(annotation)
+    live.announce_annotation(annotation)
     return annotation
 
 

@@ -11,6 +11,8 @@ from inference import taxonomy
 
 register = template.Library()
 
+STAGES = ("queue", "decode", "detect", "classify", "colours", "total")
+
 
 @register.filter
 def category_title(name: str) -> str:
@@ -44,6 +46,15 @@ def age(since: datetime) -> str:
         if seconds >= length:
             return text % (seconds // length)
     return _("%d s") % seconds
+
+
+@register.filter
+def in_stage_order(timings_ms: dict[str, float]) -> list[tuple[str, float]]:
+    """PostgreSQL keeps the keys of JSON in an order of its own."""
+    return sorted(
+        timings_ms.items(),
+        key=lambda item: STAGES.index(item[0]) if item[0] in STAGES else len(STAGES),
+    )
 
 
 @register.filter

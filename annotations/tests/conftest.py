@@ -120,7 +120,7 @@ def run_jobs(monkeypatch) -> Callable[..., None]:
 
 
 async def _run_jobs(concurrency: int = 4) -> None:
-    jobs_app = app.with_connector(app.connector.get_worker_connector())
+    jobs_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs_app.open_async():
         await jobs_app.run_worker_async(
             wait=False,

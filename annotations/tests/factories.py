@@ -30,6 +30,11 @@ def hide_tokens(response) -> str:
     return re.sub(r"[A-Za-z0-9]{64}", "", body)
 
 
+def list_names(image: FashionImage) -> list[str]:
+    """Of the photo's files."""
+    return sorted(str(file.name) for file in (image.file, image.thumbnail))
+
+
 def encode(image: Image.Image, format: str = "JPEG", **options) -> bytes:
     out = BytesIO()
     image.save(out, format, **options)

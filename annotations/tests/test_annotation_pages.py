@@ -16,7 +16,8 @@ HTMX = {"HX-Request": "true"}
 
 
 def get_html(page, annotation) -> str:
-    return page.get(reverse("annotation", args=[annotation.id])).content.decode()
+    html: str = page.get(reverse("annotation", args=[annotation.id])).content.decode()
+    return html
 
 
 def test_shows_boxes_category_alternatives_and_colours(page, tenant):

@@ -65,7 +65,7 @@ def count_groups() -> int:
 async def closed_with(socket) -> int:
     output = await socket.receive_output(timeout=5)
     assert output["type"] == "websocket.close"
-    return output["code"]
+    return int(output["code"])
 
 
 async def test_forwards_hints_of_the_own_shop_only():

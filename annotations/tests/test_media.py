@@ -89,7 +89,7 @@ def test_operators_see_every_photo(client, tenant):
 
 def test_is_missing_where_the_file_is_gone(page, tenant):
     image = make_image(tenant=tenant)
-    image.file.storage.delete(image.file.name)
+    image.file.storage.delete(str(image.file.name))
 
     assert page.get(f"/media/{image.id}/photo").status_code == 404
 

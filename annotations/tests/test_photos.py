@@ -9,6 +9,7 @@ from annotations import photos
 from annotations.photos import PhotoRefused, check_photo, clean_name
 from annotations.tests.factories import encode, make_photo_bytes
 from inference import preprocess
+from inference.contract import InvalidImage
 
 
 def make_png_header(width: int, height: int) -> bytes:
@@ -69,7 +70,7 @@ def test_refuses_more_bytes_than_allowed(settings):
 
 @pytest.mark.parametrize("name", [n for n, (_, code) in REFUSED.items() if code != "empty"])
 def test_the_engine_refuses_the_same(name):
-    with pytest.raises(preprocess.InvalidImage):
+    with pytest.raises(InvalidImage):
         preprocess.decode(REFUSED[name][0])
 
 

@@ -2,6 +2,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -12,6 +13,7 @@ from accounts.tests.factories import make_tenant
 from annotations import files, jobs, photos, services
 from annotations.models import Annotation, Colour, FashionImage, Garment, Label
 from annotations.tests.factories import (
+    list_names,
     make_annotation,
     make_done_annotation,
     make_garment,
@@ -31,7 +33,7 @@ def test_stores_a_photo_with_its_annotation_and_job(tenant, stored_files):
     annotation = make_annotation(tenant=tenant, now=NOW)
 
     image = annotation.image
-    assert stored_files() == sorted([image.file.name, image.thumbnail.name])
+    assert stored_files() == list_names(image)
     assert image.file.name == f"{tenant.id}/{image.id}.png"
     assert (image.width, image.height, image.created_at) == (60, 80, NOW)
     assert annotation.state == "pending"
@@ -245,7 +247,9 @@ def test_asks_again_for_a_failed_photo(tenant, member):
     )
 
     assert list(Annotation.objects.all()) == [annotation]
-    assert annotation.image_id == failed.image_id
+    annotation.refresh_from_db()
+    assert (annotation.id, annotation.state, annotation.error) == (failed.id, "pending", "")
+    assert list_jobs().count() == 2
 
 
 def test_keeps_the_earlier_answer_beside_a_new_one(tenant, member):
@@ -295,10 +299,10 @@ def test_sweeps_files_that_have_no_row(tenant, stored_files):
     kept = make_annotation(tenant=tenant).image
     gone = make_annotation(tenant=tenant).image
     FashionImage.objects.filter(id=gone.id).delete()
-    foreign = default_storage.save("backup/notes.txt", files.ContentFile(b"mine"))
+    foreign = default_storage.save("backup/notes.txt", ContentFile(b"mine"))
 
     early = files.sweep_orphans(now=timezone.now())
     late = files.sweep_orphans(now=timezone.now() + timedelta(hours=2))
 
     assert (early, late) == (0, 2)
-    assert stored_files() == sorted([kept.file.name, kept.thumbnail.name, foreign])
+    assert stored_files() == sorted([*list_names(kept), foreign])

@@ -1,7 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.core.files.storage import default_storage
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
@@ -69,7 +68,7 @@ def test_gives_up_on_a_photo_that_the_engine_refuses(tenant, fake_engine):
 
 def test_gives_up_on_a_photo_whose_file_is_gone(tenant, fake_engine):
     annotation = make_annotation(tenant=tenant)
-    default_storage.delete(annotation.image.file.name)
+    annotation.image.file.storage.delete(str(annotation.image.file.name))
 
     tasks.annotate(annotation_id=str(annotation.id))
 
@@ -115,6 +114,20 @@ def test_waits_for_an_engine_whose_queue_is_full(tenant, fake_engine):
     assert (annotation.state, annotation.faults) == ("pending", 0)
 
 
+def decide(error: Exception, *, attempts: int = 0, priority: int = 20) -> datetime | None:
+    job = Job(
+        id=1,
+        queue="default",
+        lock=None,
+        queueing_lock=None,
+        task_name="annotations.annotate",
+        attempts=attempts,
+        priority=priority,
+    )
+    decision = tasks.RetryForAsLongAsItTakes().get_retry_decision(exception=error, job=job)
+    return decision.retry_at if decision else None
+
+
 @pytest.mark.parametrize(
     ("error", "attempts", "priority", "longest"),
     [
@@ -125,27 +138,17 @@ def test_waits_for_an_engine_whose_queue_is_full(tenant, fake_engine):
     ],
 )
 def test_tries_again_for_as_long_as_it_takes(error, attempts, priority, longest):
-    job = Job(
-        id=1,
-        queue="default",
-        lock=None,
-        queueing_lock=None,
-        task_name="annotations.annotate",
-        attempts=attempts,
-        priority=priority,
-    )
     before = datetime.now(UTC)
 
-    decision = tasks.RetryForAsLongAsItTakes().get_retry_decision(exception=error, job=job)
+    retry_at = decide(error, attempts=attempts, priority=priority)
 
-    wait = decision.retry_at - before
+    assert retry_at is not None
+    wait = retry_at - before
     assert timedelta(seconds=longest * 0.4) < wait < timedelta(seconds=longest + 1)
 
 
 def test_does_not_repeat_a_defect():
-    strategy = tasks.RetryForAsLongAsItTakes()
-
-    assert strategy.get_retry_decision(exception=KeyError(), job=None) is None
+    assert decide(KeyError()) is None
 
 
 @pytest.mark.django_db(transaction=True)
