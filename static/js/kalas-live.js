@@ -63,9 +63,11 @@ class KalasLive extends HTMLElement {
     if (this.socket.readyState === WebSocket.CLOSED) this.connect();
   }
 
-  receive({ type, id }) {
+  receive({ type, id, state }) {
     if (type !== "annotation") return;
-    fire(`[data-live="${CSS.escape(id)}"]`);
+    const selector = `[data-live="${CSS.escape(id)}"]`;
+    if (state === "gone") document.querySelectorAll(selector).forEach((element) => element.remove());
+    else fire(selector);
     this.refetchFeeds();
   }
 

@@ -101,6 +101,8 @@ class KalasPhoto extends HTMLElement {
 
   setDrawing(drawing, startInTheMiddle = false) {
     this.drawing = drawing;
+    const folded = this.fields[0].closest("details");
+    if (drawing && folded) folded.open = true; // the button that posts the box is in there
     this.classList.toggle("is-drawing", drawing);
     this.button?.setAttribute("aria-pressed", String(drawing));
     if (drawing && startInTheMiddle && !this.box) {
