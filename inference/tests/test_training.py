@@ -151,6 +151,11 @@ def test_refuses_a_file_of_other_columns(tmp_path):
         read_samples(path)
 
 
+def test_refuses_to_read_categories_from_outfit_masks(data):
+    with pytest.raises(UnknownFile, match="pixels"):
+        read_samples(data / "ccp-train.parquet")
+
+
 def test_ships_readable_configs():
     for path in CONFIGS.glob("*.toml"):
         config = read_config(path)

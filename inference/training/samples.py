@@ -56,6 +56,8 @@ def read_samples(path: Path, *, limit: int = 0, shrink: bool = True) -> Reading:
     """
     table = pq.read_table(path)
     data_set = recognise(table.schema.names)
+    if data_set == "ccp":
+        raise UnknownFile(f"{path.name} labels pixels, not photos; it has no category to read.")
     rows: Iterable[dict[str, Any]] = table.slice(0, limit or None).to_pylist()
     left_out: Counter[str] = Counter()
     samples = list(_usable(rows, data_set=data_set, left_out=left_out, shrink=shrink))
@@ -81,7 +83,7 @@ def recognise(columns: list[str]) -> DataSet:
 def _usable(
     rows: Iterable[dict[str, Any]], *, data_set: DataSet, left_out: Counter[str], shrink: bool
 ) -> Iterator[Sample]:
-    column = {"fpi": "article_type", "clothing": "label"}[data_set]
+    column = "article_type" if data_set == "fpi" else "label"
     labels = taxonomy.load_labels(data_set)
     for row in rows:
         meaning = labels.meaning(row[column], row.get("display_name") or "")
