@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -92,12 +93,18 @@ class House:
         raise LookupError(to)
 
 
+def make_data_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="kalas-house-", dir="/tmp"))
+    folder.chmod(0o711)  # the database's user passes through
+    (folder / "mail").mkdir()
+    return folder
+
+
 @contextmanager
-def run_house(*, demo: bool) -> Iterator[House]:
-    """Start a house and stop it afterwards, as Ctrl-C does."""
-    var = Path(tempfile.mkdtemp(prefix="kalas-house-", dir="/tmp"))
-    var.chmod(0o711)
-    (var / "mail").mkdir()
+def run_house(*, demo: bool, var: Path | None = None) -> Iterator[House]:
+    """Start a house and stop it afterwards, as Ctrl-C does; its folder goes unless it was given."""
+    temporary = var is None
+    var = var or make_data_folder()
     port = find_free_port()
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("KALAS_", "DJANGO_"))},
@@ -129,6 +136,8 @@ def run_house(*, demo: bool) -> Iterator[House]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if temporary:
+            shutil.rmtree(var, ignore_errors=True)
 
 
 def find_free_port() -> int:

@@ -33,8 +33,8 @@ class Visitor:
     def sign_up(self, *, email: str, shop: str) -> None:
         """Through the form, the mail and its link, up to being logged in."""
         self.go("/accounts/signup/")
-        self.page.get_by_label(re.compile("e-?mail", re.IGNORECASE)).fill(email)
-        self.page.get_by_label(re.compile("shop", re.IGNORECASE)).fill(shop)
+        self.page.locator("main input[name=email]").fill(email)
+        self.page.locator("main input[name=shop_name]").fill(shop)
         for field in self.page.locator("input[type=password]").all():
             field.fill(PASSWORD)
         self.page.locator("main form button.button-primary").click()
@@ -149,8 +149,8 @@ def test_from_sign_up_to_results_that_nobody_else_sees(visit, house: House):
 
 def delete_first_photo(page: Page) -> None:
     before = page.locator("#results article").count()
-    page.once("dialog", lambda dialog: dialog.accept())
     page.locator("#results article a.button-icon").last.click()
+    page.locator("#confirm [data-yes]").click()
     expect(page.locator("#results article")).to_have_count(before - 1)
 
 
