@@ -13,7 +13,7 @@ EngineState = Literal["starting", "ready", "draining"]
 
 
 class InvalidImage(ValueError):
-    """The bytes are no photo that Kalas reads; `code` is stable, `detail` tells a person what to do."""
+    """The bytes are no photo that Kalas reads; `code` is stable, `detail` is for a person."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -115,7 +115,7 @@ class AnnotationResult:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Rebuild a result from `to_json()`; raises KeyError, TypeError or ValueError on another shape."""
+        """Rebuild a result from `to_json()`; raises KeyError, TypeError or ValueError."""
         return cls(
             width=data["width"],
             height=data["height"],
