@@ -82,6 +82,7 @@ def _web(port: int) -> Program:
         "web",
         *("-m", "daphne", "--bind", HOST, "--port", str(port), "--verbosity", "0"),
         *("--websocket-max-message-size", str(SOCKET_MESSAGE_MAX_BYTES)),
+        *("--websocket-max-frame-size", str(SOCKET_MESSAGE_MAX_BYTES)),
         *("--no-server-name", "kalas.asgi:application"),
         is_ready=partial(_answers_ok, f"{address}/healthz"),
         environment={"PUBLIC_URL": os.environ.get("PUBLIC_URL", address)},
