@@ -19,7 +19,7 @@ lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	KALAS_VAR=$${TMPDIR:-/tmp}/kalas-lint $(BIN)/python manage.py makemigrations --check --dry-run
+	KALAS_VAR=$${TMPDIR:-/tmp}/kalas-lint $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 test: lint
 	$(BIN)/pytest $(ARGS)
