@@ -107,7 +107,7 @@ def write_files(folder: Path, split: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for split in ("train", "val"):
         write_files(folder, split)
