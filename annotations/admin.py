@@ -68,7 +68,7 @@ class NothingAdded(admin.ModelAdmin):  # type: ignore[type-arg]
 @admin.register(FashionImage)
 class FashionImageAdmin(NothingAdded):
     list_display = ("preview", "name", "tenant", "source", "size", "created_at")
-    list_display_links = ("preview", "name")
+    list_display_links = ("name",)
     list_filter = ("source", ("tenant", admin.RelatedOnlyFieldListFilter), "created_at")
     list_select_related = ("tenant",)
     search_fields = ("name", "sha256", "tenant__name", "uploaded_by__email")
@@ -112,7 +112,7 @@ class FashionImageAdmin(NothingAdded):
 @admin.register(Annotation)
 class AnnotationAdmin(NothingAdded):
     list_display = ("preview", "image", "tenant", "state", "needs_review", "found", "created_at")
-    list_display_links = ("preview", "image")
+    list_display_links = ("image",)
     list_filter = (
         "state",
         "needs_review",
@@ -193,7 +193,7 @@ class AnnotationAdmin(NothingAdded):
 @admin.register(Garment)
 class GarmentAdmin(NothingAdded):
     list_display = ("preview", "category", "category_confidence", "object_type", "shop")
-    list_display_links = ("preview", "category")
+    list_display_links = ("category",)
     list_filter = (
         "object_type",
         "category",
@@ -267,9 +267,11 @@ def draw_photo(image: FashionImage, *, garments: list[Garment]) -> SafeString:
     """The photo with boxes, as one SVG: the admin's pages have no module for them."""
     boxes = format_html_join(
         "",
-        '<rect x="{}" y="{}" width="{}" height="{}" fill="none" stroke="#6d5ef0"'
-        ' stroke-width="3" vector-effect="non-scaling-stroke"><title>{}</title></rect>',
-        ((g.left, g.top, g.box.width, g.box.height, category_title(g.category)) for g in garments),
+        '<g class="box object-{}"><rect x="{}" y="{}" width="{}" height="{}"/><title>{}</title></g>',
+        (
+            (g.object_type, g.left, g.top, g.box.width, g.box.height, category_title(g.category))
+            for g in garments
+        ),
     )
     return format_html(
         '<svg viewBox="0 0 {} {}" height="420" role="img" aria-label="{}">'
