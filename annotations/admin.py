@@ -267,7 +267,8 @@ def draw_photo(image: FashionImage, *, garments: list[Garment]) -> SafeString:
     """The photo with boxes, as one SVG: the admin's pages have no module for them."""
     boxes = format_html_join(
         "",
-        '<g class="box object-{}"><rect x="{}" y="{}" width="{}" height="{}"/><title>{}</title></g>',
+        '<g class="box object-{}"><rect x="{}" y="{}" width="{}" height="{}"/>'
+        "<title>{}</title></g>",
         (
             (g.object_type, g.left, g.top, g.box.width, g.box.height, category_title(g.category))
             for g in garments
