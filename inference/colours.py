@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 
 _CLUSTERS = 6
 _ROUNDS = 24
+_STILL = 0.01
+"""Squared distance in CIELAB below which a centre that moves has arrived."""
+_CANDIDATES = (np.arange(6) + 0.5) / 6
 _SAME_COLOUR = 9.0
 """CIEDE2000 within which two centres are shades of one colour: light and shadow on one cloth."""
 _LEAST_SHARE = 0.05
@@ -74,19 +77,19 @@ def count_colours(pixels: Pixels) -> tuple[Floats, Floats]:
 def cluster(points: Floats, weights: Floats, *, clusters: int) -> tuple[Floats, Floats]:
     """Weighted k-means: centres (k, 3) and their shares (k,), with k at most `clusters`."""
     centres = _seeds(points, weights, clusters)
-    weighted = weights[:, None] * points
-    owner = np.zeros(len(points), dtype=np.intp)
-    for turn in range(_ROUNDS):
-        # Squared distance less the point's own square, which no argmin needs.
-        nearest = (np.square(centres).sum(axis=1) - 2 * points @ centres.T).argmin(axis=1)
-        if turn and (nearest == owner).all():
+    # Weight and weighted coordinates side by side: one product sums both over each cluster.
+    weighted = np.column_stack([weights, weights[:, None] * points])
+    for _ in range(_ROUNDS):
+        distance = _squared_distance(centres, points)
+        # A point between two centres counts for both.
+        sums = (distance == distance.min(axis=0)).astype(np.float64) @ weighted
+        moved = np.where(sums[:, :1] > 0, sums[:, 1:] / np.maximum(sums[:, :1], 1), centres)
+        still = np.square(moved - centres).max() < _STILL
+        centres = moved
+        if still:
             break
-        owner = nearest
-        held = np.bincount(owner, weights, len(centres))
-        sums = _sums(owner, weighted, len(centres))
-        centres = np.where(held[:, None] > 0, sums / np.maximum(held, 1)[:, None], centres)
-    held = np.bincount(owner, weights, len(centres))
-    return centres[held > 0], held[held > 0] / weights.sum()
+    held = sums[:, 0]
+    return centres[held > 0], held[held > 0] / held.sum()
 
 
 def merge_near(centres: Floats, shares: Floats) -> tuple[Floats, Floats]:
@@ -163,13 +166,29 @@ def _sums(group: NDArray[np.intp], rows: NDArray[Any], groups: int) -> Floats:
 
 
 def _seeds(points: Floats, weights: Floats, clusters: int) -> Floats:
-    """Greedy k-means++ without the dice: next is the point with the most squared error."""
+    """Greedy k-means++ (Arthur and Vassilvitskii 2007) without the dice.
+
+    Its candidates are drawn in proportion to their error; here they lie evenly along the sum of
+    the errors. The one that leaves the least error becomes the next seed.
+    """
     seeds = [points[weights.argmax()]]
-    error = weights * np.square(points - seeds[0]).sum(axis=1)
-    while len(seeds) < min(clusters, len(points)) and error.max() > 0:
-        seeds.append(points[error.argmax()])
-        error = np.minimum(error, weights * np.square(points - seeds[-1]).sum(axis=1))
+    nearest = _squared_distance(seeds[0][None], points)[0]
+    while len(seeds) < min(clusters, len(points)):
+        errors = (nearest * weights).cumsum()
+        if errors[-1] == 0:
+            break
+        candidates = points[errors.searchsorted(errors[-1] * _CANDIDATES)]
+        left = np.minimum(_squared_distance(candidates, points), nearest)
+        best = (left @ weights).argmin()
+        seeds.append(candidates[best])
+        nearest = left[best]
     return np.array(seeds)
+
+
+def _squared_distance(centres: Floats, points: Floats) -> Floats:
+    """(k, N) between (k, 3) and (N, 3), by the binomial formula, which is one product."""
+    squares = np.square(centres).sum(axis=1)[:, None] + np.square(points).sum(axis=1)
+    return np.asarray(np.maximum(squares - 2 * (centres @ points.T), 0))
 
 
 def _to_lab(rgb: NDArray[np.uint8] | Floats) -> Floats:
