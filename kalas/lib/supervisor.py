@@ -19,6 +19,8 @@ SHORTEST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 # Who lived for so long had started properly: its next restart doesn't wait.
 STABLE_AFTER_S = 10.0
+# Who died so often without ever getting ready will not, however long one waits.
+MOST_DEATHS_AT_START = 4
 PR_SET_PDEATHSIG = 1
 
 
@@ -67,6 +69,9 @@ class Supervisor:
         while waiting:
             self.tend()
             waiting = [child for child in waiting if not child.is_ready()]
+            for child in waiting:
+                if child.deaths >= MOST_DEATHS_AT_START:
+                    raise NotReadyError(f"{child.program.name} does not start; see its lines above")
             if waiting and self.clock() > deadline:
                 late = ", ".join(child.program.name for child in waiting)
                 raise NotReadyError(f"Not ready after {timeout_s:.0f} s: {late}")
@@ -110,6 +115,7 @@ class _Child:
         self.started_at = 0.0
         self.next_start_at: float | None = None
         self.pause_s = SHORTEST_PAUSE_S
+        self.deaths = 0
 
     def start(self) -> None:
         program = self.program
@@ -146,6 +152,7 @@ class _Child:
         now = self.clock()
         if self.next_start_at is None:
             self._collect()
+            self.deaths += 1
             if now - self.started_at > STABLE_AFTER_S:
                 self.pause_s = SHORTEST_PAUSE_S
             self.next_start_at = now + self.pause_s

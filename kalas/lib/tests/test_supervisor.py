@@ -137,6 +137,13 @@ def test_says_who_did_not_get_ready(house):
         house.wait_until_ready(timeout_s=0.2)
 
 
+def test_does_not_wait_for_what_never_starts(house):
+    house.start(python("broken", "raise SystemExit(1)", is_ready=lambda: False))
+
+    with pytest.raises(NotReadyError, match="broken does not start"):
+        house.wait_until_ready(timeout_s=600)
+
+
 def test_a_program_that_cannot_start_is_tried_again(house, log, tmp_path):
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
