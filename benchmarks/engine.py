@@ -1,0 +1,220 @@
+"""The engine over HTTP against the same work without a server, in one run.
+
+    python -m benchmarks.engine annotations/demo_photos [--rounds 5] [--seconds 6] [--json]
+
+Each round measures the bare loops and then the engine with 1, 4 and 16 clients, so that a busy
+machine slows both sides of a ratio; medians over the rounds are printed. The clients run on the
+same cores as the engine. The bare loops run one thread a core:
+  pipeline   decode, foreground, colours and network: what the engine does to a photo
+  model      decode, crop and network only
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+import psutil
+import torch
+
+from inference import pipeline, registry
+from inference.client import Client, Overloaded, Unavailable
+from inference.networks.garment_net import normalise
+from inference.preprocess import decode, resize_crop, whole
+from inference.request import Photo
+from inference.server import DEFAULT_MODEL
+from kalas.lib.malloc import tune_allocator
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIENTS = (1, 4, 16)
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class Round:
+    pipeline: float
+    model: float
+    """Photos a second of the bare loops."""
+    engine: dict[int, float]
+    """Photos a second by the number of clients."""
+    latency_ms: dict[int, list[float]]
+
+
+def main() -> None:
+    options = read_options()
+    tune_allocator()
+    photos = [path.read_bytes() for path in sorted(options.photos.glob("*.jpg"))]
+    if not photos:
+        sys.exit(f"There are no *.jpg in {options.photos}.")
+    loops = make_loops(photos)
+    with start_engine() as engine:
+        first_answer = wait_for_answer(engine.client, photos[0])
+        for _ in range(50):
+            engine.client.annotate(photos[0])
+        rounds = [
+            measure(loops, engine.client, photos, options.seconds) for _ in range(options.rounds)
+        ]
+        memory = psutil.Process(engine.process.pid).memory_full_info()
+    report = summarise(rounds, first_answer, memory)
+    print(json.dumps(report, indent=2) if options.json else as_text(report))
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine")
+    parser.add_argument("photos", type=Path, help="a folder with *.jpg")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=6.0, help="for each measurement")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def make_loops(photos: list[bytes]) -> dict[str, Callable[[list[bytes]], object]]:
+    device = torch.device("cpu")
+    whole_pipeline = pipeline.load(DEFAULT_MODEL, device=device)
+    network = registry.build(DEFAULT_MODEL, device=device)
+    size = registry.spec(DEFAULT_MODEL).input_size
+
+    @torch.inference_mode()
+    def classify(batch: list[bytes]) -> object:
+        images = [decode(data) for data in batch]
+        crops = [torch.from_numpy(resize_crop(image, whole(image), size)) for image in images]
+        return network(normalise(torch.stack(crops).permute(0, 3, 1, 2))).category.softmax(1)
+
+    return {
+        "pipeline": lambda batch: whole_pipeline.annotate([Photo(data) for data in batch]),
+        "model": classify,
+    }
+
+
+def measure(
+    loops: dict[str, Callable[[list[bytes]], object]],
+    client: Client,
+    photos: list[bytes],
+    seconds: float,
+) -> Round:
+    bare = {name: run_bare(work, photos, seconds) for name, work in loops.items()}
+    latency: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+    engine = {
+        clients: run_threads(clients, partial(ask_all, client, photos, latency[clients]), seconds)
+        for clients in CLIENTS
+    }
+    return Round(bare["pipeline"], bare["model"], engine, latency)
+
+
+def run_bare(work: Callable[[list[bytes]], object], photos: list[bytes], seconds: float) -> float:
+    def steps() -> Iterator[int]:
+        pipeline.use_one_core()
+        endless = cycle(photos)
+        while True:
+            work(list(islice(endless, BATCH)))
+            yield BATCH
+
+    return run_threads(len(os.sched_getaffinity(0)), steps, seconds)
+
+
+def ask_all(client: Client, photos: list[bytes], spent: list[float]) -> Iterator[int]:
+    for data in cycle(photos):
+        start = perf_counter()
+        client.annotate(data)
+        spent.append((perf_counter() - start) * 1000)
+        yield 1
+
+
+def run_threads(count: int, make_steps: Callable[[], Iterator[int]], seconds: float) -> float:
+    """Photos a second of `count` threads that step until the time is over."""
+    done = [0] * count
+    start = perf_counter()
+
+    def work(index: int) -> None:
+        for photos in make_steps():
+            done[index] += photos
+            if perf_counter() - start >= seconds:
+                return
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done) / (perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class RunningEngine:
+    client: Client
+    process: "subprocess.Popen[bytes]"
+
+
+@contextmanager
+def start_engine() -> Iterator[RunningEngine]:
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"unix:{folder}/engine.sock"
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run_inference", "--url", url, "--device", "cpu"],
+            cwd=ROOT,
+        )
+        try:
+            yield RunningEngine(Client(url), process)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def wait_for_answer(client: Client, photo: bytes) -> float:
+    """Seconds from here, where the process has just been started, to its first answer."""
+    start = perf_counter()
+    while perf_counter() - start < 120:
+        try:
+            client.annotate(photo)
+        except (Unavailable, Overloaded):
+            sleep(0.01)
+        else:
+            return perf_counter() - start
+    sys.exit("The engine does not answer.")
+
+
+def summarise(rounds: list[Round], first_answer: float, memory: Any) -> dict[str, object]:
+    def median(values: list[float]) -> float:
+        return round(statistics.median(values), 3)
+
+    latency = {n: sorted(x for r in rounds for x in r.latency_ms[n]) for n in CLIENTS}
+    return {
+        "start_to_first_answer_s": round(first_answer, 2),
+        "memory_rss_mb": round(memory.rss / 2**20),
+        "memory_of_its_own_mb": round(memory.uss / 2**20),
+        "bare_pipeline_per_s": median([r.pipeline for r in rounds]),
+        "bare_model_per_s": median([r.model for r in rounds]),
+        "engine_per_s": {n: median([r.engine[n] for r in rounds]) for n in CLIENTS},
+        "engine_to_pipeline": {
+            n: median([r.engine[n] / r.pipeline for r in rounds]) for n in CLIENTS
+        },
+        "engine_to_model": {n: median([r.engine[n] / r.model for r in rounds]) for n in CLIENTS},
+        "latency_p50_ms": {n: round(latency[n][len(latency[n]) // 2], 1) for n in CLIENTS},
+        "latency_p99_ms": {n: round(latency[n][len(latency[n]) * 99 // 100], 1) for n in CLIENTS},
+    }
+
+
+def as_text(report: dict[str, object]) -> str:
+    lines = []
+    for name, value in report.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{clients} clients {number}" for clients, number in value.items())
+        lines.append(f"{name:24} {shown}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
