@@ -16,7 +16,6 @@ from pathlib import Path
 OLDEST_PYTHON = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
-STAMP = ENVIRONMENT / "installed.sha256"
 # What the packages take, of which torch is the most; and what running needs at the least.
 INSTALL_MB = 8000
 RUN_MB = 300
@@ -37,18 +36,18 @@ class InstallError(Exception):
     """One line for the person who started it."""
 
 
-def main(requirements: list[str]) -> None:
+def main(name: str) -> None:
+    """Install the requirements of this file, unless nothing has changed since the last time."""
     check_python()
-    files = [ROOT / name for name in requirements]
-    wanted = fingerprint(files)
-    if installed() == wanted and python().exists():
+    if python().exists() and installed(name) == fingerprint(name):
         check_disk(ROOT, RUN_MB)
         return
-    check_disk(ROOT, INSTALL_MB)
+    check_disk(ROOT, RUN_MB if installed("requirements.txt") else INSTALL_MB)
     make_environment()
     say("Installing the packages (at the first start only; some minutes) …")
-    install(files)
-    STAMP.write_text(wanted)
+    install(ROOT / name)
+    for done in (name, *included(name)):
+        stamp(done).write_text(fingerprint(done))
 
 
 def check_python() -> None:
@@ -69,20 +68,26 @@ def check_disk(folder: Path, needed_mb: int) -> None:
         )
 
 
-def fingerprint(files: list[Path]) -> str:
+def included(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line[3:].strip() for line in lines if line.startswith("-r ")]
+
+
+def fingerprint(name: str) -> str:
     """Of the requirements, of what these include, and of this Python."""
     digest = hashlib.sha256(sys.version.encode())
-    for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.startswith("-r "):
-                digest.update((ROOT / line[3:].strip()).read_bytes())
-        digest.update(file.read_bytes())
+    for file in (name, *included(name)):
+        digest.update((ROOT / file).read_bytes())
     return digest.hexdigest()
 
 
-def installed() -> str:
+def stamp(name: str) -> Path:
+    return ENVIRONMENT / f"{name}.sha256"
+
+
+def installed(name: str) -> str:
     try:
-        return STAMP.read_text()
+        return stamp(name).read_text()
     except FileNotFoundError:
         return ""
 
@@ -120,13 +125,12 @@ def make_environment() -> None:
         raise InstallError(f"The virtual environment cannot be made: {explain(output)}")
 
 
-def install(files: list[Path]) -> None:
-    options = [word for file in files for word in ("-r", str(file))]
+def install(file: Path) -> None:
     done = subprocess.run(
         [
             *(str(python()), "-m", "pip", "install", "--quiet", "--no-input"),
             *("--disable-pip-version-check", "--progress-bar", "off", "--retries", "2"),
-            *options,
+            *("-r", str(file)),
         ],
         env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
         capture_output=True,
@@ -154,7 +158,7 @@ def say(line: str) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        main(sys.argv[1])
     except InstallError as error:
         sys.exit(str(error))
     except OSError as error:

@@ -16,7 +16,6 @@ Usage = namedtuple("Usage", "total used free")
 def root(tmp_path, monkeypatch):
     monkeypatch.setattr(install, "ROOT", tmp_path)
     monkeypatch.setattr(install, "ENVIRONMENT", tmp_path / ".venv")
-    monkeypatch.setattr(install, "STAMP", tmp_path / ".venv" / "installed.sha256")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**12))
     (tmp_path / "requirements.txt").write_text("")
     (tmp_path / "requirements-dev.txt").write_text("-r requirements.txt\n")
@@ -35,36 +34,37 @@ def no_environment(root, monkeypatch):
 
 
 def test_installs_once_and_again_when_the_requirements_changed(root, no_environment, monkeypatch):
-    calls: list[list[Path]] = []
+    calls: list[Path] = []
     monkeypatch.setattr(install, "install", calls.append)
 
-    install.main(["requirements-dev.txt"])
-    install.main(["requirements-dev.txt"])
+    install.main("requirements-dev.txt")
+    install.main("requirements-dev.txt")
+    install.main("requirements.txt")  # which the others include
     assert len(calls) == 1
 
     (root / "requirements.txt").write_text("# changed\n")
-    install.main(["requirements-dev.txt"])
+    install.main("requirements-dev.txt")
     assert len(calls) == 2
 
 
 def test_an_interrupted_installation_starts_again(root, no_environment, monkeypatch):
     monkeypatch.setattr(install, "install", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        install.main(["requirements.txt"])
-    calls: list[list[Path]] = []
+        install.main("requirements.txt")
+    calls: list[Path] = []
     monkeypatch.setattr(install, "install", calls.append)
 
-    install.main(["requirements.txt"])
+    install.main("requirements.txt")
 
     assert len(calls) == 1
 
 
-def interrupt(files):
+def interrupt(file):
     raise KeyboardInterrupt
 
 
 def test_makes_an_environment_that_works(root):
-    install.main(["requirements.txt"])
+    install.main("requirements.txt")
 
     done = subprocess.run([install.python(), "-m", "pip", "--version"], check=False)
     assert done.returncode == 0
@@ -81,7 +81,7 @@ def test_refuses_a_full_disk(root, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 50_000_000))
 
     with pytest.raises(InstallError, match="50 MB are free"):
-        install.main(["requirements.txt"])
+        install.main("requirements.txt")
 
 
 def test_names_the_missing_network(root, monkeypatch):
@@ -92,7 +92,7 @@ def test_names_the_missing_network(root, monkeypatch):
     )
 
     with pytest.raises(InstallError, match="Is the network up"):
-        install.install([root / "requirements.txt"])
+        install.install(root / "requirements.txt")
 
 
 @pytest.mark.parametrize(
