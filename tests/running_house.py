@@ -47,6 +47,10 @@ class House:
     def last_lines(self) -> str:
         return "\n".join((self.var / "house.log").read_text().splitlines()[-40:])
 
+    def has_started(self) -> bool:
+        """Whether it says so: the pages answer earlier, while the demo shop is still filled."""
+        return "ready after" in (self.var / "house.log").read_text()
+
     def is_ready(self) -> bool:
         try:
             answer = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)
@@ -127,7 +131,7 @@ def run_house(*, demo: bool, var: Path | None = None) -> Iterator[House]:
         )
     house = House(url=f"http://127.0.0.1:{port}", var=var, process=process)
     try:
-        house.wait_until(house.is_ready, timeout_s=START_S, what="the house is ready")
+        house.wait_until(house.has_started, timeout_s=START_S, what="the house is ready")
         yield house
     finally:
         process.send_signal(signal.SIGINT)
@@ -146,19 +150,22 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def log_in(house: House, *, email: str, password: str) -> httpx.Client:
+@contextmanager
+def log_in(house: House, *, email: str, password: str) -> Iterator[httpx.Client]:
     """A browser's session without the browser."""
-    session = httpx.Client(base_url=house.url, timeout=60, trust_env=False, follow_redirects=True)
-    session.get("/accounts/login/")
-    answer = session.post(
-        "/accounts/login/",
-        data={
-            "login": email,
-            "password": password,
-            "csrfmiddlewaretoken": session.cookies["csrftoken"],
-        },
-        headers={"Referer": f"{house.url}/accounts/login/"},
-    )
-    assert "sessionid" in session.cookies, answer.text[:500]
-    session.headers["X-CSRFToken"] = session.cookies["csrftoken"]
-    return session
+    with httpx.Client(
+        base_url=house.url, timeout=60, trust_env=False, follow_redirects=True
+    ) as session:
+        session.get("/accounts/login/")
+        answer = session.post(
+            "/accounts/login/",
+            data={
+                "login": email,
+                "password": password,
+                "csrfmiddlewaretoken": session.cookies["csrftoken"],
+            },
+            headers={"Referer": f"{house.url}/accounts/login/"},
+        )
+        assert "sessionid" in session.cookies, answer.text[:500]
+        session.headers["X-CSRFToken"] = session.cookies["csrftoken"]
+        yield session
