@@ -27,7 +27,7 @@ WHOLE_CONFIDENCE = 0.3
 _PLAIN_NOISE = 2.5
 _PLAIN_SHARE = 0.75
 _BINS = 12
-_ROUNDS = 3
+_ROUNDS = 5
 _LAB_OFFSET = np.array([0, 64, 64], dtype=np.float32)
 _LAB_RANGE = np.array([100, 128, 128], dtype=np.float32)
 """Colours of photos; the few beyond fall into the outermost bins."""
@@ -102,7 +102,7 @@ def _find_on_any(lab: Floats) -> _Found:
         # How common a colour is in the garment, and in the rest, each in relation to its size.
         inside, outside = garment / share, (everything - garment) / (1 - share)
         likelihood = (inside / (inside + outside + 1e-9))[bins].reshape(height, width)
-        near = prior if turn == 0 else (cv2.GaussianBlur(belief, (0, 0), 2.0) + prior) / 2
+        near = prior if turn == 0 else 0.9 * cv2.GaussianBlur(belief, (0, 0), 2.0) + 0.1 * prior
         yes, no = likelihood * near, (1 - likelihood) * (1 - near)
         belief = np.asarray(cv2.GaussianBlur(yes / (yes + no + 1e-9), (0, 0), 0.9))
     sure = belief > 0.5
@@ -176,10 +176,13 @@ def _histogram(bins: NDArray[np.intp], weights: Floats) -> Floats:
 
 @lru_cache(maxsize=64)
 def _prior(height: int, width: int) -> Floats:
-    """How likely each pixel shows the garment before its colour is seen: the middle does."""
+    """How likely each pixel shows the garment before its colour is seen: the middle rather does.
+
+    Below a half everywhere, so that a garment that fills little of the photo is found as well.
+    """
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height * 2 - 1
     x = (np.arange(width, dtype=np.float32)[None, :] + 0.5) / width * 2 - 1
-    prior = 0.05 + 0.85 * np.exp(-((x / 0.75) ** 4 + (y / 0.85) ** 4))
+    prior = 0.1 + 0.35 * np.exp(-((x / 0.75) ** 4 + (y / 0.85) ** 4))
     prior[np.maximum(np.abs(x), np.abs(y)) > 0.94] *= 0.3
     return prior.astype(np.float32)
 
