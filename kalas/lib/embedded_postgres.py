@@ -100,6 +100,7 @@ def prepare(folder: Path) -> None:
     postgres_install.make_parents(data)
     version = _stored_version(data)
     if version is None:
+        _stop_strays(data)
         _initialise(data, user)
     elif version != postgres_install.MAJOR_VERSION:
         raise EmbeddedPostgresError(
@@ -228,6 +229,21 @@ def _stored_version(data: Path) -> int | None:
         return int((data / "PG_VERSION").read_text())
     except FileNotFoundError:
         return None
+
+
+def _stop_strays(data: Path) -> None:
+    """Stop a server whose data folder was removed under it.
+
+    It would notice the new folder after a minute and, ending, take the new server's socket away.
+    """
+    strays = [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "postgres" and str(data) in (process.info["cmdline"] or ())
+    ]
+    for process in strays:
+        process.kill()
+    psutil.wait_procs(strays, timeout=10)
 
 
 def _says_ready(data: Path) -> bool:

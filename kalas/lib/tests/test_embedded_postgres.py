@@ -1,5 +1,6 @@
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,18 @@ def test_half_a_data_folder_is_made_again(folder):
 
     assert embedded_postgres.is_ready(folder)
     assert not draft.exists()
+
+
+def test_ends_a_server_whose_data_folder_was_removed(folder):
+    embedded_postgres.start(folder, settings=FAST)
+    stray = embedded_postgres._running_server(embedded_postgres.data_folder(folder))
+    assert stray
+    shutil.rmtree(embedded_postgres.data_folder(folder))
+
+    embedded_postgres.start(folder, settings=FAST)
+
+    assert not stray.is_running()
+    assert embedded_postgres.is_ready(folder)
 
 
 def test_refuses_data_of_another_major_version(folder):
