@@ -86,6 +86,11 @@ def copy_test_database(name):
         sql.Identifier, (name, settings.DATABASES["default"]["NAME"], postgres_roles.OWNER_ROLE)
     )
     with embedded_postgres.connect(folder()) as connection:
+        # Threads of earlier tests may have left connections, which a template must not have.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [settings.DATABASES["default"]["NAME"]],
+        )
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
 
 
