@@ -38,7 +38,6 @@ def django_db_setup(
     embedded_postgres.stop(folder)
     if "KALAS_TEST_VAR_IS_TEMPORARY" in os.environ:
         shutil.rmtree(embedded_postgres.data_folder(folder), ignore_errors=True)
-        shutil.rmtree(settings.VAR, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """Settings of the test session: a data folder and a database of its own."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ if "KALAS_TEST_VAR" not in os.environ:
     _folder.chmod(0o711)
     os.environ["KALAS_TEST_VAR"] = str(_folder)
     os.environ["KALAS_TEST_VAR_IS_TEMPORARY"] = "1"
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["KALAS_VAR"] = os.environ["KALAS_TEST_VAR"]
 
 from kalas.settings import *  # noqa: F403
