@@ -39,16 +39,23 @@ from kalas.lib.malloc import tune_allocator
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = (1, 4, 16)
-BATCH = 4
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Speed:
+    per_s: float
+    cpu_ms: float
+    """Processor time a photo, in which a busy machine shows less."""
 
 
 @dataclass(frozen=True)
 class Round:
-    pipeline: float
-    model: float
-    """Photos a second of the bare loops."""
-    engine: dict[int, float]
-    """Photos a second by the number of clients."""
+    pipeline: Speed
+    model: Speed
+    """The bare loops."""
+    engine: dict[int, Speed]
+    """By the number of clients; the processor time is the engine's alone."""
     latency_ms: dict[int, list[float]]
 
 
@@ -63,9 +70,7 @@ def main() -> None:
         first_answer = wait_for_answer(engine.client, photos[0])
         for _ in range(50):
             engine.client.annotate(photos[0])
-        rounds = [
-            measure(loops, engine.client, photos, options.seconds) for _ in range(options.rounds)
-        ]
+        rounds = [measure(loops, engine, photos, options.seconds) for _ in range(options.rounds)]
         memory = psutil.Process(engine.process.pid).memory_full_info()
     report = summarise(rounds, first_answer, memory)
     print(json.dumps(report, indent=2) if options.json else as_text(report))
@@ -100,20 +105,25 @@ def make_loops(photos: list[bytes]) -> dict[str, Callable[[list[bytes]], object]
 
 def measure(
     loops: dict[str, Callable[[list[bytes]], object]],
-    client: Client,
+    engine: "RunningEngine",
     photos: list[bytes],
     seconds: float,
 ) -> Round:
     bare = {name: run_bare(work, photos, seconds) for name, work in loops.items()}
     latency: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
-    engine = {
-        clients: run_threads(clients, partial(ask_all, client, photos, latency[clients]), seconds)
+    served = {
+        clients: run_threads(
+            clients,
+            partial(ask_all, engine.client, photos, latency[clients]),
+            seconds,
+            psutil.Process(engine.process.pid),
+        )
         for clients in CLIENTS
     }
-    return Round(bare["pipeline"], bare["model"], engine, latency)
+    return Round(bare["pipeline"], bare["model"], served, latency)
 
 
-def run_bare(work: Callable[[list[bytes]], object], photos: list[bytes], seconds: float) -> float:
+def run_bare(work: Callable[[list[bytes]], object], photos: list[bytes], seconds: float) -> Speed:
     def steps() -> Iterator[int]:
         pipeline.use_one_core()
         endless = cycle(photos)
@@ -121,7 +131,7 @@ def run_bare(work: Callable[[list[bytes]], object], photos: list[bytes], seconds
             work(list(islice(endless, BATCH)))
             yield BATCH
 
-    return run_threads(len(os.sched_getaffinity(0)), steps, seconds)
+    return run_threads(len(os.sched_getaffinity(0)), steps, seconds, psutil.Process())
 
 
 def ask_all(client: Client, photos: list[bytes], spent: list[float]) -> Iterator[int]:
@@ -132,10 +142,12 @@ def ask_all(client: Client, photos: list[bytes], spent: list[float]) -> Iterator
         yield 1
 
 
-def run_threads(count: int, make_steps: Callable[[], Iterator[int]], seconds: float) -> float:
-    """Photos a second of `count` threads that step until the time is over."""
+def run_threads(
+    count: int, make_steps: Callable[[], Iterator[int]], seconds: float, worker: psutil.Process
+) -> Speed:
+    """How `count` threads fare that step until the time is over; `worker` is whose time counts."""
     done = [0] * count
-    start = perf_counter()
+    before, start = cpu_seconds(worker), perf_counter()
 
     def work(index: int) -> None:
         for photos in make_steps():
@@ -148,7 +160,13 @@ def run_threads(count: int, make_steps: Callable[[], Iterator[int]], seconds: fl
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(done) / (perf_counter() - start)
+    cpu = cpu_seconds(worker) - before
+    return Speed(sum(done) / (perf_counter() - start), cpu / sum(done) * 1000)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @dataclass(frozen=True)
@@ -189,18 +207,23 @@ def summarise(rounds: list[Round], first_answer: float, memory: Any) -> dict[str
     def median(values: list[float]) -> float:
         return round(statistics.median(values), 3)
 
+    def by_clients(value: Callable[[Round, int], float]) -> dict[int, float]:
+        return {n: median([value(r, n) for r in rounds]) for n in CLIENTS}
+
     latency = {n: sorted(x for r in rounds for x in r.latency_ms[n]) for n in CLIENTS}
     return {
         "start_to_first_answer_s": round(first_answer, 2),
         "memory_rss_mb": round(memory.rss / 2**20),
         "memory_of_its_own_mb": round(memory.uss / 2**20),
-        "bare_pipeline_per_s": median([r.pipeline for r in rounds]),
-        "bare_model_per_s": median([r.model for r in rounds]),
-        "engine_per_s": {n: median([r.engine[n] for r in rounds]) for n in CLIENTS},
-        "engine_to_pipeline": {
-            n: median([r.engine[n] / r.pipeline for r in rounds]) for n in CLIENTS
-        },
-        "engine_to_model": {n: median([r.engine[n] / r.model for r in rounds]) for n in CLIENTS},
+        "bare_pipeline_per_s": median([r.pipeline.per_s for r in rounds]),
+        "bare_model_per_s": median([r.model.per_s for r in rounds]),
+        "engine_per_s": by_clients(lambda r, n: r.engine[n].per_s),
+        "engine_to_pipeline": by_clients(lambda r, n: r.engine[n].per_s / r.pipeline.per_s),
+        "engine_to_model": by_clients(lambda r, n: r.engine[n].per_s / r.model.per_s),
+        "bare_pipeline_cpu_ms": median([r.pipeline.cpu_ms for r in rounds]),
+        "bare_model_cpu_ms": median([r.model.cpu_ms for r in rounds]),
+        "engine_cpu_ms": by_clients(lambda r, n: r.engine[n].cpu_ms),
+        "pipeline_to_engine_cpu": by_clients(lambda r, n: r.pipeline.cpu_ms / r.engine[n].cpu_ms),
         "latency_p50_ms": {n: round(latency[n][len(latency[n]) // 2], 1) for n in CLIENTS},
         "latency_p99_ms": {n: round(latency[n][len(latency[n]) * 99 // 100], 1) for n in CLIENTS},
     }
