@@ -55,7 +55,7 @@ class EngineConfig:
     workers: int = 0
     """0: one a core on the CPU; two on CUDA, so that one decodes while the other computes."""
     max_batch: int = 0
-    """0: 4 on the CPU, where larger ones gain nothing; 32 on CUDA."""
+    """0: 8 on the CPU, where larger ones gain nothing; 32 on CUDA."""
     capacity: int = DEFAULT_CAPACITY
     """How many photos may wait."""
     batch_limit_s: float = 120.0
@@ -213,7 +213,7 @@ def _load(config: EngineConfig) -> _Loaded:
     if device.type == "cpu":
         workers, max_batch, window, decoders = (
             config.workers or cores,
-            config.max_batch or 4,
+            config.max_batch or 8,
             0.0,
             None,
         )
