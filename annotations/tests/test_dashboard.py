@@ -1,3 +1,4 @@
+import csv
 from datetime import timedelta
 
 import pytest
@@ -142,10 +143,17 @@ class TestDemo:
         return DemoShop.objects.get().tenant
 
     def test_has_a_licence_for_every_photo(self):
+        with (demo.FOLDER / "manifest.csv").open() as file:
+            licences = {row["file"]: row["licence"] for row in csv.DictReader(file)}
+
+        assert sorted(licences) == sorted(path.name for path in demo.FOLDER.glob("*.jpg"))
+        assert set(licences.values()) == {"CC0-1.0", "Apache-2.0"}
+
+    def test_shows_photos_of_one_garment(self):
         names = [path.name for path in demo.list_photos()]
 
-        assert len(names) == 106
-        assert sorted(names) == sorted(path.name for path in demo.FOLDER.glob("*.jpg"))
+        assert len(names) == 84
+        assert not any(name.startswith("outfit-") for name in names)
 
     def test_loads_once(self, shop):
         again = demo.load_demo(now=timezone.now())
@@ -166,7 +174,7 @@ class TestDemo:
         )
 
         assert response.url == reverse("dashboard")
-        assert "106" not in client.get("/dashboard/").content.decode()
+        assert "84" not in client.get("/dashboard/").content.decode()
         assert "Remove the demo photos" in client.get("/dashboard/").content.decode()
 
     def test_is_removed_by_one_button_and_stays_away(
