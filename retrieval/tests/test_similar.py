@@ -38,13 +38,20 @@ def find(garment: Garment, limit: int = 10) -> list[Garment]:
 
 def test_finds_the_most_similar_first(tenant):
     query = make_garment(tenant, (1.0, 0.0))
-    far = make_garment(tenant, (0.0, 1.0))
+    far = make_garment(tenant, (0.6, 0.8))
     near = make_garment(tenant, (0.8, 0.6))
 
     found = selectors.nearest_garments(tenant=tenant, garment=query, limit=10)
 
     assert [each.garment for each in found] == [near, far]
-    assert [round(each.similarity, 3) for each in found] == [0.8, 0.0]
+    assert [round(each.similarity, 3) for each in found] == [0.8, 0.6]
+
+
+def test_leaves_out_what_is_not_similar(tenant):
+    query = make_garment(tenant, (1.0, 0.0))
+    make_garment(tenant, (0.4, 0.917))
+
+    assert find(query) == []
 
 
 def test_finds_as_many_as_wanted(tenant):
