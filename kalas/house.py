@@ -46,7 +46,8 @@ def start(house: Supervisor, *, port: int) -> None:
 
 def describe(*, port: int) -> Iterable[str]:
     """What a person wants to read when everything runs."""
-    yield f"Kalas is at http://{HOST}:{port}/ (this machine only); Ctrl-C stops it."
+    # By name, as browsers refuse passkeys on addresses that are numbers.
+    yield f"Kalas is at http://localhost:{port}/ (this machine only); Ctrl-C stops it."
     if DemoShop.objects.filter(removed_at=None).exists():
         yield f"Demo log-in: {demo.EMAIL}  password: {demo.read_password()}"
     connections.close_all()
