@@ -234,6 +234,8 @@ LOAD_DEMO = env.bool("LOAD_DEMO", default=True)
 # Limits of an uploaded photo; the engine checks the same ones.
 UPLOAD_MAX_BYTES = 25 * 1024 * 1024
 UPLOAD_MAX_PIXELS = 50_000_000
+# Of a request as a whole: without JavaScript, all photos of the form come in one.
+REQUEST_MAX_BYTES = 4 * UPLOAD_MAX_BYTES
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

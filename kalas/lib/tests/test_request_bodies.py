@@ -1,0 +1,94 @@
+from types import SimpleNamespace
+
+import pytest
+from daphne import http_protocol
+from twisted.internet.testing import StringTransport
+from twisted.web import http
+
+from kalas.lib import request_bodies
+from kalas.lib.request_bodies import Request
+
+LONGEST = 1000
+FORM = b"multipart/form-data; boundary=x"
+
+
+@pytest.fixture
+def processed(monkeypatch):
+    """The bodies of the requests that Daphne hands to the application."""
+    bodies = []
+    monkeypatch.setattr(Request, "longest_body", LONGEST)
+    monkeypatch.setattr(
+        http_protocol.WebRequest, "process", lambda request: bodies.append(request.content.read())
+    )
+    return bodies
+
+
+def send(data: bytes) -> bytes:
+    """What the server answers to these bytes of a connection."""
+    channel = http.HTTPChannel()
+    channel.requestFactory = Request
+    channel.factory = SimpleNamespace(
+        server=SimpleNamespace(
+            protocol_connected=lambda _: None,
+            protocol_disconnected=lambda _: None,
+            server_name="",
+            action_logger=None,
+            http_timeout=None,
+        ),
+        log=lambda _: None,
+        _logDateTime="",
+    )
+    transport = StringTransport()
+    channel.makeConnection(transport)
+    channel.dataReceived(data)
+    answer: bytes = transport.value()
+    return answer
+
+
+def post(body: bytes) -> bytes:
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nContent-Type: "
+    return head.encode() + FORM + b"\r\n\r\n" + body
+
+
+def test_forms_reach_the_application_unparsed(processed, monkeypatch):
+    def parse(*args):
+        raise AssertionError("Twisted parsed a form")
+
+    monkeypatch.setattr(http, "_getMultiPartArgs", parse)
+
+    send(post(b"--x\r\nno form at all"))
+
+    assert processed == [b"--x\r\nno form at all"]
+
+
+def test_a_body_of_just_the_limit_is_taken(processed):
+    send(post(b"a" * LONGEST))
+
+    assert processed == [b"a" * LONGEST]
+
+
+def test_a_longer_body_is_refused_in_words(processed):
+    answer = send(post(b"a" * (LONGEST + 1)))
+
+    assert processed == []
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"Send them in several parts" in answer
+
+
+def test_a_body_without_a_length_is_counted(processed):
+    chunks = b"1f4\r\n" + b"a" * 500 + b"\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    answer = send(head + chunks * 3 + b"0\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_daphne_uses_it(monkeypatch):
+    monkeypatch.setattr(http_protocol, "WebRequest", http_protocol.WebRequest)
+    monkeypatch.setattr(Request, "longest_body", 0)
+
+    request_bodies.limit_bodies(longest=5)
+
+    assert http_protocol.WebRequest is Request
+    assert Request.longest_body == 5
