@@ -85,6 +85,7 @@ def request_annotation(
     return annotation
 
 
+@transaction.atomic
 def annotate_crop(
     *, tenant: Tenant, image_id: UUID, box: Box, requested_by: User, now: datetime
 ) -> Annotation:
@@ -92,7 +93,7 @@ def annotate_crop(
 
     Raises FashionImage.DoesNotExist for another shop's photo, and CropRefused.
     """
-    image = FashionImage.objects.for_tenant(tenant).get(id=image_id)
+    image = _keep_image(tenant=tenant, image_id=image_id)
     if box.right > image.width or box.bottom > image.height:
         raise CropRefused(
             _("The box must lie inside the photo, which is %(width)d × %(height)d pixels.")
@@ -120,19 +121,18 @@ def annotate_again(
 ) -> Annotation:
     """Ask anew for the same photo and box: an answer stays beside the new one, a failure does not.
 
-    Raises Annotation.DoesNotExist for another shop's annotation, and StillWaiting.
+    Raises Annotation.DoesNotExist for another shop's annotation, FashionImage.DoesNotExist when
+    its photo is deleted meanwhile, and StillWaiting.
     """
-    annotation = (
-        Annotation.objects.for_tenant(tenant)
-        .select_for_update(of=("self",))
-        .select_related("image")
-        .get(id=annotation_id)
-    )
+    annotations = Annotation.objects.for_tenant(tenant)
+    # The photo first, as who deletes it does: else the two could wait for each other.
+    image = _keep_image(tenant=tenant, image_id=annotations.get(id=annotation_id).image_id)
+    annotation = annotations.select_for_update().get(id=annotation_id)
     if annotation.is_pending:
         raise StillWaiting
     if annotation.state != Annotation.State.FAILED:
         return request_annotation(
-            image=annotation.image,
+            image=image,
             requested_by=requested_by,
             now=now,
             crop=annotation.crop_box,
@@ -187,8 +187,6 @@ def delete_image(*, tenant: Tenant, image_id: UUID) -> None:
     Raises FashionImage.DoesNotExist for another shop's photo.
     """
     image = FashionImage.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=image_id)
-    for annotation in image.annotations.all():
-        live.announce_gone(tenant, annotation.id)
     _delete_images(tenant, [image])
 
 
@@ -199,6 +197,12 @@ def remove_demo_photos(*, tenant: Tenant, now: datetime) -> int:
     _delete_images(tenant, images)
     DemoShop.objects.filter(tenant=tenant).update(removed_at=now)
     return len(images)
+
+
+def _keep_image(*, tenant: Tenant, image_id: UUID) -> FashionImage:
+    """The photo, which stays until the transaction ends; raises FashionImage.DoesNotExist."""
+    images = FashionImage.objects.for_tenant(tenant).select_for_update(of=("self",), no_key=True)
+    return images.get(id=image_id)
 
 
 def _find_same_image(*, tenant: Tenant, photo: Photo) -> FashionImage | None:
@@ -294,7 +298,12 @@ def _build_garment(annotation: Annotation, found: FoundGarment) -> Garment:
 
 
 def _delete_images(tenant: Tenant, images: Sequence[FashionImage]) -> None:
+    """The photos' rows are locked by the caller."""
     ids = [image.id for image in images]
+    # Their annotations too: a job that is storing a result ends first, and what it stored goes.
+    annotations = Annotation.objects.filter(image__in=ids).order_by("id").select_for_update()
+    for annotation_id in annotations.values_list("id", flat=True):
+        live.announce_gone(tenant, annotation_id)
     FashionImage.objects.for_tenant(tenant).filter(id__in=ids).delete()
     names = [str(file.name) for image in images for file in (image.file, image.thumbnail)]
     transaction.on_commit(partial(files.remove_files, names))

@@ -1,4 +1,5 @@
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +10,8 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Tenant
-from accounts.tests.factories import make_tenant
-from annotations import files, jobs, photos, services
+from accounts.tests.factories import make_tenant, make_user
+from annotations import files, jobs, live, photos, services
 from annotations.models import Annotation, Colour, FashionImage, Garment, Label
 from annotations.tests.factories import (
     list_names,
@@ -283,6 +284,72 @@ def test_deletes_a_photo_with_its_files_after_commit(
 
     assert len(stored_files()) == 2
     assert not Garment.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("demo", [False, True])
+def test_deletes_a_photo_whose_result_is_being_stored(stored_files, demo):
+    source = FashionImage.Source.DEMO if demo else FashionImage.Source.UPLOAD
+    annotation = make_annotation(tenant=make_tenant(), source=source)
+    stored = threading.Event()
+
+    def record():
+        with transaction.atomic():
+            services.record_result(annotation=annotation, result=make_result(), now=NOW)
+            stored.set()
+            time.sleep(0.2)  # until the deletion waits
+        connection.close()
+
+    thread = threading.Thread(target=record)
+    thread.start()
+    stored.wait()
+    if demo:
+        services.remove_demo_photos(tenant=annotation.tenant, now=NOW)
+    else:
+        services.delete_image(tenant=annotation.tenant, image_id=annotation.image_id)
+    thread.join()
+
+    assert not FashionImage.objects.exists()
+    assert not Garment.objects.exists()
+    assert stored_files() == []
+
+
+def test_tells_the_pages_which_demo_photos_are_gone(tenant, monkeypatch):
+    demo = make_annotation(tenant=tenant, source=FashionImage.Source.DEMO)
+    make_annotation(tenant=tenant)
+    gone = []
+    monkeypatch.setattr(live, "announce_gone", lambda tenant, id: gone.append(id))
+
+    services.remove_demo_photos(tenant=tenant, now=NOW)
+
+    assert gone == [demo.id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_box_on_a_photo_that_is_being_deleted_finds_nothing():
+    image = make_annotation(tenant=make_tenant()).image
+    user = make_user()
+    deleted = threading.Event()
+
+    def delete():
+        with transaction.atomic():
+            services.delete_image(tenant=image.tenant, image_id=image.id)
+            deleted.set()
+            time.sleep(0.2)  # until the other waits
+        connection.close()
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    deleted.wait()
+    with pytest.raises(FashionImage.DoesNotExist):
+        services.annotate_crop(
+            tenant=image.tenant,
+            image_id=image.id,
+            box=Box(0, 0, 30, 30),
+            requested_by=user,
+            now=NOW,
+        )
+    thread.join()
 
 
 def test_keeps_the_files_when_the_deletion_is_rolled_back(tenant, stored_files):

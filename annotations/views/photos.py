@@ -52,7 +52,7 @@ def annotate_again(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
             requested_by=request.user,
             now=timezone.now(),
         )
-    except Annotation.DoesNotExist as error:
+    except (Annotation.DoesNotExist, FashionImage.DoesNotExist) as error:
         raise Http404 from error
     except services.StillWaiting:
         messages.info(request, _("This photo is still waiting."))
@@ -75,6 +75,8 @@ def annotate_crop(request: TenantRequest, image_id: UUID) -> HttpResponse:
                 requested_by=request.user,
                 now=timezone.now(),
             )
+        except FashionImage.DoesNotExist as error:  # deleted a moment ago
+            raise Http404 from error
         except services.CropRefused as error:
             form.add_error(None, str(error))
         else:
