@@ -23,7 +23,7 @@ _ROUNDS = 24
 _STILL = 0.01
 """Squared distance in CIELAB below which a centre that moves has arrived."""
 _CANDIDATES = (np.arange(6) + 0.5) / 6
-_SAME_COLOUR = 9.0
+_SAME_COLOUR = 11.0
 """CIEDE2000 within which two centres are shades of one colour: light and shadow on one cloth."""
 _LEAST_SHARE = 0.05
 

@@ -209,7 +209,10 @@ def _load(config: EngineConfig) -> _Loaded:
     # The one import that is not at the top: it takes seconds, during which the engine answers.
     pipeline_module = importlib.import_module("inference.pipeline")
     device = pipeline_module.choose_device(config.device)
-    cores = len(os.sched_getaffinity(0))
+    # macOS has no affinity to ask for.
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     if device.type == "cpu":
         workers, max_batch, window, decoders = (
             config.workers or cores,
