@@ -84,7 +84,16 @@ def test_filters_and_sorts(shop, found, query, names):
 
 @pytest.mark.parametrize(
     "query",
-    ["state=none", "since=yesterday", "category=%00", "page=99", "sort=x", "q=" + "x" * 999],
+    [
+        "state=none",
+        "since=yesterday",
+        "since=0001-01-01",
+        "until=9999-12-31",
+        "category=%00",
+        "page=99",
+        "sort=x",
+        "q=" + "x" * 999,
+    ],
 )
 def test_leaves_out_what_is_wrong_in_the_address(shop, found, query):
     assert len(found(query)) == 5
