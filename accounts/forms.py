@@ -163,7 +163,9 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label=_("E-mail address"))
+    email = forms.EmailField(
+        label=_("E-mail address"), max_length=Invitation._meta.get_field("email").max_length
+    )
     role = forms.ChoiceField(label=_("Role"))
 
     def __init__(self, *args: Any, by: Membership, **kwargs: Any) -> None:

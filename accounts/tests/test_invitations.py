@@ -13,6 +13,7 @@ from accounts import services
 from accounts.models import Invitation, Membership, Role, Tenant, User, hash_token
 from accounts.tests.factories import PASSWORD, make_member, make_user
 from accounts.tests.test_signup import log_in, mailed_link
+from kalas.lib import log_masks
 
 pytestmark = pytest.mark.django_db
 GUEST = "guest@example.com"
@@ -65,6 +66,26 @@ def test_an_owner_invites_from_the_members_page(client, owner, django_capture_on
     assert len(token) == 43, "256 bits in base64"
     assert token not in str(Invitation.objects.values().get())
     assert invitation.expires_at - invitation.created_at == timedelta(days=7)
+
+
+def test_refuses_an_address_that_is_too_long_to_keep(client, owner):
+    client.force_login(owner.user)
+    email = "guest@" + ".".join(["long"] * 60) + ".example"
+
+    response = client.post(reverse("invite_member"), {"email": email, "role": Role.REVIEWER})
+
+    assert response.status_code == 422
+    assert "email" in response.context["form"].errors
+
+
+def test_a_link_that_still_works_does_not_stand_in_the_log(client, invite, caplog):
+    client.force_login(make_user())
+    path = invite()
+    caplog.handler.addFilter(log_masks.MaskTokens())
+
+    assert client.get(path).status_code == 403
+    assert "/shops/join/…/" in caplog.text
+    assert path not in caplog.text
 
 
 def test_an_existing_user_joins_after_logging_in(client, owner, invite):

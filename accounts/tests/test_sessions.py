@@ -53,3 +53,10 @@ def test_activity_is_written_once_a_minute(client):
 
     assert second == first
     assert UserSession.objects.get().last_seen_at > first
+
+
+@pytest.mark.parametrize("key", [r'"abcdefgh\000"', "x", "a" * 5000, "\u00fc" * 32])
+def test_a_cookie_that_holds_no_key_is_a_strangers(client, key):
+    response = client.get(reverse("members"), headers={"Cookie": f"sessionid={key}"})
+
+    assert response.headers["Location"].startswith("/accounts/login/")
