@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
@@ -18,6 +19,10 @@ logger = logging.getLogger(__name__)
 # Longer than any upload's transaction: what is older and has no row was left behind by a crash.
 ORPHAN_AGE = timedelta(hours=1)
 _CHUNK = 500
+
+
+class StorageAway(Exception):
+    """The storage does not answer; it will again."""
 
 
 @contextmanager
@@ -37,9 +42,14 @@ def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[t
 
 
 def read_photo(image: FashionImage) -> bytes:
-    """Raises FileNotFoundError."""
-    with default_storage.open(str(image.file.name), "rb") as file:
-        data: bytes = file.read()
+    """Raises FileNotFoundError and StorageAway."""
+    try:
+        with default_storage.open(str(image.file.name), "rb") as file:
+            data: bytes = file.read()
+    except FileNotFoundError:
+        raise
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise StorageAway(str(error)) from error
     return data
 
 

@@ -28,15 +28,16 @@ logger = logging.getLogger(__name__)
 MOST_FAULTS = 5
 LONGEST_WAIT_S = 15.0
 LONGEST_WAIT_BULK_S = 60.0
+AWAY = (client.Unavailable, DatabaseError, files.StorageAway)
 
 
 class RetryForAsLongAsItTakes(BaseRetryStrategy):
-    """A waiting photo is never given up because the engine or the database is away."""
+    """A waiting photo is never given up because a part of the house is away."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, client.Overloaded):
             wait_s = exception.retry_after
-        elif isinstance(exception, client.Unavailable | DatabaseError):
+        elif isinstance(exception, AWAY):
             longest = LONGEST_WAIT_S if job.priority > 0 else LONGEST_WAIT_BULK_S
             wait_s = min(2.0 ** min(job.attempts, 10), longest)
         else:
@@ -60,7 +61,7 @@ def sweep_orphans(timestamp: int) -> None:
 
 
 def run_annotation(*, annotation_id: UUID) -> None:
-    """Annotate one waiting photo; raises client.Overloaded and client.Unavailable to run again.
+    """Annotate one waiting photo; raises client.Overloaded or one of AWAY to run again.
 
     Reads the clock itself, as the engine's answer takes time.
     """
@@ -74,7 +75,14 @@ def run_annotation(*, annotation_id: UUID) -> None:
         return
     user = annotation.requested_by
     with translation.override((user.language if user else "") or settings.LANGUAGE_CODE):
-        _annotate(annotation)
+        try:
+            _annotate(annotation)
+        except (client.Overloaded, *AWAY):
+            raise
+        except Exception:
+            # A defect: the job ends here, and its photo must not wait for it for ever.
+            _give_up(annotation, _("Something broke on our side"))
+            raise
 
 
 def _annotate(annotation: Annotation) -> None:

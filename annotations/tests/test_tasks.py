@@ -1,11 +1,14 @@
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from django.core.files.storage import FileSystemStorage
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 from accounts.tests.factories import make_tenant
-from annotations import services, tasks
+from annotations import files, services, tasks
 from annotations.models import Annotation, Garment
 from annotations.tests.factories import make_annotation, make_image
 from inference import client
@@ -103,6 +106,31 @@ def test_waits_for_an_engine_that_is_away_without_blaming_the_photo(tenant):
     assert (annotation.state, annotation.faults) == ("pending", 0)
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(5, "I/O error"), EndpointConnectionError(endpoint_url="")]
+)
+def test_waits_for_a_storage_that_is_away(tenant, fake_engine, monkeypatch, error):
+    annotation = make_annotation(tenant=tenant)
+    monkeypatch.setattr(FileSystemStorage, "_open", Mock(side_effect=error))
+
+    with pytest.raises(files.StorageAway):
+        tasks.annotate(annotation_id=str(annotation.id))
+
+    annotation.refresh_from_db()
+    assert (annotation.state, annotation.faults) == ("pending", 0)
+
+
+def test_a_defect_leaves_no_photo_waiting_for_ever(tenant, monkeypatch):
+    annotation = make_annotation(tenant=tenant)
+    monkeypatch.setattr(tasks, "_ask_engine", Mock(side_effect=KeyError("defect")))
+
+    with pytest.raises(KeyError):
+        tasks.annotate(annotation_id=str(annotation.id))
+
+    annotation.refresh_from_db()
+    assert (annotation.state, annotation.error) == ("failed", "Something broke on our side")
+
+
 def test_waits_for_an_engine_whose_queue_is_full(tenant, fake_engine):
     fake_engine.answer = (503, {}, {"Retry-After": "7"})
     annotation = make_annotation(tenant=tenant)
@@ -133,6 +161,7 @@ def decide(error: Exception, *, attempts: int = 0, priority: int = 20) -> dateti
     [
         (client.Overloaded(7), 3, 20, 7),
         (client.Unavailable(), 0, 20, 1),
+        (files.StorageAway(), 0, 20, 1),
         (client.Unavailable(), 500, 20, 15),
         (client.Unavailable(), 500, 0, 60),
     ],
