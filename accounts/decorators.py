@@ -2,9 +2,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
@@ -67,10 +68,22 @@ def role_required(
 
 
 def _send_to_login(request: HttpRequest) -> HttpResponseBase:
-    """A fragment's request would put the log-in page into the fragment: move the whole page."""
+    """A fragment's request would put the log-in page into the fragment: move the whole page.
+
+    A script that uploads gets words for the person; who posted a form does not come back to its
+    address, which takes nothing but forms.
+    """
     if getattr(request, "htmx", False):
         page = request.headers.get("HX-Current-URL", "/")
         return HttpResponseClientRedirect(redirect_to_login(page).url)
+    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+        return JsonResponse(
+            {"type": "about:blank", "title": _("You are logged out.")},
+            status=401,
+            content_type="application/problem+json",
+        )
+    if request.method not in ("GET", "HEAD"):
+        return redirect(settings.LOGIN_URL)
     return redirect_to_login(request.get_full_path())
 
 

@@ -22,6 +22,19 @@ def test_strangers_log_in_first(client):
     assert response.url == f"{reverse('account_login')}?next={reverse('members')}"
 
 
+def test_after_the_log_in_a_form_is_not_asked_for_as_a_page(client):
+    response = client.post(reverse("leave_shop"))
+
+    assert response.url == reverse("account_login")
+
+
+def test_a_script_that_uploads_learns_that_the_session_ended(client):
+    response = client.post(reverse("leave_shop"), headers={"X-Requested-With": "XMLHttpRequest"})
+
+    assert response.status_code == 401
+    assert response.json()["title"] == "You are logged out."
+
+
 def test_a_fragment_sends_the_whole_page_to_the_log_in(client):
     response = client.get(
         reverse("members"),
