@@ -1,6 +1,7 @@
 import asyncio
 import logging
-from typing import Any
+from collections import Counter
+from typing import Any, ClassVar
 
 import psycopg
 from channels.db import database_sync_to_async
@@ -27,6 +28,8 @@ TOO_MUCH = 1008
 RECHECK_S = 20.0
 # The pages send nothing; who talks on is cut off.
 MOST_MESSAGES = 20
+# Of one user in this process; each costs a query now and then.
+MOST_SOCKETS = 50
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
@@ -36,6 +39,14 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     group = ""
     watcher: asyncio.Task[None] | None = None
     messages = 0
+    counted: int | None = None
+    sockets: ClassVar[Counter[int]] = Counter()
+
+    async def __call__(self, *application: Any) -> None:
+        try:
+            await super().__call__(*application)
+        finally:
+            self._uncount()
 
     async def connect(self) -> None:
         # Accepted first: a browser sees the code of a close only on an open socket.
@@ -48,6 +59,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if user is None or self.membership is None:
             await self.close(NOT_A_MEMBER if user else NOT_LOGGED_IN)
             return
+        if self.sockets[user.pk] >= MOST_SOCKETS:
+            await self.close(TRY_AGAIN)
+            return
+        self._count(user)
         await self._join(live.group_of(self.membership.tenant_id))
 
     async def disconnect(self, code: int) -> None:
@@ -72,6 +87,15 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     async def layer_restored(self, event: dict[str, Any]) -> None:
         """Hints may have been missed: the page connects anew and fetches what it shows."""
         await self.close(TRY_AGAIN)
+
+    def _count(self, user: User) -> None:
+        self.counted = user.pk
+        self.sockets[user.pk] += 1
+
+    def _uncount(self) -> None:
+        if self.counted is not None:
+            LiveConsumer.sockets -= Counter([self.counted])  # forgets who has none left
+            self.counted = None
 
     async def _join(self, group: str) -> None:
         try:

@@ -124,6 +124,22 @@ async def test_refuses_pages_of_other_sites():
         assert not connected
 
 
+async def test_closes_what_is_too_many_sockets_of_one_user(monkeypatch):
+    monkeypatch.setattr(consumers, "MOST_SOCKETS", 1)
+    member = await sync_to_async(make_member)()
+    client = await log_in(member.user)
+
+    async with socket_of(client) as first:
+        await connect(first)
+        async with socket_of(client) as second:
+            await second.connect(timeout=5)
+            assert await closed_with(second) == consumers.TRY_AGAIN
+    async with socket_of(client) as third:
+        await connect(third)
+        assert await third.receive_nothing(timeout=0.2)
+    assert not consumers.LiveConsumer.sockets
+
+
 async def test_closes_when_the_member_is_removed():
     member = await sync_to_async(make_member)()
 
