@@ -245,6 +245,14 @@ def test_connects_again_and_catches_up(page: Page, sockets: list[Any]) -> None:
     assert len(sockets) == 2
 
 
+def test_does_not_hurry_back_to_a_server_that_refuses_it(page: Page, sockets: list[Any]) -> None:
+    for _ in range(40):
+        page.wait_for_timeout(100)  # open meanwhile, as the server closes with its reason
+        sockets[-1].close(code=4401)
+
+    assert 3 <= len(sockets) <= 6
+
+
 # kalas-photo: the SVG is shown at twice the photo's size
 
 

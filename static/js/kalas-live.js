@@ -13,6 +13,7 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
+const STEADY_MS = 5_000; // a socket that was open for less than this was not wanted
 const POLL_MS = 15_000;
 const FEED_PAUSE_MS = 400; // a burst of results refetches a feed once
 
@@ -32,6 +33,7 @@ class KalasLive extends HTMLElement {
     clearInterval(this.poll);
     clearTimeout(this.retry);
     clearTimeout(this.feed);
+    clearTimeout(this.steady);
     this.socket.onclose = null;
     this.socket.close();
   }
@@ -42,13 +44,15 @@ class KalasLive extends HTMLElement {
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new WebSocket(url);
     this.socket.onopen = () => {
-      this.failures = 0;
+      // The server refuses on an open socket: only one that stays is a success.
+      this.steady = setTimeout(() => { this.failures = 0; }, STEADY_MS);
       this.dataset.state = "open";
       this.refetchPending();
       this.refetchFeeds();
     };
     this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
     this.socket.onclose = () => {
+      clearTimeout(this.steady);
       this.dataset.state = "lost";
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.failures);
       this.failures += 1;
