@@ -14,6 +14,7 @@ from allauth.account.forms import (
 from allauth.core import context
 from django import forms
 from django.conf import settings
+from django.core.validators import MaxLengthValidator
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -21,6 +22,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import invited, services
 from accounts.models import Invitation, Membership, Role, Tenant, User
+
+LONGEST_EMAIL = 254
 
 
 class PlainLabels:
@@ -42,6 +45,9 @@ class PlainLabels:
         for name, field in self.fields.items():
             field.widget.attrs.pop("placeholder", None)
             field.label = self.labels.get(name, field.label)
+        if "email" in self.fields:
+            # allauth would cut a longer one, which is somebody else's.
+            self.fields["email"].validators.append(MaxLengthValidator(LONGEST_EMAIL))
 
 
 class LoginWithLabels(PlainLabels, LoginForm):  # type: ignore[misc]
@@ -163,9 +169,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(
-        label=_("E-mail address"), max_length=Invitation._meta.get_field("email").max_length
-    )
+    email = forms.EmailField(label=_("E-mail address"), max_length=LONGEST_EMAIL)
     role = forms.ChoiceField(label=_("Role"))
 
     def __init__(self, *args: Any, by: Membership, **kwargs: Any) -> None:

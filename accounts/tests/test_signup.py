@@ -64,6 +64,13 @@ def test_the_link_in_the_email_confirms_the_address_and_then_one_can_log_in(clie
     assert client.get(reverse("members")).context["tenant"].name == "Blue Door"
 
 
+def test_an_address_that_is_too_long_is_not_cut(client):
+    response = sign_up(client, email="ada@" + ".".join(["long"] * 60) + ".example")
+
+    assert "email" in response.context["form"].errors
+    assert not User.objects.exists()
+
+
 def test_an_unconfirmed_address_cannot_log_in(client):
     sign_up(client)
     client.logout()
