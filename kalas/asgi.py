@@ -1,5 +1,6 @@
 import os
 
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, WebSocketScope
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kalas.settings")
@@ -10,17 +11,28 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.urls import re_path  # noqa: E402
 
 from annotations.routing import websocket_urlpatterns  # noqa: E402
 from kalas.lib import request_bodies  # noqa: E402
 
 request_bodies.limit_bodies(longest=settings.REQUEST_MAX_BYTES)
 
+
+async def refuse_socket(
+    scope: WebSocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    """At an unknown address; the router would raise, with a traceback for everybody who asks."""
+    await send({"type": "websocket.close", "code": 1000, "reason": None})
+
+
 application = ProtocolTypeRouter(
     {
         "http": django_application,
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+            AuthMiddlewareStack(
+                URLRouter([*websocket_urlpatterns, re_path("", refuse_socket)])  # type: ignore[arg-type]
+            )
         ),
     }
 )

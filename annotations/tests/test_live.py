@@ -38,12 +38,14 @@ def log_in(user) -> Client:
 
 
 @asynccontextmanager
-async def socket_of(client: Client | None, *, origin: str = "http://localhost"):
+async def socket_of(
+    client: Client | None, *, origin: str = "http://localhost", path: str = "/ws/live/"
+):
     headers = [(b"origin", origin.encode()), (b"host", b"testserver")]
     if client:
         cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies['sessionid'].value}"
         headers.append((b"cookie", cookie.encode()))
-    socket = WebsocketCommunicator(application, "/ws/live/", headers=headers)
+    socket = WebsocketCommunicator(application, path, headers=headers)
     try:
         yield socket
     finally:
@@ -119,6 +121,13 @@ async def test_refuses_pages_of_other_sites():
     client = await log_in(member.user)
 
     async with socket_of(client, origin="https://evil.example") as socket:
+        connected, _ = await socket.connect(timeout=5)
+
+        assert not connected
+
+
+async def test_refuses_an_unknown_address():
+    async with socket_of(None, path="/ws/nothing/") as socket:
         connected, _ = await socket.connect(timeout=5)
 
         assert not connected
