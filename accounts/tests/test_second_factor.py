@@ -117,3 +117,13 @@ def test_the_passkey_log_in_hands_out_a_challenge(client):
     answer = client.get(reverse("mfa_login_webauthn"), headers={"Accept": "application/json"})
 
     assert answer.json()["request_options"]["publicKey"]["challenge"]
+
+
+@pytest.mark.parametrize(
+    "credential", ["{}", '{"id": 1}', "[]", "7", '"text"', '{"id": "a", "rawId": "a"}']
+)
+def test_an_answer_that_no_passkey_gives_is_refused(client, credential):
+    response = client.post(reverse("mfa_login_webauthn"), {"credential": credential})
+
+    assert response.status_code == 302
+    assert response.url == reverse("account_login")
