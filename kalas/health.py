@@ -17,6 +17,22 @@ from kalas import tasks
 TIMEOUT_S = 2
 
 
+class HealthMiddleware:
+    """Answers before sessions are read: a browser's cookie must not need the database here."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        match request.path_info:
+            case "/healthz":
+                return answer_alive(request)
+            case "/readyz":
+                return answer_ready(request)
+            case _:
+                return self.get_response(request)
+
+
 class NotReady(Exception):
     """A part of the house doesn't do its work; the message says which and why."""
 

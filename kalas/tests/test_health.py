@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from accounts.tests.factories import make_user
 from inference import client
 from inference.contract import EngineHealth
 from kalas import health, tasks
@@ -35,6 +36,16 @@ def test_a_living_process_says_so_without_a_database(client, monkeypatch):
     monkeypatch.setattr(health, "_connect", refuse)
 
     assert client.get("/healthz").content == b"alive\n"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_answers_a_browser_with_a_session_without_reading_it(
+    client, engine, worker, path, django_assert_num_queries
+):
+    client.force_login(make_user())
+
+    with django_assert_num_queries(0):
+        assert client.get(path).status_code == 200
 
 
 def test_is_ready_when_all_parts_are(client, engine, worker):
