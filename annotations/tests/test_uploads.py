@@ -4,7 +4,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from accounts.tests.factories import make_tenant
+from accounts.tests.factories import make_member, make_tenant
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_annotation, make_done_annotation, make_photo_bytes
 from annotations.tests.test_photos import REFUSED
@@ -120,6 +120,18 @@ def test_the_plain_form_needs_a_file(page):
 
     assert response.url == reverse("annotate")
     assert len(list(get_messages(response.wsgi_request))) == 1
+
+
+def test_does_not_upload_into_a_shop_that_another_tab_switched_to(page, member):
+    address = page.get(reverse("annotate")).context["upload_url"]
+    other = make_member(user=member.user)
+    page.post(reverse("switch_shop"), {"tenant": other.tenant.id})
+
+    response = page.post(address, {"photo": make_file()}, headers=SCRIPT)
+
+    assert response.status_code == 422
+    assert response.json()["code"] == "other-shop"
+    assert not FashionImage.objects.exists()
 
 
 def test_needs_the_csrf_token(member):

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -26,6 +27,8 @@ def show_annotate(request: TenantRequest) -> HttpResponse:
         {
             "cards": build_cards(annotations=annotations, now=timezone.now()),
             "max_bytes": settings.UPLOAD_MAX_BYTES,
+            # Says which shop the page was opened in: another tab may have switched since.
+            "upload_url": f"{reverse('upload_photos')}?shop={request.tenant.id}",
         },
     )
 
@@ -74,6 +77,9 @@ def _answer_form(request: TenantRequest, uploads: Sequence[photos.Upload]) -> Ht
 
 def _store(request: TenantRequest, upload: photos.Upload) -> tuple[Annotation, bool]:
     """Raises PhotoRefused."""
+    if request.GET.get("shop", str(request.tenant.id)) != str(request.tenant.id):
+        words = _("You work in another shop by now. Open this page again, then upload.")
+        raise photos.PhotoRefused("other-shop", words)
     return services.store_photo(
         tenant=request.tenant,
         photo=photos.check_photo(photos.read_upload(upload)),
