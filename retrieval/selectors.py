@@ -8,7 +8,6 @@ from pgvector.django import CosineDistance
 from accounts.models import Tenant
 from annotations.models import Annotation, Colour, Garment
 
-
 # Of the demo shop's photos, 95 % of the pairs of different categories are less similar than this.
 LEAST_SIMILARITY = 0.45
 
