@@ -16,6 +16,7 @@ from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
 from kalas.lib import embedded_postgres, postgres_roles
+from kalas.tests import databases
 
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -29,6 +30,8 @@ def django_db_setup(
     _make_empty_database()
     with django_db_blocker.unblock():
         call_command("migrate", verbosity=0)
+        connections.close_all()
+        _keep_template()
         _let_app_truncate()
 
     yield
@@ -63,6 +66,20 @@ def _make_empty_database() -> None:
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         )
     postgres_roles.ensure_roles(folder, database=name)
+
+
+def _keep_template() -> None:
+    name = settings.DATABASES["default"]["NAME"]
+    with embedded_postgres.connect(settings.VAR / "postgres") as connection:
+        for statement in (
+            "DROP DATABASE IF EXISTS {template} WITH (FORCE)",
+            "CREATE DATABASE {template} TEMPLATE {name}",
+        ):
+            connection.execute(
+                sql.SQL(statement).format(
+                    template=sql.Identifier(databases.template_name()), name=sql.Identifier(name)
+                )
+            )
 
 
 def _let_app_truncate() -> None:

@@ -10,13 +10,13 @@ import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
-from django.db import connections
 from django.db.utils import ConnectionHandler
 from psycopg import sql
 
 from kalas import backup
 from kalas.backup import BackupError
 from kalas.lib import embedded_postgres, postgres_roles
+from kalas.tests import databases
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -69,11 +69,10 @@ def folder():
 
 @pytest.fixture
 def houses(tmp_path):
-    connections.close_all()  # the database of the tests serves as the template
     made = []
     for name in DATABASES:
         drop(name)
-        copy_test_database(name)
+        make_migrated_database(name)
         made.append(House(tmp_path / name, name))
     yield made
     for house in made:
@@ -81,16 +80,9 @@ def houses(tmp_path):
         drop(house.database)
 
 
-def copy_test_database(name):
-    names = map(
-        sql.Identifier, (name, settings.DATABASES["default"]["NAME"], postgres_roles.OWNER_ROLE)
-    )
+def make_migrated_database(name):
+    names = map(sql.Identifier, (name, databases.template_name(), postgres_roles.OWNER_ROLE))
     with embedded_postgres.connect(folder()) as connection:
-        # Threads of earlier tests may have left connections, which a template must not have.
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-            [settings.DATABASES["default"]["NAME"]],
-        )
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
 
 
