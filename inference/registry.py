@@ -48,7 +48,7 @@ def _build_kalas_mini() -> GarmentNet:
     return GarmentNet(
         labels=len(names.label_order),
         colours=len(names.colour_families),
-        genders=len(names.genders),
+        attributes=len(names.genders),
         widths=(48, 96, 192, 384),
         depths=(1, 2, 2, 1),
     )

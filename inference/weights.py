@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from torch import Tensor
 
 _STORE = Path(__file__).parent / "weights_store"
@@ -55,9 +56,19 @@ def load(spec: WeightsSpec) -> dict[str, Tensor]:
         raise BadWeights(
             f"The weights {spec.path.name} have sha256 {found}, expected {spec.sha256}."
         )
-    return widen(safetensors.torch.load(data))
+    return widen(rename(safetensors.torch.load(data)))
 
 
 def widen(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Half-precision storage → the float32 of the computation; counters stay whole numbers."""
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+
+
+def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The first format had a gender head, which is the attributes' only key there."""
+    if "gender.weight" not in tensors:
+        return tensors
+    named = {k.replace("gender.", "attributes."): v for k, v in tensors.items()}
+    named["colour_temperature"] = torch.ones(())
+    named["attribute_temperatures"] = torch.ones(len(named["attributes.bias"]))
+    return named

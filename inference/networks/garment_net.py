@@ -18,22 +18,27 @@ STD = (0.29, 0.30, 0.30)
 
 
 class Answer(NamedTuple):
-    """What the network says about a batch of N crops; logits are unnormalised."""
+    """What the network says about a batch of N crops.
+
+    Logits are unnormalised (softmax over the labels, the families, each attribute key's values)
+    and divided by their head's temperature.
+    """
 
     category: Tensor
-    """(N, number of labels) in the taxonomy's label order, divided by the temperature."""
+    """(N, L): the weights file's labels, in its order."""
     embedding: Tensor
-    """(N, 256), L2-normalised."""
+    """(N, 256), L2-normalised; TextNet's vectors lie in the same space."""
     colour: Tensor
     """(N, number of colour families)."""
-    gender: Tensor
-    """(N, number of genders)."""
+    attributes: Tensor
+    """(N, A): the values of all attribute keys one after the other, in the file's order."""
 
 
 class GarmentNet(nn.Module):
     """float32 (N, 3, H, W), RGB, as `normalise` gives it → Answer.
 
-    Any H and W of at least 32; trained on portrait crops of 3:4.
+    Any H and W of at least 32; trained on portrait crops of 3:4. `attributes` is the number of
+    values of all attribute keys together.
     """
 
     def __init__(
@@ -41,9 +46,9 @@ class GarmentNet(nn.Module):
         *,
         labels: int,
         colours: int,
-        genders: int,
+        attributes: int,
         widths: tuple[int, ...] = (48, 96, 192, 384),
-        depths: tuple[int, ...] = (1, 2, 2, 1),
+        depths: tuple[int, ...] = (2, 2, 3, 2),
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(
@@ -64,9 +69,13 @@ class GarmentNet(nn.Module):
         self.embed_norm = nn.BatchNorm1d(EMBEDDING_SIZE)
         self.category = nn.Linear(EMBEDDING_SIZE, labels)
         self.colour = nn.Linear(EMBEDDING_SIZE, colours)
-        self.gender = nn.Linear(EMBEDDING_SIZE, genders)
+        self.attributes = nn.Linear(EMBEDDING_SIZE, attributes)
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
+        self.colour_temperature: Tensor
+        self.register_buffer("colour_temperature", torch.ones(()))
+        self.attribute_temperatures: Tensor
+        self.register_buffer("attribute_temperatures", torch.ones(attributes))
         self.apply(_initialise)
         for block in blocks:
             # Each block starts as the identity, which lets the learning rate start high.
@@ -82,8 +91,8 @@ class GarmentNet(nn.Module):
         return Answer(
             category=self.category(features) / self.temperature,
             embedding=functional.normalize(features, dim=1),
-            colour=self.colour(features),
-            gender=self.gender(features),
+            colour=self.colour(features) / self.colour_temperature,
+            attributes=self.attributes(features) / self.attribute_temperatures,
         )
 
 

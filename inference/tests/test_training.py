@@ -56,7 +56,7 @@ def build_small() -> GarmentNet:
     return GarmentNet(
         labels=len(taxonomy.load().label_order),
         colours=len(taxonomy.load().colour_families),
-        genders=len(taxonomy.load().genders),
+        attributes=len(taxonomy.load().genders),
         widths=(8, 8, 16, 16),
         depths=(1, 1, 1, 1),
     )

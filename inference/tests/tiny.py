@@ -37,7 +37,7 @@ def tiny_network(images: Tensor) -> Answer:
     logits[:, order.index(BLUE)] = 5 * (middle[:, 2] - middle[:, 0])
     logits[:, order.index(taxonomy.load().abstention)] = 20.0 * (middle.amin(dim=1) > 0.8)
     embedding = torch.nn.functional.normalize(middle.repeat(1, EMBEDDING_SIZE)[:, :EMBEDDING_SIZE])
-    return Answer(category=logits, embedding=embedding, colour=middle, gender=middle)
+    return Answer(category=logits, embedding=embedding, colour=middle, attributes=middle)
 
 
 def make_pipeline(network=tiny_network) -> Pipeline:

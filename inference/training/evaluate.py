@@ -121,7 +121,7 @@ def answer(network: GarmentNet, samples: list[Sample], *, size: tuple[int, int])
         said = network(normalise(images))
         logits.append(said.category.float().cpu().numpy())
         colours.append(said.colour.argmax(dim=1).cpu().numpy())
-        genders.append(said.gender.argmax(dim=1).cpu().numpy())
+        genders.append(said.attributes.argmax(dim=1).cpu().numpy())
     return Answers(
         samples=samples,
         logits=np.concatenate(logits),

@@ -163,7 +163,7 @@ class _Run:
             loss = accepted_loss(logits, accepts, smoothing=config.label_smoothing)
             for head, labels in (
                 (self._net.colour, batch.colour),
-                (self._net.gender, batch.gender),
+                (self._net.attributes, batch.gender),
                 (self._article, batch.article),
             ):
                 extra = known_loss(head(features).float(), labels.to(self._device))
