@@ -6,6 +6,7 @@ unknown word lie near the right one.
 
 import re
 import unicodedata
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -45,7 +46,7 @@ def _rows(words: list[str]) -> list[tuple[int, float]]:
         framed = f"<{word}>"
         groups = [framed[i : i + _GROUP] for i in range(len(framed) - _GROUP + 1)]
         rows.append((_bucket(f"word {word}"), 1.0))
-        rows += [(_bucket(f"group {group}"), 1.0 / len(groups)) for group in groups]
+        rows += [(_bucket(f"group {group}"), len(groups) ** -0.5) for group in groups]
     rows += [(_bucket(f"pair {a} {b}"), 0.5) for a, b in zip(words, words[1:], strict=False)]
     return rows
 
