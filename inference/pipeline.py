@@ -30,9 +30,9 @@ from inference.networks.garment_net import Answer, normalise
 from inference.postprocess import Floats, restrict, to_garment
 from inference.preprocess import Pixels, decode, resize_crop, whole
 from inference.request import Outcome, Photo
+from inference.specs import WeightsSpec
 from inference.taxonomy import Taxonomy
 from inference.taxonomy import load as load_taxonomy
-from inference.weights import WeightsSpec
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class Pipeline:
         self.model = ModelName(spec.name, spec.version, spec.taxonomy)
         self._network = network
         self._size = spec.input_size
+        self._labels = spec.labels
         self._taxonomy: Taxonomy = load_taxonomy()
         self._palette = Palette.of(self._taxonomy.colours)
         self._decoders = decoders
@@ -153,7 +154,13 @@ class Pipeline:
         self, prepared: _Prepared, view: _View, probabilities: Floats, embedding: Floats
     ) -> Garment | None:
         return to_garment(
-            restrict(probabilities, hint=prepared.hint, taxonomy=self._taxonomy),
+            restrict(
+                probabilities,
+                hint=prepared.hint,
+                labels=self._labels,
+                taxonomy=self._taxonomy,
+            ),
+            labels=self._labels,
             taxonomy=self._taxonomy,
             box=view.box,
             box_confidence=view.box_confidence,
@@ -178,7 +185,7 @@ class Pipeline:
 
 
 def load(model: str, *, device: torch.device, decoders: Executor | None = None) -> Pipeline:
-    """Raises registry.UnknownModel, weights.BadWeights."""
+    """Raises specs.UnknownModel, specs.BadWeights."""
     network = registry.build(model, device=device)
     return Pipeline(network, registry.spec(model), device=device, decoders=decoders)
 

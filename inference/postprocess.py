@@ -18,14 +18,20 @@ Floats = NDArray[np.float32]
 TOP = 5
 
 
-def restrict(probabilities: Floats, *, hint: ObjectType | None, taxonomy: Taxonomy) -> Floats:
+def restrict(
+    probabilities: Floats,
+    *,
+    hint: ObjectType | None,
+    labels: tuple[str, ...],
+    taxonomy: Taxonomy,
+) -> Floats:
     """Probabilities (labels,) given that the garment is of the hinted object type, if it is one."""
     if hint is None:
         return probabilities
     possible = np.array(
         [
             name == taxonomy.abstention or taxonomy.category(name).object_type == hint
-            for name in taxonomy.label_order
+            for name in labels
         ]
     )
     kept = np.where(possible, probabilities, 0)
@@ -35,6 +41,7 @@ def restrict(probabilities: Floats, *, hint: ObjectType | None, taxonomy: Taxono
 def to_garment(
     probabilities: Floats,
     *,
+    labels: tuple[str, ...],
     taxonomy: Taxonomy,
     box: Box,
     box_confidence: float,
@@ -46,15 +53,14 @@ def to_garment(
     Its confidence is that of the box times that of being a garment at all; the category's and its
     alternatives' are the TOP likeliest categories.
     """
-    order = taxonomy.label_order
     best = np.argsort(-probabilities, kind="stable")
-    if order[best[0]] == taxonomy.abstention:
+    if labels[best[0]] == taxonomy.abstention:
         return None
-    no_garment = float(probabilities[order.index(taxonomy.abstention)])
+    no_garment = float(probabilities[labels.index(taxonomy.abstention)])
     first, *others = [
-        Alternative(order[i], round(float(probabilities[i]), 4))
+        Alternative(labels[i], round(float(probabilities[i]), 4))
         for i in best
-        if order[i] != taxonomy.abstention
+        if labels[i] != taxonomy.abstention
     ][:TOP]
     return Garment(
         object=taxonomy.category(first.name).object_type,

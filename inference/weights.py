@@ -1,46 +1,15 @@
-"""Weights files: what is known about them, and loading none but the expected ones."""
+"""Weights files: loading none but the described ones, and describing a new one."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
-_STORE = Path(__file__).parent / "weights_store"
-
-
-class BadWeights(RuntimeError):
-    """The weights file is missing or is not the one that the spec describes."""
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsSpec:
-    """Everything needed to use a weights file rightly, and to say where it comes from."""
-
-    name: str
-    version: str
-    file: str
-    """In the store beside this module, or an absolute path."""
-    sha256: str
-    taxonomy: str
-    input_size: tuple[int, int]
-    """(height, width) of the crops that the network reads."""
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    temperature: float
-    """By which the category logits are divided; fitted after training, stored in the file."""
-    source: str
-    licence: str
-    data: tuple[str, ...]
-    """Each data set with its licence."""
-    metrics: dict[str, float]
-    """On the validation files, as `manage.py evaluate` prints them."""
-
-    @property
-    def path(self) -> Path:
-        return _STORE / self.file
+from inference import specs
+from inference.specs import BadWeights, WeightsSpec
 
 
 def load(spec: WeightsSpec) -> dict[str, Tensor]:
@@ -57,6 +26,27 @@ def load(spec: WeightsSpec) -> dict[str, Tensor]:
             f"The weights {spec.path.name} have sha256 {found}, expected {spec.sha256}."
         )
     return widen(rename(safetensors.torch.load(data)))
+
+
+def write_sidecar(spec: WeightsSpec) -> Path:
+    """Describe the weights file that lies at `spec.path`, with its sha256 taken from the file.
+
+    Raises BadWeights where the file's heads have other sizes than the description.
+    """
+    described = replace(spec, sha256=hashlib.sha256(spec.path.read_bytes()).hexdigest())
+    tensors = load(described)
+    if spec.architecture == "garment-net":
+        for head, size in (
+            ("category", len(spec.labels)),
+            ("colour", len(spec.colour_families)),
+            ("attributes", spec.attribute_values),
+        ):
+            if len(tensors[f"{head}.bias"]) != size:
+                raise BadWeights(
+                    f"The {head} head answers {len(tensors[f'{head}.bias'])} values, "
+                    f"{size} are described."
+                )
+    return specs.write(described)
 
 
 def widen(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

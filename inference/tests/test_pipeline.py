@@ -7,9 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from inference import colours, pipeline, registry, taxonomy
+from inference import colours, pipeline, taxonomy
 from inference.contract import AnnotationResult, Box, InvalidImage
 from inference.request import Photo
+from inference.specs import UnknownModel
 from inference.tests.photos import encode, overlap, paint, read_demo
 from inference.tests.tiny import BLUE, RED, SPEC, make_pipeline, tiny_network
 
@@ -214,5 +215,5 @@ def test_a_batch_of_eight_equals_eight_of_one_with_the_shipped_model():
 
 
 def test_refuses_a_model_that_is_not_shipped():
-    with pytest.raises(registry.UnknownModel):
+    with pytest.raises(UnknownModel):
         pipeline.load("kalas-maxi", device=torch.device("cpu"))

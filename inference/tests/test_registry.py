@@ -7,7 +7,7 @@ import torch
 from inference import registry, taxonomy
 from inference.networks.garment_net import GarmentNet, normalise
 from inference.preprocess import decode, resize_crop, whole
-from inference.registry import UnknownModel
+from inference.specs import UnknownModel
 
 DEMO = Path(__file__).parents[2] / "annotations" / "demo_photos"
 
@@ -52,7 +52,7 @@ def test_refuses_an_unknown_model():
 @torch.inference_mode()
 def test_answers_most_demo_photos_rightly(network):
     photos = [(p, m) for label, m in MEANT.items() for p in sorted(DEMO.glob(f"*-{label}-*.jpg"))]
-    order = taxonomy.load().label_order
+    order = registry.spec("kalas-mini").labels
 
     best = network(normalise(crops([path for path, _ in photos]))).category.argmax(dim=1)
 
@@ -67,7 +67,7 @@ def test_abstains_from_a_plain_ground(network):
 
     best = int(network(normalise(grey)).category.argmax())
 
-    assert taxonomy.load().label_order[best] == taxonomy.load().abstention
+    assert registry.spec("kalas-mini").labels[best] == taxonomy.load().abstention
 
 
 @torch.inference_mode()

@@ -21,9 +21,9 @@ from inference.endpoints import MAX_BODY, Busy
 from inference.pipeline import Pipeline
 from inference.request import Photo
 from inference.server import Engine, EngineConfig, EngineFailed
+from inference.specs import BadWeights
 from inference.tests.engines import EngineProcess, run_engine
 from inference.tests.photos import encode, paint, read_demo
-from inference.weights import BadWeights
 
 SHIRT = read_demo("clothing-shirt-b94b8ac0.jpg")
 

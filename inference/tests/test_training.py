@@ -47,7 +47,7 @@ def _small_network() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry.MODELS, "kalas-mini", (build_small, registry.spec("kalas-mini")))
+        patch.setitem(registry.UNTRAINED, "kalas-mini", build_small)
         yield
     torch.set_num_threads(threads)
 

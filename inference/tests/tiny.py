@@ -6,22 +6,16 @@ from torch import Tensor
 from inference import taxonomy
 from inference.networks.garment_net import EMBEDDING_SIZE, Answer
 from inference.pipeline import Pipeline
-from inference.weights import WeightsSpec
+from inference.specs import WeightsSpec
 
 SPEC = WeightsSpec(
     name="tiny",
     version="0",
-    file="",
-    sha256="",
+    architecture="garment-net",
     taxonomy="kalas-1",
+    sha256="",
     input_size=(96, 72),
-    mean=(0.0, 0.0, 0.0),
-    std=(1.0, 1.0, 1.0),
-    temperature=1.0,
-    source="",
-    licence="",
-    data=(),
-    metrics={},
+    labels=taxonomy.load().label_order,
 )
 RED, BLUE = "t-shirt", "jeans"
 

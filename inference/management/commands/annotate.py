@@ -9,10 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference import pipeline, taxonomy
 from inference.contract import AnnotationResult, Box, Garment, InvalidImage
-from inference.registry import UnknownModel
 from inference.request import Photo, parse_crop
 from inference.server import DEFAULT_MODEL
-from inference.weights import BadWeights
+from inference.specs import BadWeights, UnknownModel
 from kalas.lib.malloc import tune_allocator
 
 _ABSTENTIONS = {
