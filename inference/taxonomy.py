@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from inference.contract import ObjectType
 
-Kind = Literal["object", "category", "colour", "family", "gender"]
+Kind = Literal["object", "category", "colour", "family", "gender", "attribute", "value"]
 
 _DATA = Path(__file__).parent / "data"
 
@@ -48,6 +48,36 @@ class ColourName:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeValue:
+    name: str
+    names: dict[str, str]
+    trained: bool
+    applies_to: tuple[str, ...] = ()
+    """Category names; empty where the value applies wherever its key does."""
+    etryon: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    key: str
+    names: dict[str, str]
+    values: tuple[AttributeValue, ...]
+    applies_to: tuple[str, ...]
+    """Category names."""
+    etryon: str = ""
+    """The key of eTryOn D3.1 that it covers, if any."""
+    exclusive: bool = True
+    """At most one value per garment: so it is with every key of kalas-1."""
+
+    def value(self, name: str) -> AttributeValue:
+        """Raises UnknownLabel."""
+        for value in self.values:
+            if value.name == name:
+                return value
+        raise UnknownLabel(f"{self.key}:{name}")
+
+
+@dataclass(frozen=True, slots=True)
 class Meaning:
     """What a data set's label means.
 
@@ -77,6 +107,9 @@ class Taxonomy:
     colours: tuple[ColourName, ...]
     label_order: tuple[str, ...]
     """Head index → name of a trained category, the abstention last."""
+    attributes: tuple[Attribute, ...]
+    attribute_order: tuple[tuple[str, tuple[str, ...]], ...]
+    """The attribute heads' answers: keys and their trained values, concatenated in this order."""
     _categories: dict[str, Category] = field(repr=False)
     _titles: dict[tuple[str, str], dict[str, str]] = field(repr=False)
 
@@ -87,8 +120,23 @@ class Taxonomy:
         except KeyError as error:
             raise UnknownLabel(name) from error
 
+    def attribute(self, key: str) -> Attribute:
+        """Raises UnknownLabel."""
+        for attribute in self.attributes:
+            if attribute.key == key:
+                return attribute
+        raise UnknownLabel(key)
+
+    def applies(self, key: str, value: str, category: str) -> bool:
+        """Whether a garment of the category can have the value. Raises UnknownLabel."""
+        attribute = self.attribute(key)
+        return category in (attribute.value(value).applies_to or attribute.applies_to)
+
     def title(self, kind: Kind, name: str, language: str) -> str:
-        """The name to show: English where the language has none, as it is where it is not ours."""
+        """The name to show: English where the language has none, as it is where it is not ours.
+
+        A value is named with its key: title("value", "pattern:striped", "tr").
+        """
         names = self._titles.get((kind, name))
         if names is None:
             return name
@@ -145,6 +193,11 @@ def load() -> Taxonomy:
     titles: dict[tuple[str, str], dict[str, str]] = {
         (kind, item.name): item.names for kind, items in groups for item in items
     }
+    attributes = _attributes(categories)
+    for attribute in attributes:
+        titles["attribute", attribute.key] = attribute.names
+        for value in attribute.values:
+            titles["value", f"{attribute.key}:{value.name}"] = value.names
     titles["category", raw["abstention"]] = {"en": "Not a garment", "tr": "Giysi değil"}
     return Taxonomy(
         version=raw["version"],
@@ -155,6 +208,12 @@ def load() -> Taxonomy:
         colour_families=families,
         colours=colours,
         label_order=(*(c.name for c in categories if c.trained), raw["abstention"]),
+        attributes=attributes,
+        attribute_order=tuple(
+            (attribute.key, trained)
+            for attribute in attributes
+            if (trained := tuple(value.name for value in attribute.values if value.trained))
+        ),
         _categories={c.name: c for c in categories},
         _titles=titles,
     )
@@ -182,6 +241,43 @@ def load_colour_labels() -> LabelMap:
 def load_gender_labels() -> LabelMap:
     """fpi's gender → gender of the taxonomy."""
     return LabelMap({k: _meaning(v) for k, v in _read("labels.toml")["fpi_genders"].items()})
+
+
+def _attributes(categories: tuple[Category, ...]) -> tuple[Attribute, ...]:
+    raw = _read("kalas-1-attributes.toml")
+    groups: dict[str, list[str]] = {
+        **{category.name: [category.name] for category in categories},
+        **raw["groups"],
+    }
+    for category in categories:
+        groups.setdefault(category.object_type, []).append(category.name)
+
+    def expand(names: list[str]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for name in names:
+            members = groups[name]
+            found.update(dict.fromkeys(members if members == [name] else expand(members)))
+        return tuple(found)
+
+    return tuple(
+        Attribute(
+            key=attribute["key"],
+            names=_names(attribute),
+            values=tuple(
+                AttributeValue(
+                    name=value["name"],
+                    names=_names(value),
+                    trained=value["trained"],
+                    applies_to=expand(value.get("on", [])),
+                    etryon=value.get("etryon", ""),
+                )
+                for value in attribute["values"]
+            ),
+            applies_to=expand(attribute["on"]),
+            etryon=attribute.get("etryon", ""),
+        )
+        for attribute in raw["attributes"]
+    )
 
 
 def _meaning(value: str | list[str] | dict[str, str]) -> Meaning:
