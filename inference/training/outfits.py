@@ -1,10 +1,12 @@
 """Outfit photos' masks (one label a pixel, as in `ccp`) → one box and mask for each garment."""
 
 from dataclasses import dataclass
+from io import BytesIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from inference.contract import Box, ObjectType
 from inference.detection import OBJECTS, Detail
@@ -34,7 +36,7 @@ _DETAILS: dict[Detail, str] = {
     "belt": "belt",
     "scarf": "scarf",
     "legwear": "socks stockings tights",
-    "jewellery": "accessories bracelet earrings gloves necklace ring tie watch",
+    "other": "accessories bracelet earrings gloves necklace ring tie watch",
 }
 DETAIL_OF: dict[str, Detail] = {
     label: detail for detail, labels in _DETAILS.items() for label in labels.split()
@@ -58,6 +60,12 @@ class OutfitGarment:
     @property
     def object(self) -> ObjectType:
         return OBJECTS[self.detail]
+
+
+def read_mask(data: bytes) -> Labels:
+    """A parquet file's PNG → (h, w) of indices into LABELS."""
+    with Image.open(BytesIO(data), formats=("PNG",)) as file:
+        return np.asarray(file, dtype=np.uint8)
 
 
 def garments_of(mask: Labels, width: int, height: int) -> list[OutfitGarment]:
