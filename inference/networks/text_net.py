@@ -2,7 +2,6 @@
 
 Trained together with the photos by contrast (Radford et al. 2021). A bag of hashed words, pairs
 and letter groups with two layers on it: search texts are a few words whose order says little.
-Its tensors lie in the same weights file as the photos' network, each name with `PREFIX` before it.
 """
 
 from typing import cast
@@ -13,8 +12,6 @@ from torch.nn import functional
 
 from inference.networks.garment_net import EMBEDDING_SIZE
 from inference.words import BUCKETS, encode_words
-
-PREFIX = "texts."
 
 _TABLE_WIDTH = 128
 _HIDDEN = 512
