@@ -42,10 +42,12 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "channels",
+    "corsheaders",
     "csp",
     "django_htmx",
     "procrastinate.contrib.django",
     "rest_framework",
+    "drf_spectacular",
     "kalas",
     "accounts",
     "inference",
@@ -59,6 +61,8 @@ MIDDLEWARE = [
     "kalas.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "accounts.api.middleware.KeyRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -245,6 +249,12 @@ REQUEST_MAX_BYTES = 4 * UPLOAD_MAX_BYTES
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
+# Requests to addresses that others chose: photos by URL, receivers of results. Beside the public
+# internet they reach only these networks ("192.168.1.0/24": a shop on the LAN) and ports.
+OUTBOUND_NETWORKS = env.list("OUTBOUND_NETWORKS", default=[])
+OUTBOUND_PORTS = env.list("OUTBOUND_PORTS", cast=int, default=[80, 443])
+OUTBOUND_DEADLINE_S = env.float("OUTBOUND_DEADLINE_S", default=15.0)
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -270,11 +280,23 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 
+# The API. Its limits are per minute; a key's requests count in its shop's as well.
+API_REQUESTS_PER_KEY = env.int("API_REQUESTS_PER_KEY", default=1200)
+API_REQUESTS_PER_SHOP = env.int("API_REQUESTS_PER_SHOP", default=2400)
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "kalas.lib.api.pages.NewestFirst",
+    "EXCEPTION_HANDLER": "kalas.lib.api.problems.handle_exception",
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
+    "URL_FORMAT_OVERRIDE": None,
 }
+# Which web pages may read answers is a matter of publishable keys (accounts/api/origins.py).
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ["GET", "POST"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["ratelimit", "ratelimit-policy", "retry-after"]
 
 LOGGING = {
     "version": 1,
