@@ -42,12 +42,10 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "channels",
-    "corsheaders",
     "csp",
     "django_htmx",
     "procrastinate.contrib.django",
     "rest_framework",
-    "drf_spectacular",
     "kalas",
     "accounts",
     "inference",
@@ -61,8 +59,6 @@ MIDDLEWARE = [
     "kalas.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "accounts.api.middleware.KeyRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -280,23 +276,11 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 
-# The API. Its limits are per minute; a key's requests count in its shop's as well.
-API_REQUESTS_PER_KEY = env.int("API_REQUESTS_PER_KEY", default=1200)
-API_REQUESTS_PER_SHOP = env.int("API_REQUESTS_PER_SHOP", default=2400)
 REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "kalas.lib.api.pages.NewestFirst",
-    "EXCEPTION_HANDLER": "kalas.lib.api.problems.handle_exception",
-    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
-    "URL_FORMAT_OVERRIDE": None,
 }
-# Which web pages may read answers is a matter of publishable keys (accounts/api/origins.py).
-CORS_URLS_REGEX = r"^/api/"
-CORS_ALLOW_METHODS = ["GET", "POST"]
-CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key"]
-CORS_EXPOSE_HEADERS = ["ratelimit", "ratelimit-policy", "retry-after"]
 
 LOGGING = {
     "version": 1,
