@@ -220,6 +220,30 @@ def load() -> Taxonomy:
 
 
 @cache
+def words(kind: Kind, name: str, language: str) -> tuple[str, ...]:
+    """How people ask for it, the usual word first: a value as "pattern:striped".
+
+    A family's name is also a colour's and needs no kind of its own. Raises UnknownLabel.
+    """
+    entry = _read("words.toml")["colour" if kind == "family" else kind].get(name)
+    if entry is not None:
+        return tuple(entry[language])
+    title = load()._titles.get((kind, name))
+    if title is None and kind == "colour":
+        title = load()._titles.get(("family", name))
+    if title is None:
+        raise UnknownLabel(name)
+    return (lower(title[language], language),)
+
+
+def lower(text: str, language: str) -> str:
+    """Turkish tells I from İ."""
+    if language == "tr":
+        text = text.replace("I", "ı").replace("İ", "i")
+    return text.lower()
+
+
+@cache
 def load_labels(data_set: Literal["fpi", "clothing", "ccp"]) -> LabelMap:
     """The hand-reviewed meaning of a data set's category labels."""
     raw = _read("labels.toml")
