@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Tenant, User
-from annotations import files, jobs, live
+from annotations import files, jobs, live, signals
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.photos import Photo
 from inference.contract import AnnotationResult, Box
@@ -165,12 +165,17 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
     )
     if stored:
         _store_garments(annotation, result.garments)
+        _tell_finished(annotation)
     return stored
 
 
+@transaction.atomic
 def record_failure(*, annotation: Annotation, reason: str, now: datetime) -> bool:
     """Give up on a waiting annotation with words for a person; False if it was answered."""
-    return _finish(annotation, now=now, state=Annotation.State.FAILED, error=reason[:300])
+    failed = _finish(annotation, now=now, state=Annotation.State.FAILED, error=reason[:300])
+    if failed:
+        _tell_finished(annotation)
+    return failed
 
 
 def record_fault(*, annotation: Annotation) -> int:
@@ -263,6 +268,12 @@ def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:
             annotation.state = str(values["state"])
             live.announce_annotation(annotation)
     return won
+
+
+def _tell_finished(annotation: Annotation) -> None:
+    signals.annotation_finished.send(
+        Annotation, tenant_id=annotation.tenant_id, annotation_id=annotation.id
+    )
 
 
 def _store_garments(annotation: Annotation, found: Sequence[FoundGarment]) -> None:
