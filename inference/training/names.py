@@ -19,7 +19,7 @@ _BRANDS = Path(__file__).parent / "brands.txt"
 # (key, value, what the name says). Within a key the first that is found decides: what is drawn on
 # the cloth comes before how it got there ("block printed striped saree" is striped).
 _SAID: tuple[tuple[str, str, str], ...] = (
-    ("age-group", "infant", r"infants?|bab(?:y|ies)|toddlers?"),
+    ("age-group", "infant", r"infants?|toddlers?|newborn|babies"),
     ("age-group", "teen", r"teens?|teenagers?"),
     ("age-group", "child", r"kids?|kid's|kidswear|children"),
     ("pattern", "checked", r"check|checks|checked|checkered|chequered|gingham|plaid"),
@@ -93,6 +93,7 @@ _CLOTHING_LABELS = {
     "Longsleeve": ("sleeve-length", "long-sleeve"),
     "Undershirt": ("sleeve-length", "sleeveless"),
     "Polo": ("neckline", "polo-collar"),
+    "Hoodie": ("neckline", "hooded"),
 }
 _CCP_LABELS = {"hoodie": ("neckline", "hooded")}
 
