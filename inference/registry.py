@@ -6,6 +6,7 @@ import torch
 
 from inference import specs, taxonomy, weights
 from inference.networks.garment_net import GarmentNet
+from inference.networks.text_net import TextNet
 from inference.specs import UnknownModel, WeightsSpec
 
 
@@ -25,6 +26,13 @@ def build_described(spec: WeightsSpec, *, device: torch.device | str = "cpu") ->
     )
     network.load_state_dict(weights.load(spec))
     return prepare(network, device=device)
+
+
+def build_words(spec: WeightsSpec) -> TextNet:
+    """Raises BadWeights."""
+    network = TextNet()
+    network.load_state_dict(weights.load(spec))
+    return network.eval().requires_grad_(False)
 
 
 def prepare(network: GarmentNet, *, device: torch.device | str) -> GarmentNet:
@@ -51,9 +59,9 @@ def _build_kalas_mini() -> GarmentNet:
     return GarmentNet(
         labels=len(names.label_order),
         colours=len(names.colour_families),
-        attributes=len(names.genders),
+        attributes=sum(len(values) for _, values in names.attribute_order),
         widths=(48, 96, 192, 384),
-        depths=(1, 2, 2, 1),
+        depths=(2, 2, 3, 2),
     )
 
 

@@ -1,5 +1,4 @@
 import json
-import math
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +19,7 @@ from inference.training import loop
 from inference.training.augment import augment, find_on_white
 from inference.training.config import Stage, TrainConfig, read_config
 from inference.training.loop import schedule, train
-from inference.training.losses import accepted_loss, known_loss
+from inference.training.losses import accepted_loss, attribute_loss, contrast_loss, known_loss
 from inference.training.samples import NONE, UnknownFile, read_samples
 
 CONFIGS = Path(__file__).parents[1] / "training" / "configs"
@@ -28,15 +27,19 @@ CONFIGS = Path(__file__).parents[1] / "training" / "configs"
 TINY = TrainConfig(
     name="kalas-mini",
     seed=3,
-    stages=(Stage(1, (32, 32)), Stage(1, (48, 36))),
+    stages=(Stage(1, ((32, 32), (40, 32))), Stage(1, ((48, 36),))),
     batch_size=8,
     learning_rate=0.05,
     warm_up=0.2,
+    cool_down=0.5,
     weight_decay=0.0005,
     label_smoothing=0.1,
     auxiliary_weight=0.2,
+    attribute_weight=0.2,
+    text_weight=0.3,
     average_decay=0.9,
     clothing_repeats=2,
+    outfit_repeats=1,
     negative_photos=4,
 )
 
@@ -56,7 +59,7 @@ def build_small() -> GarmentNet:
     return GarmentNet(
         labels=len(taxonomy.load().label_order),
         colours=len(taxonomy.load().colour_families),
-        attributes=len(taxonomy.load().genders),
+        attributes=sum(len(values) for _, values in taxonomy.load().attribute_order),
         widths=(8, 8, 16, 16),
         depths=(1, 1, 1, 1),
     )
@@ -125,7 +128,12 @@ def test_reads_photos_with_their_meanings(data):
     assert reading.data_set == "fpi"
     assert len(reading.samples) == 16
     assert reading.left_out.total() == 4
-    assert all(NONE not in (s.colour, s.gender) for s in reading.samples)
+    keys = [key for key, _ in taxonomy.load().attribute_order]
+    garments = [s for s in reading.samples if s.label != "Lipstick"]
+    assert all(NONE not in (s.colour, s.attributes[keys.index("gender")]) for s in garments)
+    assert {s.texts[0] for s in reading.samples if s.label == "Jeans"} <= {
+        f"men {colour} jeans" for colour in ("red", "blue", "green")
+    }
 
 
 def test_accepts_any_category_of_a_coarse_label(data):
@@ -157,11 +165,11 @@ def test_refuses_to_read_categories_from_outfit_masks(data):
 
 
 def test_ships_readable_configs():
-    for path in CONFIGS.glob("*.toml"):
+    for path in CONFIGS.glob("kalas-mini*.toml"):
         config = read_config(path)
 
-        assert config.size_at(0) == config.stages[0].size
-        assert config.size_at(config.epochs - 1) == config.stages[-1].size
+        assert config.sizes_at(0) == config.stages[0].sizes
+        assert config.sizes_at(config.epochs - 1) == config.stages[-1].sizes
 
 
 def test_refuses_a_config_with_an_unknown_key(tmp_path):
@@ -173,11 +181,13 @@ def test_refuses_a_config_with_an_unknown_key(tmp_path):
 
 
 def test_warms_up_and_cools_down():
-    factors = [schedule(share / 100, warm_up=0.2) for share in range(101)]
+    factors = [schedule(share / 100, warm_up=0.2, cool_down=0.3) for share in range(101)]
 
-    assert max(factors) == factors[20] == 1
     assert factors[0] < 0.05
-    assert math.isclose(factors[100], 0, abs_tol=1e-9)
+    assert set(factors[20:70]) == {1.0}
+    assert factors[85] == pytest.approx(0.5)
+    assert factors[100] == 0
+    assert schedule(1, warm_up=0.2, cool_down=0) == 1
 
 
 def test_asks_only_for_one_of_the_accepted_answers():
@@ -196,6 +206,28 @@ def test_leaves_photos_without_the_label_out_of_an_auxiliary_loss():
 
     assert known_loss(logits, torch.tensor([-1, -1])) == 0
     assert known_loss(logits, torch.tensor([0, -1])) < 0.01
+
+
+def test_sums_the_losses_of_the_known_attribute_keys():
+    logits = torch.tensor([[9.0, 0.0, 0.0, 9.0, 0.0]])
+    right, wrong, unknown = torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), torch.tensor([[-1, -1]])
+
+    assert attribute_loss(logits, right, (2, 3)) < 0.01
+    assert attribute_loss(logits, wrong, (2, 3)) > 8
+    assert attribute_loss(logits, unknown, (2, 3)) == 0
+
+
+def test_contrasts_photos_with_their_texts():
+    photos = torch.eye(3)
+    own, scale = torch.eye(3, dtype=torch.bool), torch.tensor(20.0)
+    twins = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
+    first_two_alike = torch.tensor([[0.7071, 0.7071, 0.0], [0.7071, 0.7071, 0.0], [0.0, 0.0, 1.0]])
+
+    assert contrast_loss(photos, photos, own, scale=scale) < 0.01
+    assert contrast_loss(photos, photos[[1, 2, 0]], own, scale=scale) > 10
+    assert contrast_loss(photos, first_two_alike, twins, scale=scale) < contrast_loss(
+        photos, photos[[2, 2, 0]], twins, scale=scale
+    )
 
 
 def test_augments_to_the_asked_size_and_the_same_for_the_same_seed(data):
@@ -271,10 +303,10 @@ def test_evaluates_each_file_and_all_together(data, trained, tmp_path, capsys):
 
 def test_trains_on_from_other_weights_by_command(data, trained, tmp_path):
     config = tmp_path / "tiny.toml"
-    text = (CONFIGS / "kalas-mini.toml").read_text()
+    text = (CONFIGS / "kalas-mini-2.toml").read_text()
     stages = text[text.index("stages") : text.index("batch_size")]
     for old, new in (
-        (stages, "stages = [{epochs = 1, size = [32, 32]}]\n"),
+        (stages, "stages = [{epochs = 1, sizes = [[32, 32]]}]\n"),
         ("batch_size = 128", "batch_size = 16"),
         ("negative_photos = 1200", "negative_photos = 4"),
     ):

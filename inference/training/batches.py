@@ -10,13 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference import taxonomy
 from inference.preprocess import Pixels
 from inference.training.augment import augment
 from inference.training.samples import NONE, Sample, accepts_matrix
+from inference.words import encode_words
 
 _RARE = 300
 """Categories with fewer photos are shown more often, up to `_MOST_REPEATS` times."""
 _MOST_REPEATS = 3.0
+_NAME_SHARE = 0.5
+
+Sizes = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +31,17 @@ class Batch:
     accepts: Tensor
     """bool (N, labels)."""
     colour: Tensor
-    gender: Tensor
     article: Tensor
     """int64 (N,), -1 where the photo has no such label."""
+    attributes: Tensor
+    """int64 (N, keys), -1 where nothing is said."""
+    described: Tensor
+    """int64 (M,): which of the photos have a text."""
+    words: Tensor
+    weights: Tensor
+    """(M, T): their texts, as `encode_words` gives them."""
+    same: Tensor
+    """bool (M, M): whose texts are equal."""
 
 
 class TrainingSet:
@@ -47,7 +60,8 @@ class TrainingSet:
         self._seed = seed
         self._accepts = accepts_matrix(samples)
         self._colour = np.array([s.colour for s in samples])
-        self._gender = np.array([s.gender for s in samples])
+        keys = len(taxonomy.load().attribute_order)
+        self._attributes = np.array([s.attributes or (NONE,) * keys for s in samples])
         index = {article: i for i, article in enumerate(articles)}
         self._article = np.array([index.get(s.article, NONE) for s in samples])
 
@@ -56,7 +70,7 @@ class TrainingSet:
         return int(self._repeats.sum()) // batch_size
 
     def batches(
-        self, *, epoch: int, size: tuple[int, int], batch_size: int, first: int = 0
+        self, *, epoch: int, sizes: Sizes, batch_size: int, first: int = 0
     ) -> Iterator[Batch]:
         """The epoch's batches from step `first` on; each is made while the one before is used."""
         order = self._order(epoch)
@@ -64,6 +78,7 @@ class TrainingSet:
 
         def make(step: int) -> Batch:
             rng = np.random.default_rng([self._seed, epoch, step])
+            size = sizes[int(rng.integers(len(sizes)))]
             return self._batch(order[step * batch_size : (step + 1) * batch_size], size, rng)
 
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -91,13 +106,29 @@ class TrainingSet:
             augment(self._samples[i].image, size=size, backgrounds=self._backgrounds, rng=rng)
             for i in chosen
         ]
+        texts = [_choose_text(self._samples[i].texts, rng) for i in chosen]
+        described = [place for place, text in enumerate(texts) if text]
+        said = [texts[place] for place in described]
+        words, weights = encode_words(said)
+        written = np.array(said, dtype=object)
         return Batch(
             images=torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2),
             accepts=torch.from_numpy(self._accepts[chosen]),
             colour=torch.from_numpy(self._colour[chosen]),
-            gender=torch.from_numpy(self._gender[chosen]),
             article=torch.from_numpy(self._article[chosen]),
+            attributes=torch.from_numpy(self._attributes[chosen]),
+            described=torch.tensor(described, dtype=torch.int64),
+            words=torch.from_numpy(words),
+            weights=torch.from_numpy(weights),
+            same=torch.from_numpy((written[:, None] == written[None, :]).astype(np.bool_)),
         )
+
+
+def _choose_text(texts: tuple[str, ...], rng: np.random.Generator) -> str:
+    """The product's own name most of the time."""
+    if not texts:
+        return ""
+    return texts[0] if rng.random() < _NAME_SHARE else texts[int(rng.integers(len(texts)))]
 
 
 def _rarity(samples: list[Sample]) -> NDArray[np.float64]:

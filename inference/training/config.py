@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`epochs` passes at input `size` = (height, width)."""
+    """`epochs` passes; each step's input has one of the `sizes` (height, width), by chance."""
 
     epochs: int
-    size: tuple[int, int]
+    sizes: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,23 @@ class TrainConfig:
     stages: tuple[Stage, ...]
     batch_size: int
     learning_rate: float
-    """The peak, reached after `warm_up` of all steps, then a cosine down to zero."""
+    """Reached after `warm_up` of all steps, held, and led to zero over the last `cool_down`."""
     warm_up: float
+    cool_down: float
     weight_decay: float
     label_smoothing: float
     auxiliary_weight: float
-    """Of each auxiliary loss (colour family, gender, raw article type) beside the category's."""
+    """Of the raw article type's loss beside the category's."""
+    attribute_weight: float
+    """Of the losses of the colour family and of each attribute key."""
+    text_weight: float
+    """Of the contrast between photos and their names."""
     average_decay: float
     """Of the exponential moving average of the weights, which is what ships."""
     clothing_repeats: int
     """How often an epoch shows each photo of `clothing`; augmentation differs each time."""
+    outfit_repeats: int
+    """The same for each garment cut out of `ccp`'s masked photos."""
     negative_photos: int
     """Generated and background pictures without a garment in each epoch."""
     limit: int = 0
@@ -41,19 +48,22 @@ class TrainConfig:
     def epochs(self) -> int:
         return sum(stage.epochs for stage in self.stages)
 
-    def size_at(self, epoch: int) -> tuple[int, int]:
+    def sizes_at(self, epoch: int) -> tuple[tuple[int, int], ...]:
         for stage in self.stages:
             if epoch < stage.epochs:
-                return stage.size
+                return stage.sizes
             epoch -= stage.epochs
-        return self.stages[-1].size
+        return self.stages[-1].sizes
 
 
 def read_config(path: Path) -> TrainConfig:
     """Raises TypeError for a key that is unknown or missing."""
     with path.open("rb") as file:
         raw: dict[str, Any] = tomllib.load(file)
-    stages = tuple(Stage(s["epochs"], (s["size"][0], s["size"][1])) for s in raw.pop("stages"))
+    stages = tuple(
+        Stage(stage["epochs"], tuple((height, width) for height, width in stage["sizes"]))
+        for stage in raw.pop("stages")
+    )
     return TrainConfig(stages=stages, **raw)
 
 

@@ -1,5 +1,6 @@
 """What training minimises."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,3 +22,27 @@ def known_loss(logits: Tensor, labels: Tensor) -> Tensor:
     known = labels >= 0
     total = functional.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
     return total / known.sum().clamp(min=1)
+
+
+def contrast_loss(images: Tensor, texts: Tensor, same: Tensor, *, scale: Tensor) -> Tensor:
+    """How badly photos and texts find each other in the batch, in both directions.
+
+    images, texts (N, D), L2-normalised; same bool (N, N): the texts of which photos fit a photo
+    just as well, itself among them (symmetric; InfoNCE with several positives, Khosla et al. 2020).
+    """
+    logits = scale * images @ texts.T
+    wanted = same.float() / same.sum(dim=1, keepdim=True)
+    forth = -(wanted * functional.log_softmax(logits, dim=1)).sum(dim=1)
+    back = -(wanted * functional.log_softmax(logits.T, dim=1)).sum(dim=1)
+    loss: Tensor = torch.cat([forth, back]).mean()
+    return loss
+
+
+def attribute_loss(logits: Tensor, labels: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """Sum over the keys of each key's mean cross-entropy where it is known.
+
+    logits (N, sum of `sizes`), the keys' values one after the other; labels (N, keys), -1 unknown.
+    """
+    parts = logits.split(list(sizes), dim=1)
+    losses = [known_loss(part, labels[:, key]) for key, part in enumerate(parts)]
+    return torch.stack(losses).sum()

@@ -1,5 +1,6 @@
 """Photos and their labels from the parquet files, decoded once and kept in memory."""
 
+import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,12 +13,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from inference import taxonomy
+from inference.contract import Box
 from inference.preprocess import Pixels, decode
+from inference.training import names
+from inference.training.outfits import garments_of, read_mask
 
 DataSet = Literal["fpi", "clothing", "ccp"]
 
 NONE = -1
 """Index of a label that a photo doesn't have."""
+_LANGUAGES: tuple[Literal["en", "tr"], ...] = ("en", "tr")
+_UNSEEN = ("season", "occasion")
+"""Keys that nearly every product has and few people search by."""
+_SMALLEST_CUT = 12
+_CUT_MARGIN = 0.08
 STORED_HEIGHT = 176
 """Larger photos are kept at this height: more than any run's input, with room to crop."""
 
@@ -35,9 +44,13 @@ class Sample:
     label: str
     accepts: tuple[int, ...]
     colour: int = NONE
-    gender: int = NONE
+    attributes: tuple[int, ...] = ()
+    """For each key of the taxonomy's attribute order the value's index, NONE where none is said;
+    empty where nothing is said at all."""
     article: str = ""
     """fpi's own type, which an auxiliary head learns; empty elsewhere."""
+    texts: tuple[str, ...] = ()
+    """Ways to say what the photo shows: the product's name first where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +112,64 @@ def _usable(
             label=row[column],
             accepts=accepts,
             colour=_colour_index(row.get("base_colour")),
-            gender=_gender_index(row.get("gender")),
+            attributes=attribute_indices(names.mine(data_set, row)),
             article=row[column] if data_set == "fpi" else "",
+            texts=_texts(data_set, row, meaning.categories),
         )
+
+
+def read_outfits(path: Path, *, limit: int = 0) -> list[Sample]:
+    """Each garment of a ccp file's masked photos, cut out with a little of what is around it."""
+    labels = taxonomy.load_labels("ccp")
+    samples = []
+    for row in pq.read_table(path).slice(0, limit or None).to_pylist():
+        if row["mask"] is None:
+            continue
+        image = decode(row["image"])
+        height, width = image.shape[:2]
+        for garment in garments_of(read_mask(row["mask"]), width, height):
+            categories = labels.meaning(garment.label).categories
+            accepts = head_indices(categories)
+            if not accepts or min(garment.box.width, garment.box.height) < _SMALLEST_CUT:
+                continue
+            said = {"label": garment.label}
+            samples.append(
+                Sample(
+                    image=_shrink(_cut(image, garment.box)),
+                    id=f"{row['id']}-{len(samples)}",
+                    label=garment.label,
+                    accepts=accepts,
+                    attributes=attribute_indices(names.mine("ccp", said)),
+                    texts=_texts("ccp", said, categories),
+                )
+            )
+    return samples
+
+
+def attribute_indices(said: dict[str, str]) -> tuple[int, ...]:
+    """Of each key's value in the taxonomy's attribute order; NONE where nothing trained is said."""
+    return tuple(
+        values.index(said[key]) if said.get(key) in values else NONE
+        for key, values in taxonomy.load().attribute_order
+    )
+
+
+def _texts(data_set: DataSet, row: dict[str, Any], categories: tuple[str, ...]) -> tuple[str, ...]:
+    """The product's name without its brand, and its labels in words of each language."""
+    if not categories or categories[0] == taxonomy.load().abstention:
+        return ()
+    name = names.query(row.get("display_name") or "")
+    if len(categories) > 1:
+        return (name,) if name else ()
+    said = {k: v for k, v in names.mine(data_set, row).items() if k not in _UNSEEN}
+    colour = names.colour_of(row)
+    choose = random.Random(name)
+    described = [
+        names.describe(categories[0], colour, said, language, choose=synonyms)
+        for language in _LANGUAGES
+        for synonyms in (None, choose)
+    ]
+    return (name, *described) if name else tuple(described)
 
 
 def head_indices(categories: tuple[str, ...]) -> tuple[int, ...]:
@@ -123,11 +191,6 @@ def _colour_index(label: str | None) -> int:
     return _index(taxonomy.load_colour_labels(), label, families)
 
 
-def _gender_index(label: str | None) -> int:
-    genders = [gender.name for gender in taxonomy.load().genders]
-    return _index(taxonomy.load_gender_labels(), label, genders)
-
-
 def _index(labels: taxonomy.LabelMap, label: str | None, order: list[str]) -> int:
     if not label:
         return NONE
@@ -141,3 +204,12 @@ def _shrink(image: Pixels) -> Pixels:
         return image
     size = (max(1, round(width * STORED_HEIGHT / height)), STORED_HEIGHT)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _cut(image: Pixels, box: Box) -> Pixels:
+    height, width = image.shape[:2]
+    x, y = round(box.width * _CUT_MARGIN), round(box.height * _CUT_MARGIN)
+    return image[
+        max(0, box.top - y) : min(height, box.bottom + y),
+        max(0, box.left - x) : min(width, box.right + x),
+    ]
