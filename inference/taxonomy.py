@@ -92,7 +92,7 @@ class Meaning:
 class _NameRule:
     label: str
     pattern: re.Pattern[str]
-    category: str
+    meaning: Meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class LabelMap:
             raise UnknownLabel(label) from error
         for rule in self.rules:
             if rule.label == label and rule.pattern.search(display_name.lower()):
-                return Meaning((rule.category,))
+                return rule.meaning
         return meaning
 
 
@@ -249,7 +249,7 @@ def load_labels(data_set: Literal["fpi", "clothing", "ccp"]) -> LabelMap:
     raw = _read("labels.toml")
     meanings = {label: _meaning(value) for label, value in raw[data_set].items()}
     rules = tuple(
-        _NameRule(rule["label"], re.compile(rule["pattern"]), rule["category"])
+        _NameRule(rule["label"], re.compile(rule["pattern"]), _meaning(rule["means"]))
         for rule in raw.get(f"{data_set}_names", ())
     )
     return LabelMap(meanings, rules)
