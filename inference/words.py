@@ -47,7 +47,7 @@ def _rows(words: list[str]) -> list[tuple[int, float]]:
         groups = [framed[i : i + _GROUP] for i in range(len(framed) - _GROUP + 1)]
         rows.append((_bucket(f"word {word}"), 1.0))
         rows += [(_bucket(f"group {group}"), len(groups) ** -0.5) for group in groups]
-    rows += [(_bucket(f"pair {a} {b}"), 0.5) for a, b in zip(words, words[1:], strict=False)]
+    rows += [(_bucket(f"pair {a} {b}"), 0.5) for a, b in pairwise(words)]
     return rows
 
 
