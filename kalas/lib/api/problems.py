@@ -1,0 +1,272 @@
+"""What can go wrong in the API: RFC 9457, with one documented type for each case."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+MEDIA_TYPE = "application/problem+json"
+NON_FIELD = "non_field_errors"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """`name` never changes: clients compare it. `advice` says what to do about it."""
+
+    name: str
+    status: int
+    title: str
+    advice: str
+
+    @property
+    def uri(self) -> str:
+        return f"{settings.PUBLIC_URL.rstrip('/')}/docs/problems/{self.name}/"
+
+
+TYPES: dict[str, ProblemType] = {
+    each.name: each
+    for each in (
+        ProblemType(
+            "malformed-body",
+            400,
+            "The body can't be read",
+            "Send valid JSON in UTF-8, or a multipart form, and name which in Content-Type.",
+        ),
+        ProblemType(
+            "not-authenticated",
+            401,
+            "No key and no session",
+            "Send `Authorization: Bearer kal_…` with a key from the developers' page.",
+        ),
+        ProblemType(
+            "invalid-key",
+            401,
+            "The key is not valid",
+            "It is misspelt, expired, replaced or revoked. Make a new one on the developers' page.",
+        ),
+        ProblemType(
+            "missing-scope",
+            403,
+            "The key may not do this",
+            "`needs` lists the scopes of which the key must have one. Make a key that has it.",
+        ),
+        ProblemType(
+            "origin-refused",
+            403,
+            "The key may not be used from here",
+            "A publishable key works in web pages of the origins that are listed with it.",
+        ),
+        ProblemType(
+            "forbidden",
+            403,
+            "Not allowed",
+            "A session needs a shop, and a CSRF token for everything but reading.",
+        ),
+        ProblemType(
+            "not-found",
+            404,
+            "There is no such thing",
+            "The address or the id is wrong, the thing was deleted, or it is another shop's.",
+        ),
+        ProblemType(
+            "method-not-allowed",
+            405,
+            "This address does not take this method",
+            "`Allow` lists those that it takes.",
+        ),
+        ProblemType(
+            "request-in-progress",
+            409,
+            "A request with this Idempotency-Key is still being answered",
+            "Wait for as long as `Retry-After` says and send the same request again.",
+        ),
+        ProblemType(
+            "not-reviewable",
+            409,
+            "This annotation has no result to review",
+            "Only annotations in the state `done` have garments that can be corrected.",
+        ),
+        ProblemType(
+            "too-large",
+            413,
+            "Too much at once",
+            "A photo may have 25 MB, a JSON body 2 MB beside base64 photos.",
+        ),
+        ProblemType(
+            "unsupported-media-type",
+            415,
+            "This Content-Type is not taken here",
+            "Send `application/json`; photos may also come as `multipart/form-data`.",
+        ),
+        ProblemType(
+            "invalid-request",
+            422,
+            "Something in the request is wrong",
+            "`errors` names each wrong field with its reason.",
+        ),
+        ProblemType(
+            "idempotency-key-reused",
+            422,
+            "This Idempotency-Key came with another request before",
+            "Use a new key for each request that shall have an effect of its own.",
+        ),
+        ProblemType(
+            "photo-refused",
+            422,
+            "The photo can't be used",
+            "`reason` is one of empty, too-large, unsupported-format, heic, svg, too-many-pixels,"
+            " too-small, damaged.",
+        ),
+        ProblemType(
+            "image-url-failed",
+            422,
+            "The photo could not be fetched",
+            "`reason` says why. The address must be public and lead to a JPEG, PNG, WebP, GIF or"
+            " BMP file within 15 seconds.",
+        ),
+        ProblemType(
+            "too-many-requests",
+            429,
+            "Too many requests",
+            "Wait for as long as `Retry-After` says. `RateLimit` shows what is left.",
+        ),
+        ProblemType(
+            "quota-used-up",
+            429,
+            "This month's annotations are used up",
+            "`Retry-After` leads to the first day of the next month; the operator can raise it.",
+        ),
+        ProblemType(
+            "server-error",
+            500,
+            "Something broke on our side",
+            "Send the request again, with the same Idempotency-Key.",
+        ),
+        ProblemType(
+            "engine-busy",
+            503,
+            "The engine is busy",
+            "The photo is kept and will be annotated: read `annotation` later, or send the same"
+            " request again after `Retry-After`, which costs nothing more.",
+        ),
+        ProblemType(
+            "unavailable",
+            503,
+            "A part of the service is away",
+            "Send the request again, with the same Idempotency-Key, after `Retry-After`.",
+        ),
+    )
+}
+
+
+class Problem(exceptions.APIException):
+    """Raised by views; `extra` becomes members of the body beside the standard ones."""
+
+    def __init__(
+        self,
+        name: str,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.type = TYPES[name]
+        self.status_code = self.type.status
+        self.text = detail
+        self.headers = headers or {}
+        self.extra = extra
+
+    def to_response(self) -> Response:
+        body = build(self.type, detail=self.text, **self.extra)
+        return Response(body, status=self.type.status, headers=dict(self.headers))
+
+
+# What Django, DRF and the database raise, and the type that it is.
+_KNOWN: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.ParseError, "malformed-body"),
+    (exceptions.AuthenticationFailed, "invalid-key"),
+    (exceptions.NotAuthenticated, "not-authenticated"),
+    (exceptions.PermissionDenied, "forbidden"),
+    (DjangoPermissionDenied, "forbidden"),
+    (exceptions.NotFound, "not-found"),
+    (Http404, "not-found"),
+    (exceptions.MethodNotAllowed, "method-not-allowed"),
+    (exceptions.UnsupportedMediaType, "unsupported-media-type"),
+    (RequestDataTooBig, "too-large"),
+    (MultiPartParserError, "malformed-body"),
+    (SuspiciousOperation, "malformed-body"),
+    (BadRequest, "malformed-body"),
+    (OperationalError, "unavailable"),
+    (InterfaceError, "unavailable"),
+)
+
+
+def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER. None, so that it is raised, for what nobody foresaw."""
+    problem = _to_problem(error)
+    if problem is None:
+        return None
+    set_rollback()
+    response = problem.to_response()
+    response.content_type = MEDIA_TYPE
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if problem.status_code == 503 and "Retry-After" not in response:
+        response["Retry-After"] = "5"
+    return response
+
+
+def build(kind: ProblemType, *, detail: str = "", **extra: Any) -> dict[str, Any]:
+    standard = {"type": kind.uri, "title": kind.title, "status": kind.status}
+    return {**standard, "detail": detail or kind.advice, **extra}
+
+
+def answer(name: str) -> JsonResponse:
+    """Outside of DRF's views."""
+    kind = TYPES[name]
+    return JsonResponse(build(kind), status=kind.status, content_type=MEDIA_TYPE)
+
+
+def _to_problem(error: Exception) -> Problem | None:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(_flatten(error.get_full_details(), ()))
+        fields = ", ".join(dict.fromkeys(each["field"] for each in errors if each["field"]))
+        return Problem("invalid-request", f"Wrong: {fields}." if fields else "", errors=errors)
+    for known, name in _KNOWN:
+        if isinstance(error, known):
+            own = str(error.detail) if isinstance(error, exceptions.APIException) else ""
+            return Problem(name, "" if name == "not-found" else own)
+    return None
+
+
+def _flatten(details: Any, path: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """{"crop": {"left": [{"message", "code"}]}} → crop.left, with what is wrong about it."""
+    if _is_leaf(details):
+        yield {
+            "field": ".".join(path),
+            "code": str(details["code"]),
+            "detail": str(details["message"]),
+        }
+    elif isinstance(details, Mapping):
+        for name, inner in details.items():
+            yield from _flatten(inner, path if name == NON_FIELD else (*path, str(name)))
+    else:
+        for number, inner in enumerate(details):
+            yield from _flatten(inner, path if _is_leaf(inner) else (*path, str(number)))
+
+
+def _is_leaf(details: Any) -> bool:
+    # Fields may have these names too; what they hold is no text.
+    return isinstance(details, Mapping) and isinstance(details.get("message"), str)
