@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.core.mail import send_mail
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
@@ -78,6 +79,12 @@ class Tenant(models.Model):
         default=0.8,
         validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text=_("Categories the model is less sure of than this wait for a person."),
+    )
+    monthly_quota = models.PositiveIntegerField(
+        _("annotations a month"),
+        null=True,
+        blank=True,
+        help_text=_("What the shop's keys may ask for in a calendar month; empty: no limit."),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     users = models.ManyToManyField(User, through="Membership", related_name="tenants")
@@ -178,6 +185,158 @@ class Invitation(models.Model):
         return self.accepted_at is None and self.revoked_at is None and now < self.expires_at
 
 
+class Scope(models.TextChoices):
+    """What a key may do; a member's role answers the same question for a session."""
+
+    ANNOTATE = "annotate", _("Annotate photos, read and delete the results")
+    SEARCH = "search", _("Find similar items")
+    CATALOGUE = "catalogue", _("Products")
+    REVIEW = "review", _("Read and correct results")
+    MANAGE = "manage", _("Usage, webhooks and other settings")
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def usable(self, *, now: datetime) -> "ApiKeyQuerySet":
+        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=now)
+        return self.filter(unexpired, revoked_at=None)
+
+
+class ApiKey(models.Model):
+    """`kal_<prefix>_<secret>`; only the secret's SHA-256 is kept."""
+
+    class Kind(models.TextChoices):
+        SECRET = "secret", _("Secret, for servers")
+        PUBLISHABLE = "publishable", _("Publishable, for web pages")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="api_keys", verbose_name=_("shop")
+    )
+    name = models.CharField(_("name"), max_length=120)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.SECRET)
+    prefix = models.CharField(_("prefix"), max_length=8, unique=True, editable=False)
+    secret_sha256 = models.CharField(max_length=64, editable=False)
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope), verbose_name=_("scopes"))
+    origins = ArrayField(
+        models.CharField(max_length=200), default=list, blank=True, verbose_name=_("origins")
+    )
+    created_by = models.ForeignKey(
+        User,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    objects: ClassVar[ApiKeyQuerySet] = ApiKeyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(scopes__len__gt=0)
+                & models.Q(scopes__contained_by=list(Scope.values)),
+                name="api_key_scopes",
+            ),
+            # It stands in web pages for everybody to read.
+            models.CheckConstraint(
+                condition=models.Q(kind="secret", origins=[])
+                | models.Q(kind="publishable", scopes=["search"], origins__len__gt=0),
+                name="api_key_publishable_only_searches",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (kal_{self.prefix}_…)"
+
+    @property
+    def is_publishable(self) -> bool:
+        return self.kind == self.Kind.PUBLISHABLE
+
+    def is_usable(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class DailyUsage(models.Model):
+    """What one key did on one day (UTC)."""
+
+    key = models.ForeignKey(ApiKey, models.CASCADE, related_name="usage", verbose_name=_("key"))
+    day = models.DateField(_("day"))
+    requests = models.PositiveIntegerField(_("requests"), default=0)
+    refused = models.PositiveIntegerField(_("refused by rate limits"), default=0)
+    annotations = models.PositiveIntegerField(_("annotations"), default=0)
+
+    class Meta:
+        verbose_name = _("usage")
+        verbose_name_plural = _("usage")
+        constraints = [
+            models.UniqueConstraint(fields=["key", "day"], name="usage_once_per_key_and_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} · {self.day}"
+
+
+class MonthlyUsage(models.Model):
+    """What a shop's quota is compared with; `month` is its first day (UTC)."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="monthly_usage")
+    month = models.DateField(_("month"))
+    annotations = models.PositiveIntegerField(_("annotations"), default=0)
+
+    class Meta:
+        verbose_name = _("monthly usage")
+        verbose_name_plural = _("monthly usage")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "month"], name="usage_once_per_month")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant} · {self.month:%Y-%m}"
+
+
+class RateBucket(models.Model):
+    """How much of a rate limit is used up: it is empty again at `empty_at` (see `limits`)."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    empty_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IdempotentRequest(models.Model):
+    """A POST that came with an Idempotency-Key, and its answer once there is one."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    caller = models.CharField(max_length=60)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    # Who works on the request; a process that died is waited for until then.
+    worker = models.UUIDField()
+    locked_until = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=b"")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "key"], name="idempotency_key_once")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.caller} {self.key}"
+
+
 def hash_token(token: str) -> str:
-    """The form in which an invitation's token is stored; 256 random bits need no salt."""
+    """The form in which a token is stored; 256 random bits need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()

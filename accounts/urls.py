@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import views
+from accounts import developer_views, views
 
 urlpatterns = [
     path("new/", views.create_shop, name="create_shop"),
@@ -19,5 +19,9 @@ urlpatterns = [
         name="revoke_invitation",
     ),
     path("invitations/decline/", views.decline_invitation, name="decline_invitation"),
+    path("developers/", developer_views.show_developers, name="developers"),
+    path("developers/keys/", developer_views.create_key, name="create_key"),
+    path("developers/keys/<uuid:key_id>/rotate/", developer_views.rotate_key, name="rotate_key"),
+    path("developers/keys/<uuid:key_id>/revoke/", developer_views.revoke_key, name="revoke_key"),
     path("join/<str:token>/", views.answer_invitation, name="invitation"),
 ]

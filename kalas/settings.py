@@ -23,6 +23,10 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or local_secrets.read_or_make(
     path=VAR / "secrets.json", name="secret_key"
 )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+# Seal what must be read again (secrets of webhooks): the first seals, all open.
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [
+    local_secrets.read_or_make(path=VAR / "secrets.json", name="encryption_key")
+]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 HTTPS = env.bool("HTTPS", default=PUBLIC_URL.startswith("https://"))
@@ -42,10 +46,12 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "channels",
+    "corsheaders",
     "csp",
     "django_htmx",
     "procrastinate.contrib.django",
     "rest_framework",
+    "drf_spectacular",
     "kalas",
     "accounts",
     "inference",
@@ -59,6 +65,8 @@ MIDDLEWARE = [
     "kalas.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "accounts.api.middleware.KeyRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -232,6 +240,8 @@ STORAGES: dict[str, Any] = {
 INFERENCE_URL = env.str(
     "INFERENCE_URL", default=f"unix:{unix_sockets.place(VAR / 'run' / 'inference.sock')}"
 )
+# A model's name means its newest version; `name@version` is a given one.
+INFERENCE_MODEL = env.str("INFERENCE_MODEL", default="kalas-mini")
 INFERENCE_TIMEOUT_S = env.float("INFERENCE_TIMEOUT_S", default=60.0)
 
 # Whether `manage.py up` opens the demo shop at the first start.
@@ -276,11 +286,23 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 
+# The API. Its limits are per minute; a key's requests count in its shop's as well.
+API_REQUESTS_PER_KEY = env.int("API_REQUESTS_PER_KEY", default=1200)
+API_REQUESTS_PER_SHOP = env.int("API_REQUESTS_PER_SHOP", default=2400)
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "kalas.lib.api.pages.NewestFirst",
+    "EXCEPTION_HANDLER": "kalas.lib.api.problems.handle_exception",
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
+    "URL_FORMAT_OVERRIDE": None,
 }
+# Which web pages may read answers is a matter of publishable keys (accounts/api/middleware.py).
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ["GET", "POST"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["ratelimit", "ratelimit-policy", "retry-after"]
 
 LOGGING = {
     "version": 1,

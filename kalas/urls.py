@@ -1,7 +1,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from kalas import health, views
+from kalas import health, problem_pages, views
+
+handler400 = problem_pages.answer_bad_request
+handler404 = problem_pages.answer_not_found
+handler500 = problem_pages.answer_error
 
 urlpatterns = [
     path("", views.show_home, name="home"),
@@ -9,7 +13,11 @@ urlpatterns = [
     path("readyz", health.answer_ready, name="readyz"),
     path("accounts/", include("allauth.urls")),
     path("shops/", include("accounts.urls")),
+    path("shops/developers/webhooks/", include("integrations.urls")),
     path("", include("annotations.urls")),
     path("", include("retrieval.urls")),
+    path("docs/problems/", problem_pages.list_problems, name="problems"),
+    path("docs/problems/<slug:name>/", problem_pages.show_problem, name="problem"),
+    path("api/v1/", include("accounts.api.urls")),
     path("admin/", admin.site.urls),
 ]

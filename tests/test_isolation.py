@@ -11,17 +11,20 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts import services
-from accounts.models import Invitation, Membership, Role
-from accounts.tests.factories import make_member
+from accounts.models import ApiKey, Invitation, Membership, Role
+from accounts.tests.factories import make_key, make_member
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import hide_tokens, make_done_annotation
+from integrations.models import WebhookDelivery, WebhookEndpoint
+from integrations.tests.factories import make_delivery, make_endpoint
 
 pytestmark = pytest.mark.django_db
 
 # What somebody without an account may open; every other address must send them away.
 PUBLIC = {"home", "healthz", "readyz", "set_language", "invitation", "decline_invitation"}
-# allauth's pages and the admin's have tests of their own.
-NOT_OURS = ("accounts/", "admin/")
+PUBLIC |= {"problems", "problem"}
+# allauth's pages, the admin's and the API have tests of their own.
+NOT_OURS = ("accounts/", "admin/", "api/")
 
 
 def list_addresses(
@@ -40,7 +43,7 @@ def list_addresses(
 
 ADDRESSES = list(list_addresses(get_resolver().url_patterns))
 WITH_OBJECT = [
-    (name, next(iter(takes))) for name, _route, takes in ADDRESSES if takes and name != "invitation"
+    (name, next(iter(takes))) for name, _route, takes in ADDRESSES if takes and name not in PUBLIC
 ]
 
 
@@ -56,16 +59,20 @@ def foreign_ids() -> dict[str, object]:
         build_link=str,
         now=timezone.now(),
     )
+    endpoint, _secret = make_endpoint(by=owner)
     return {
         "annotation_id": annotation.id,
+        "delivery_id": make_delivery(endpoint).id,
+        "endpoint_id": endpoint.id,
         "image_id": annotation.image_id,
         "invitation_id": invitation.id,
+        "key_id": make_key(member=owner).key.id,
         "membership_id": make_member(tenant=owner.tenant, role=Role.REVIEWER).id,
     }
 
 
 def snapshot() -> list[list[dict[str, Any]]]:
-    models: tuple[Any, ...] = (Annotation, FashionImage, Invitation, Membership)
+    models: tuple[Any, ...] = (Annotation, ApiKey, FashionImage, Invitation, Membership)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
@@ -98,7 +105,7 @@ def test_a_foreign_object_is_a_missing_one(
     missing = foreign + 1_000_000 if isinstance(foreign, int) else uuid4()
     client.force_login(make_member().user)
     before = snapshot()
-    data = {"role": Role.MANAGER, "left": 1, "top": 1, "right": 40, "bottom": 40}
+    data = {"role": Role.MANAGER, "overlap": 1, "left": 1, "top": 1, "right": 40, "bottom": 40}
 
     answers = [
         getattr(client, method)(reverse(name, kwargs={argument: value}), data)

@@ -3,8 +3,10 @@
 from itertools import count
 
 from allauth.account.models import EmailAddress
+from django.utils import timezone
 
-from accounts.models import Membership, Role, Tenant, User
+from accounts import keys
+from accounts.models import Membership, Role, Scope, Tenant, User
 
 PASSWORD = "a-Quiet-Harbour-42"
 _numbers = count(1)
@@ -28,3 +30,11 @@ def make_member(
     return Membership.objects.create(
         tenant=tenant or make_tenant(), user=user or make_user(**fields), role=role
     )
+
+
+def make_key(
+    *, member: Membership | None = None, tenant: Tenant | None = None, **fields
+) -> keys.NewKey:
+    by = member or make_member(tenant=tenant)
+    options = {"name": "shop", "scopes": list(Scope), "now": timezone.now(), **fields}
+    return keys.create_key(tenant=by.tenant, by=by, **options)

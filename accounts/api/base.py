@@ -1,0 +1,190 @@
+"""What all views of the API share: who asks, whether they may, how often, once or again."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse, HttpResponseBase
+from django.utils import timezone
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.mediatypes import media_type_matches
+from rest_framework.views import APIView
+
+from accounts import idempotency, limits
+from accounts.api.authentication import Caller, KeyAuthentication, MemberAuthentication
+from accounts.models import Scope, Tenant
+from kalas.lib.api.problems import Problem
+
+P = ParamSpec("P")
+V = TypeVar("V", bound="ApiView")
+
+# So much of an answer is kept to be repeated: links, not bodies.
+KEPT_HEADERS = ("Location", "ETag", "Cache-Control")
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """Whatever `Accept` says: photos have addresses of their own, everything else is JSON."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        """As DRF does it: the first that takes the request's content type."""
+        matching = (p for p in parsers if media_type_matches(p.media_type, request.content_type))
+        return next(matching, None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
+class ApiView(APIView):
+    """`scopes`: for each method the scopes of which the caller needs one; none means any key."""
+
+    authentication_classes = [KeyAuthentication, MemberAuthentication]
+    permission_classes = ()
+    content_negotiation_class = AlwaysJson
+    metadata_class = None
+    scopes: ClassVar[Mapping[str, Sequence[Scope]]]
+    spent: Sequence[limits.Limit] = ()
+
+    @property
+    def caller(self) -> Caller:
+        caller: object = self.request.user
+        assert isinstance(caller, Caller)  # noqa: S101 - `initial` has refused all others
+        return caller
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.caller.tenant
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raises the problem that keeps this request from being answered."""
+        super().initial(request, *args, **kwargs)
+        user: object = request.user
+        if not isinstance(user, Caller):
+            raise NotAuthenticated
+        self._take_from_limits()
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        needed = self.scopes.get(method, ())
+        if needed and not self.caller.scopes.intersection(needed):
+            raise Problem("missing-scope", needs=[str(scope) for scope in needed])
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in limits.build_headers(self.spent).items() if self.spent else ():
+            response[name] = value
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def _take_from_limits(self) -> None:
+        caller = self.caller
+        try:
+            self.spent = limits.take(
+                tenant=caller.tenant, caller=caller.name, key=caller.key, now=timezone.now()
+            )
+        except limits.TooManyRequests as error:
+            self.spent = error.limits
+            wait = {"Retry-After": str(error.retry_after_s)}
+            raise Problem("too-many-requests", headers=wait) from error
+
+
+def once_per_idempotency_key(
+    view: Callable[Concatenate[V, Request, P], HttpResponseBase],
+) -> Callable[Concatenate[V, Request, P], HttpResponseBase]:
+    """For a POST: with an `Idempotency-Key` it has one effect and one answer, for two days."""
+
+    @wraps(view)
+    def answer(self: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return view(self, request, *args, **kwargs)
+        turn = _begin(self.caller, request, key)
+        if turn.answer is not None:
+            return _repeat(turn.answer)
+        try:
+            response = view(self, request, *args, **kwargs)
+        except BaseException:
+            idempotency.forget(turn=turn)
+            raise
+        idempotency.finish(turn=turn, answer=_keep(response))
+        return response
+
+    answer.is_idempotent = True  # type: ignore[attr-defined]
+    return answer
+
+
+def _begin(caller: Caller, request: Request, key: str) -> idempotency.Turn:
+    if not (0 < len(key) <= idempotency.LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise Problem(
+            "invalid-request",
+            errors=[
+                {
+                    "field": "Idempotency-Key",
+                    "code": "invalid",
+                    "detail": "1 to 255 visible ASCII characters.",
+                }
+            ],
+        )
+    try:
+        return idempotency.begin(
+            tenant=caller.tenant,
+            caller=caller.name,
+            key=key,
+            fingerprint=fingerprint(request),
+            now=timezone.now(),
+        )
+    except idempotency.StillWorking as error:
+        raise Problem("request-in-progress", headers={"Retry-After": "1"}) from error
+    except idempotency.OtherRequest as error:
+        raise Problem("idempotency-key-reused") from error
+
+
+def fingerprint(request: Request) -> str:
+    """Of what is asked, not of its bytes: the boundaries of a form differ each time."""
+    asked: dict[str, Any] = {"method": request.method, "path": request.get_full_path()}
+    if request.FILES:
+        asked["files"] = [
+            [name, file.name, _hash_file(file)]
+            for name, files in sorted(request.FILES.lists())
+            for file in files
+        ]
+        asked["fields"] = sorted(
+            [name, values] for name, values in request.POST.lists() if name not in request.FILES
+        )
+    else:
+        asked["data"] = request.data
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hash_file(file: "UploadedFile[Any]") -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _keep(response: HttpResponseBase) -> idempotency.Answer:
+    assert isinstance(response, Response)  # noqa: S101 - what POSTs answer with
+    body = b"" if response.data is None else JSONRenderer().render(response.data)
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    return idempotency.Answer(response.status_code, headers, body)
+
+
+def _repeat(answer: idempotency.Answer) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
+    for name, value in answer.headers.items():
+        response[name] = value
+    response["Idempotent-Replayed"] = "true"
+    return response

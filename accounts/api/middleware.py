@@ -1,0 +1,54 @@
+"""The short way of requests with a key, and which web pages may read the answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from corsheaders.signals import check_request_enabled
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
+from django.utils import timezone, translation
+
+from accounts.models import ApiKey
+from kalas.lib.api import problems
+
+PREFIX = "/api/"
+LONGEST_ORIGIN = 200
+
+
+class KeyRequestMiddleware:
+    """Answers requests with a key before sessions, cookies, CSRF and pages' languages are looked
+    at: a key needs none of it, and it is most of what a small request costs.
+
+    Stands behind what concerns every answer (security headers, CORS).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(PREFIX) or "Authorization" not in request.headers:
+            return self.get_response(request)
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return problems.answer("not-found")
+        request.resolver_match = match
+        # The thread may still speak the language of another request's page.
+        with translation.override("en"):
+            response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+            render = getattr(response, "render", None)
+            return render() if callable(render) else response
+
+
+@receiver(check_request_enabled)
+def allow_listed_origin(sender: object, request: HttpRequest, **_: Any) -> bool:
+    """A browser asks first without the key, so any usable key's list counts; the key's own list is
+    compared when it comes (see authentication). One query for requests of other origins."""
+    origin = request.headers.get("Origin", "")
+    if not origin.isascii() or "\0" in origin or len(origin) > LONGEST_ORIGIN:
+        return False
+    listed = ApiKey.objects.usable(now=timezone.now()).filter(
+        kind=ApiKey.Kind.PUBLISHABLE, origins__contains=[origin]
+    )
+    return listed.exists()

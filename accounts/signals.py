@@ -1,0 +1,6 @@
+"""News for the apps above this one; receivers run in the transaction that tells them."""
+
+from django.dispatch import Signal
+
+# Sent with `tenant_id`.
+api_key_closed = Signal()
