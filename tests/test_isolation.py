@@ -73,6 +73,7 @@ def foreign_ids() -> dict[str, object]:
 
 def snapshot() -> list[list[dict[str, Any]]]:
     models: tuple[Any, ...] = (Annotation, ApiKey, FashionImage, Invitation, Membership)
+    models += (WebhookDelivery, WebhookEndpoint)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

@@ -190,6 +190,7 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
     for path in (
         "/dashboard/", "/annotate/", "/annotations/", detail, "/shops/members/",
         "/shops/settings/", "/accounts/email/", "/accounts/2fa/", "/accounts/sessions/",
+        "/shops/developers/webhooks/",
     ):  # fmt: skip
         owner.go(path)
         owner.page.wait_for_load_state("networkidle")

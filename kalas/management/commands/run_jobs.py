@@ -1,6 +1,8 @@
 import asyncio
 import logging
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +12,15 @@ from procrastinate import App, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
+from integrations import jobs as webhook_jobs
 from kalas import tasks
 
 logger = logging.getLogger(__name__)
 
 EXIT_DATABASE_LOST = 75
 GRACE_S = 20
+# Receivers of webhooks may take their time; each that does so keeps one of these busy.
+WEBHOOKS_AT_ONCE = 8
 
 
 class Command(BaseCommand):
@@ -33,6 +38,9 @@ async def _run(*, concurrency: int, wait: bool) -> None:
     # The worker gets an app with a connector of its own; what tasks defer still goes through
     # Django's connection and with its transaction.
     jobs_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    # Each job runs in a thread; without enough of them one queue would hold up the other.
+    threads = ThreadPoolExecutor(concurrency + WEBHOOKS_AT_ONCE, thread_name_prefix="job")
+    asyncio.get_running_loop().set_default_executor(threads)
     async with jobs_app.open_async():
         await tasks.requeue_stalled_jobs(jobs_app=jobs_app, now=datetime.now(UTC))
         watchers = [
@@ -40,19 +48,60 @@ async def _run(*, concurrency: int, wait: bool) -> None:
             asyncio.create_task(_end_with_the_database()),
         ]
         try:
-            await jobs_app.run_worker_async(
-                name=f"jobs-{os.getpid()}",
-                concurrency=concurrency,
-                wait=wait,
-                delete_jobs="successful",
-                shutdown_graceful_timeout=GRACE_S,
-                update_heartbeat_interval=tasks.HEARTBEAT_S,
-                stalled_worker_timeout=tasks.STALLED_AFTER_S,
-            )
+            await _run_workers(jobs_app, concurrency=concurrency, wait=wait)
         finally:
             for watcher in watchers:
                 watcher.cancel()
             await asyncio.gather(*watchers, return_exceptions=True)
+
+
+async def _run_workers(jobs_app: App, *, concurrency: int, wait: bool) -> None:
+    """One for the webhooks and one for all else, until one of them ends or a signal asks."""
+    queues = {task.queue for task in jobs_app.tasks.values()} - {webhook_jobs.QUEUE}
+    houses = _run_worker(jobs_app, queues=sorted(queues), concurrency=concurrency, wait=wait)
+    webhooks = _run_worker(
+        jobs_app, queues=[webhook_jobs.QUEUE], concurrency=WEBHOOKS_AT_ONCE, wait=wait
+    )
+    if not wait:  # what the first defers is for the second
+        await houses
+        await webhooks
+        return
+    workers = [asyncio.create_task(houses), asyncio.create_task(webhooks)]
+    _cancel_at_signal(workers)
+    await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+    for worker in workers:
+        worker.cancel()
+    for outcome in await asyncio.gather(*workers, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _run_worker(jobs_app: App, *, queues: list[str], concurrency: int, wait: bool) -> None:
+    await jobs_app.run_worker_async(
+        name=f"jobs-{os.getpid()}-{queues[0]}",
+        queues=queues,
+        concurrency=concurrency,
+        wait=wait,
+        delete_jobs="successful",
+        install_signal_handlers=False,
+        shutdown_graceful_timeout=GRACE_S,
+        update_heartbeat_interval=tasks.HEARTBEAT_S,
+        stalled_worker_timeout=tasks.STALLED_AFTER_S,
+    )
+
+
+def _cancel_at_signal(workers: list[asyncio.Task[None]]) -> None:
+    """A cancelled worker ends its jobs first; the second signal ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        for worker in workers:
+            worker.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, cancel)
 
 
 async def _requeue_for_ever(jobs_app: App) -> None:

@@ -1,0 +1,78 @@
+"""What shops' own software is told: messages, written in the transaction of what they tell."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from accounts.models import Tenant
+from integrations import jobs
+from integrations.models import (
+    TEST_EVENT,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookMessage,
+)
+
+
+def has_listeners(*, tenant_id: UUID, event: str) -> bool:
+    """One query; asked first, as most events have none."""
+    return WebhookEndpoint.objects.filter(tenant_id=tenant_id).listening(event).exists()
+
+
+def tell(*, tenant_id: UUID, event: str, data: dict[str, Any], now: datetime) -> int:
+    """Write a message, its deliveries and their jobs; return how many endpoints get it.
+
+    In the caller's transaction: what is rolled back is never told, and what is committed is told
+    even if every process is killed the moment after.
+    """
+    endpoints = list(WebhookEndpoint.objects.filter(tenant_id=tenant_id).listening(event))
+    if not endpoints:
+        return 0
+    message = _write_message(tenant_id=tenant_id, event=event, data=data, now=now)
+    deliveries = WebhookDelivery.objects.bulk_create(
+        _build_delivery(message, endpoint, now=now) for endpoint in endpoints
+    )
+    jobs.defer_deliveries(delivery for delivery in deliveries if delivery.is_waiting)
+    return len(endpoints)
+
+
+def tell_test(*, tenant: Tenant, endpoint: WebhookEndpoint, now: datetime) -> WebhookDelivery:
+    """A message of no importance to one endpoint, whatever its state and events."""
+    data = {"text": "This is a test. Nothing has happened."}
+    message = _write_message(tenant_id=tenant.id, event=TEST_EVENT, data=data, now=now)
+    delivery = WebhookDelivery.objects.create(
+        tenant=tenant, endpoint=endpoint, message=message, next_attempt_at=now, created_at=now
+    )
+    jobs.defer_delivery(delivery)
+    return delivery
+
+
+def _write_message(
+    *, tenant_id: UUID, event: str, data: dict[str, Any], now: datetime
+) -> WebhookMessage:
+    body = {
+        "type": event,
+        "timestamp": now.isoformat().replace("+00:00", "Z"),
+        "data": data,
+    }
+    return WebhookMessage.objects.create(
+        tenant_id=tenant_id,
+        event=event,
+        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        created_at=now,
+    )
+
+
+def _build_delivery(
+    message: WebhookMessage, endpoint: WebhookEndpoint, *, now: datetime
+) -> WebhookDelivery:
+    active = endpoint.is_active
+    return WebhookDelivery(
+        tenant_id=message.tenant_id,
+        endpoint=endpoint,
+        message=message,
+        state=WebhookDelivery.State.WAITING if active else WebhookDelivery.State.HELD,
+        next_attempt_at=now if active else None,
+        created_at=now,
+    )

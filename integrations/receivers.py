@@ -1,0 +1,47 @@
+"""Turns news of the apps below into messages to shops' own software."""
+
+from typing import Any
+from uuid import UUID
+
+from django.dispatch import receiver
+from django.utils import timezone
+
+from annotations import results, selectors
+from annotations.models import Annotation
+from annotations.signals import annotation_finished, annotation_reviewed, batch_finished
+from integrations import messages
+from integrations.models import WebhookEvent
+
+
+@receiver(annotation_finished)
+def tell_finished(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
+    _tell_annotation(WebhookEvent.ANNOTATION_FINISHED, tenant_id, annotation_id)
+
+
+@receiver(annotation_reviewed)
+def tell_reviewed(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
+    _tell_annotation(WebhookEvent.ANNOTATION_REVIEWED, tenant_id, annotation_id)
+
+
+@receiver(batch_finished)
+def tell_batch_finished(*, tenant_id: UUID, batch_id: UUID, **_: Any) -> None:
+    """With the id alone: its annotations were told one by one, and can be listed."""
+    messages.tell(
+        tenant_id=tenant_id,
+        event=WebhookEvent.BATCH_FINISHED,
+        data={"id": str(batch_id)},
+        now=timezone.now(),
+    )
+
+
+def _tell_annotation(event: WebhookEvent, tenant_id: UUID, annotation_id: UUID) -> None:
+    if not messages.has_listeners(tenant_id=tenant_id, event=event):
+        return
+    annotations = Annotation.objects.filter(tenant_id=tenant_id)
+    annotation = selectors.with_everything(annotations).get(id=annotation_id)
+    messages.tell(
+        tenant_id=tenant_id,
+        event=event,
+        data=results.build_result(annotation),
+        now=timezone.now(),
+    )

@@ -1,0 +1,466 @@
+import json
+import logging
+from datetime import datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models import Role
+from accounts.tests.factories import make_member, make_user
+from annotations import services
+from annotations.tests.factories import make_annotation, make_done_annotation, make_result
+from integrations import deliveries, endpoints, jobs, tasks
+from integrations.models import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookMessage,
+)
+from integrations.tests.factories import make_delivery, make_endpoint
+from kalas.lib import crypto
+
+
+@pytest.fixture
+def endpoint(member, receiver):
+    return make_endpoint(by=member, url=receiver.url)[0]
+
+
+def attempt(delivery: WebhookDelivery, *, now: datetime | None = None) -> WebhookDelivery:
+    deliveries.attempt(delivery_id=delivery.id, now=now or timezone.now())
+    return reload(delivery)
+
+
+def reload(delivery: WebhookDelivery) -> WebhookDelivery:
+    return WebhookDelivery.objects.select_related("endpoint", "message").get(id=delivery.id)
+
+
+def fail_until_given_up(delivery: WebhookDelivery) -> list[timedelta]:
+    """How long each wait was."""
+    waits, now = [], timezone.now()
+    while delivery.is_waiting:
+        WebhookEndpoint.objects.update(failing_since=None)  # else it would be paused on the way
+        delivery = attempt(delivery, now=now)
+        if delivery.next_attempt_at:
+            waits.append(delivery.next_attempt_at - now)
+            now = delivery.next_attempt_at + timedelta(seconds=LONGEST)
+            WebhookEndpoint.objects.update(quiet_until=None)
+    return waits
+
+
+LONGEST = 30
+
+
+def test_sends_a_finished_annotation_signed(member, receiver):
+    _endpoint, secret = make_endpoint(by=member, url=receiver.url, events=["annotation.finished"])
+
+    annotation = make_done_annotation(tenant=member.tenant)
+    delivery = attempt(WebhookDelivery.objects.get())
+
+    assert delivery.state == "delivered"
+    (received,) = receiver.received
+    assert received.is_signed_with(secret)
+    assert received.path == "/hooks"
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["webhook-id"] == delivery.message.name
+    body = json.loads(received.body)
+    assert body["type"] == "annotation.finished"
+    assert body["data"]["id"] == str(annotation.id)
+    assert body["data"]["garments"][0]["category"]["name"] == "t-shirt"
+    assert body["data"]["garments"][0]["attributes"][0]["name"] == "striped"
+    assert body["data"]["garments"][0]["colours"][0]["hex"] == "#1b2a49"
+
+
+def test_another_secret_does_not_fit(member, receiver):
+    endpoint, _secret = make_endpoint(by=member, url=receiver.url)
+    other = make_endpoint(by=member, url=receiver.url)[1]
+
+    attempt(make_delivery(endpoint))
+
+    assert not receiver.received[0].is_signed_with(other)
+
+
+def test_tells_of_failures_and_of_what_has_no_answer(member, endpoint):
+    services.record_failure(
+        annotation=make_annotation(tenant=member.tenant), reason="Damaged.", now=timezone.now()
+    )
+    make_done_annotation(tenant=member.tenant, result=make_result(abstained="no-garment"))
+
+    told = [json.loads(message.body)["data"] for message in WebhookMessage.objects.order_by("pk")]
+
+    assert {(each["state"], each["error"], each["abstained"]) for each in told} == {
+        ("failed", "Damaged.", None),
+        ("abstained", None, "no-garment"),
+    }
+
+
+def test_tells_nobody_else(endpoint):
+    other = make_endpoint(by=make_member())[0]
+
+    make_done_annotation(tenant=other.tenant)
+
+    assert [each.endpoint_id for each in WebhookDelivery.objects.all()] == [other.id]
+
+
+def test_tells_only_what_was_asked_for(member, receiver):
+    make_endpoint(by=member, url=receiver.url, events=["batch.finished"])
+
+    make_done_annotation(tenant=member.tenant)
+
+    assert not WebhookMessage.objects.exists()
+
+
+def test_a_shop_without_endpoints_pays_one_query(member, django_assert_num_queries):
+    annotation = make_annotation(tenant=member.tenant)
+    with django_assert_num_queries(6):  # two savepoints, the answer, and the question
+        services.record_failure(annotation=annotation, reason="no", now=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_rolled_back_is_not_told(member, endpoint, monkeypatch):
+    annotation = make_annotation(tenant=member.tenant)
+    monkeypatch.setattr(jobs, "defer_deliveries", lambda each: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        services.record_result(annotation=annotation, result=make_result(), now=timezone.now())
+
+    annotation.refresh_from_db()
+    assert annotation.state == "pending"
+    assert not WebhookMessage.objects.exists()
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_any_2xx_takes_the_message(endpoint, receiver, status):
+    receiver.answer = (status, {}, b"")
+
+    delivery = attempt(make_delivery(endpoint))
+
+    assert (delivery.state, delivery.attempts) == ("delivered", 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 400, 401, 404, 429, 500, 503])
+def test_any_other_answer_is_tried_again(endpoint, receiver, status):
+    receiver.answer = (status, {"Location": "http://10.0.0.1/"}, b"no")
+    delivery = make_delivery(endpoint)
+
+    delivery = attempt(delivery)
+
+    assert delivery.state == "waiting"
+    assert len(receiver.received) == 1
+    job = ProcrastinateJob.objects.filter(task_name=jobs.DELIVER_TASK).latest("id")
+    assert job.scheduled_at == delivery.next_attempt_at
+
+
+def test_tries_for_three_days_with_growing_waits(endpoint, receiver):
+    receiver.answer = (500, {}, b"")
+    delivery = make_delivery(endpoint)
+
+    waits = fail_until_given_up(delivery)
+
+    seconds = [wait.total_seconds() for wait in waits]
+    assert len(seconds) == len(deliveries.WAITS_S)
+    for spread, plain in zip(seconds, deliveries.WAITS_S, strict=True):
+        assert plain * 0.79 <= spread <= plain * 1.21
+    assert 2 * 86400 < sum(seconds) < 4 * 86400
+    assert reload(delivery).state == "failed"
+    bodies = {received.body for received in receiver.received}
+    ids = {received.headers["webhook-id"] for received in receiver.received}
+    assert (len(receiver.received), len(bodies), len(ids)) == (13, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected_s"),
+    [
+        ("120", 120),
+        ("0", 0),
+        ("-5", 0),
+        ("soon", 0),
+        ("", 0),
+        ("9" * 30, 86400),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 60),
+        ("Wed, 21 Oct 2020 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 9999 07:28:00 GMT", 86400),
+    ],
+)
+def test_understands_retry_after(value, expected_s):
+    now = datetime.fromisoformat("2026-10-21T07:27:00+00:00")
+
+    assert deliveries.parse_retry_after(value, now=now) == timedelta(seconds=expected_s)
+
+
+def test_waits_as_long_as_the_receiver_asks(endpoint, receiver):
+    receiver.answer = (503, {"Retry-After": "900"}, b"")
+    now = timezone.now()
+
+    delivery = attempt(make_delivery(endpoint), now=now)
+
+    assert delivery.next_attempt_at is not None
+    assert delivery.next_attempt_at - now >= timedelta(seconds=900)
+    assert delivery.endpoint.quiet_until is not None
+    assert delivery.endpoint.quiet_until - now >= timedelta(seconds=900)
+
+
+def test_leaves_an_endpoint_that_failed_alone_for_a_while(endpoint, receiver):
+    receiver.answer = (500, {}, b"")
+    attempt(make_delivery(endpoint))
+    other = make_delivery(endpoint)
+
+    other = attempt(other)
+
+    assert len(receiver.received) == 1
+    assert (other.state, other.tries) == ("waiting", 0)
+    assert other.next_attempt_at is not None
+    assert other.next_attempt_at > timezone.now()
+
+
+def test_a_success_settles_earlier_failures(endpoint, receiver):
+    receiver.answer = (500, {}, b"")
+    delivery = attempt(make_delivery(endpoint))
+    receiver.answer = (200, {}, b"")
+
+    attempt(delivery, now=timezone.now() + timedelta(minutes=1))
+
+    endpoint.refresh_from_db()
+    assert (endpoint.failures, endpoint.failing_since, endpoint.quiet_until) == (0, None, None)
+
+
+def test_410_pauses_at_once_and_tells_the_owners(endpoint, member, receiver):
+    receiver.answer = (410, {}, b"")
+    make_member(tenant=member.tenant, user=make_user(language="tr"))
+    make_member(tenant=member.tenant, role=Role.DEVELOPER)
+    other = make_delivery(endpoint)
+
+    delivery = attempt(make_delivery(endpoint))
+    tasks.tell_webhook_paused(endpoint_id=str(endpoint.id))
+
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.pause_reason) == ("paused", "gone")
+    assert {delivery.state, reload(other).state} == {"held"}
+    assert len(mail.outbox) == 2
+    english = next(each for each in mail.outbox if each.to == [member.user.email])
+    assert endpoint.url in english.body
+    assert "410 Gone" in english.body
+    assert f"/webhooks/{endpoint.id}/" in english.body
+
+
+def test_three_days_of_failures_pause_with_one_notice(endpoint, receiver):
+    receiver.answer = (500, {}, b"")
+    delivery = attempt(make_delivery(endpoint))
+    later = timezone.now() + timedelta(days=3, minutes=1)
+
+    attempt(delivery, now=later)
+    endpoint.refresh_from_db()
+
+    assert (endpoint.state, endpoint.pause_reason) == ("paused", "failing")
+    assert ProcrastinateJob.objects.filter(task_name=jobs.TELL_PAUSED_TASK).count() == 1
+
+
+def test_what_happens_during_a_pause_is_held_and_sent_afterwards(endpoint, member, receiver):
+    receiver.answer = (410, {}, b"")
+    attempt(make_delivery(endpoint))
+    receiver.answer = (200, {}, b"")
+
+    held = make_delivery(endpoint)
+    assert held.state == "held"
+    endpoints.switch_on(
+        tenant=member.tenant, by=member, endpoint_id=endpoint.id, now=timezone.now()
+    )
+
+    assert {attempt(each).state for each in WebhookDelivery.objects.all()} == {"delivered"}
+    assert len(receiver.received) == 3
+
+
+def test_an_endpoint_that_is_off_is_told_nothing(endpoint, member, receiver):
+    waiting = make_delivery(endpoint)
+    endpoints.switch_off(tenant=member.tenant, by=member, endpoint_id=endpoint.id)
+
+    make_done_annotation(tenant=member.tenant)
+
+    assert attempt(waiting).state == "held"
+    assert WebhookDelivery.objects.count() == 1
+    assert receiver.received == []
+
+
+def test_a_job_that_runs_twice_sends_once(endpoint, receiver):
+    delivery = make_delivery(endpoint)
+
+    attempt(delivery)
+    attempt(delivery)
+
+    assert len(receiver.received) == 1
+
+
+def test_a_deleted_endpoint_during_an_attempt_is_no_defect(endpoint, receiver):
+    receiver.before_answer = WebhookEndpoint.objects.none  # no database access in this thread
+    delivery = make_delivery(endpoint)
+    outcome = deliveries._send(delivery, now=timezone.now())
+    endpoint.delete()
+
+    deliveries._record(delivery, outcome, started_at=timezone.now(), now=timezone.now())
+
+    assert not WebhookAttempt.objects.exists()
+
+
+def test_while_a_secret_is_replaced_both_sign(endpoint, member, receiver):
+    endpoint, first = make_endpoint(by=member, url=receiver.url)
+    now = timezone.now()
+    _, second = endpoints.rotate_secret(
+        tenant=member.tenant, by=member, endpoint_id=endpoint.id, now=now
+    )
+
+    attempt(make_delivery(endpoint))
+    assert receiver.received[-1].is_signed_with(first)
+    assert receiver.received[-1].is_signed_with(second)
+    assert receiver.received[-1].headers["webhook-signature"].count("v1,") == 2
+
+    attempt(make_delivery(endpoint), now=now + timedelta(hours=24))
+    assert not receiver.received[-1].is_signed_with(first)
+    assert receiver.received[-1].is_signed_with(second)
+
+
+def test_sends_again_with_the_same_id(endpoint, member, receiver):
+    delivery = attempt(make_delivery(endpoint))
+
+    endpoints.send_again(
+        tenant=member.tenant, by=member, delivery_id=delivery.id, now=timezone.now()
+    )
+    delivery = attempt(delivery)
+
+    first, second = receiver.received
+    assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+    assert (delivery.state, delivery.attempts) == ("delivered", 2)
+    assert [each.number for each in delivery.log.order_by("number")] == [1, 2]
+
+
+def test_sends_nothing_again_to_an_endpoint_that_is_off(endpoint, member):
+    delivery = make_delivery(endpoint)
+    endpoints.switch_off(tenant=member.tenant, by=member, endpoint_id=endpoint.id)
+
+    with pytest.raises(endpoints.NotActive):
+        endpoints.send_again(
+            tenant=member.tenant, by=member, delivery_id=delivery.id, now=timezone.now()
+        )
+
+
+def test_a_test_reaches_a_paused_endpoint_and_counts_for_nothing(endpoint, member, receiver):
+    receiver.answer = (410, {}, b"")
+    attempt(make_delivery(endpoint))
+    receiver.answer = (500, {}, b"")
+
+    test = endpoints.send_test(
+        tenant=member.tenant, by=member, endpoint_id=endpoint.id, now=timezone.now()
+    )
+    test = attempt(test)
+
+    assert test.state == "failed"
+    assert test.endpoint.failures == 1
+    assert json.loads(receiver.received[-1].body)["type"] == "webhook.test"
+
+
+def test_the_log_is_bounded_and_masked(member, receiver):
+    endpoint, secret = make_endpoint(by=member, url=receiver.url)
+    receiver.answer = (
+        500,
+        {"Set-Cookie": "session=hidden", "Server": "x" * 5000, "X-Token": "hidden"},
+        b"oh\0no" * 20_000,
+    )
+
+    delivery = attempt(make_delivery(endpoint))
+
+    noted = delivery.log.get()
+    assert noted.status == 500
+    assert len(noted.response_body) <= 4096
+    assert len(noted.response_headers["server"]) == 200
+    assert "hidden" not in str(noted.response_headers)
+    assert noted.request_headers["webhook-signature"] == "v1,…"
+    sent = receiver.received[0].headers["webhook-signature"]
+    assert sent.removeprefix("v1,") not in str(vars(noted))
+    assert secret not in str(vars(noted))
+
+
+def test_what_the_network_says_is_noted(member, settings):
+    endpoint = make_endpoint(by=member, url="https://10.0.0.1/hooks")[0]
+
+    delivery = attempt(make_delivery(endpoint))
+
+    noted = delivery.log.get()
+    assert (noted.status, noted.error) == (None, "private-address")
+    assert delivery.state == "waiting"
+
+
+def test_a_secret_that_cannot_be_read_is_noted(endpoint, receiver, settings):
+    settings.ENCRYPTION_KEYS = ["another installation"]
+
+    delivery = attempt(make_delivery(endpoint))
+
+    assert delivery.log.get().error == deliveries.SECRET_UNREADABLE
+    assert receiver.received == []
+
+
+def test_secrets_are_sealed_and_bound_to_their_row(member, receiver):
+    endpoint, secret = make_endpoint(by=member, url=receiver.url)
+    other = make_endpoint(by=member, url=receiver.url)[0]
+    assert secret.encode() not in bytes(endpoint.secret)
+
+    other.secret = endpoint.secret
+    with pytest.raises(crypto.Unreadable):
+        endpoints.read_secrets(other, now=timezone.now())
+
+
+def test_no_secret_reaches_the_log_of_the_process(member, receiver, caplog):
+    with caplog.at_level(logging.DEBUG):
+        endpoint, secret = make_endpoint(by=member, url=receiver.url)
+        attempt(make_delivery(endpoint))
+        _, other = endpoints.rotate_secret(
+            tenant=member.tenant, by=member, endpoint_id=endpoint.id, now=timezone.now()
+        )
+        attempt(make_delivery(endpoint))
+
+    assert secret not in caplog.text
+    assert other not in caplog.text
+    for received in receiver.received:
+        for signature in received.headers["webhook-signature"].split(" "):
+            assert signature.removeprefix("v1,") not in caplog.text
+
+
+def test_a_delivery_without_a_job_is_queued_again(endpoint, receiver, member):
+    delivery = make_delivery(endpoint)
+    queued = ProcrastinateJob.objects.filter(task_name=jobs.DELIVER_TASK)
+    assert deliveries.requeue_forgotten(now=timezone.now()) == 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "defer_deliveries", lambda each: 0)
+        lost = make_delivery(endpoint)
+    before = queued.count()
+
+    assert deliveries.requeue_forgotten(now=timezone.now()) == 1
+    assert queued.count() == before + 1
+    assert str(lost.id) == queued.latest("id").args["delivery_id"]
+    assert str(delivery.id) != str(lost.id)
+
+
+def test_old_messages_are_forgotten_with_their_log(endpoint, monkeypatch):
+    monkeypatch.setattr(deliveries, "CHUNK", 2)
+    for _ in range(3):
+        attempt(make_delivery(endpoint))
+    WebhookMessage.objects.update(created_at=timezone.now() - timedelta(days=31))
+    kept = make_delivery(endpoint)
+
+    assert deliveries.forget_old(now=timezone.now()) == 3
+
+    assert [each.id for each in WebhookDelivery.objects.all()] == [kept.id]
+    assert not WebhookAttempt.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_jobs_process_sends_what_was_told(member, receiver, run_jobs, fake_engine):
+    _endpoint, secret = make_endpoint(by=member, url=receiver.url)
+    make_annotation(tenant=member.tenant)
+
+    run_jobs()  # ends when nothing waits, whatever the last job deferred
+    run_jobs()
+
+    (received,) = receiver.received
+    assert received.is_signed_with(secret)
+    assert WebhookDelivery.objects.get().state == "delivered"
