@@ -1,8 +1,17 @@
 """Where the garments are: from the finder's maps to boxes, masks and the garment that matters."""
 
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast, get_args
 
-from inference.contract import ObjectType
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.contract import Box, ObjectType
+from inference.preprocess import Pixels, resize_crop
+
+Floats = NDArray[np.float32]
 
 Detail = Literal[
     "outer",
@@ -16,9 +25,14 @@ Detail = Literal[
     "belt",
     "scarf",
     "legwear",
-    "jewellery",
+    "other",
 ]
 """What the finder tells apart; a shirt under a coat are two garments of one object type."""
+
+DETAILS = cast(tuple[Detail, ...], get_args(Detail))
+"""In the order of the finder's maps."""
+SEGMENTS = ("ground", "body", *DETAILS)
+"""What a pixel can show; body is skin and hair."""
 
 OBJECTS: dict[Detail, ObjectType] = {
     "outer": "upper-body",
@@ -32,5 +46,261 @@ OBJECTS: dict[Detail, ObjectType] = {
     "belt": "accessory",
     "scarf": "accessory",
     "legwear": "accessory",
-    "jewellery": "accessory",
+    "other": "accessory",
 }
+
+SIZE = (224, 160)
+"""(height, width) of the finder's input."""
+STRIDE = 4
+"""Input pixels between two places of its maps."""
+EDGE_UNIT = 8.0
+"""Input pixels that a distance of one stands for."""
+FAINT = 0.05
+"""Below it a peak is not looked at; callers ask for far more."""
+
+_MOST = 40
+_SAME = 0.5
+_TWICE = 0.8
+"""Overlaps (intersection over union) from which two boxes of one detail, or of one object type,
+are one garment seen twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How a part of a photo lies in the finder's input: input = (photo - offset) * scale."""
+
+    left: float
+    top: float
+    scale: float
+    area: Box
+    """What was asked about; garments end at its edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A garment in a photo."""
+
+    object: ObjectType
+    detail: Detail
+    box: Box
+    """In the photo's pixels."""
+    confidence: float
+    mask: Pixels | None = None
+    """(box.height, box.width), 0 to 255: how surely each pixel of the box shows the garment."""
+    body: Pixels | None = None
+    """The same of skin and hair, which are no garment's colour."""
+
+    @property
+    def size(self) -> int:
+        return self.box.width * self.box.height
+
+
+def fit(image: Pixels, area: Box) -> tuple[Pixels, Frame]:
+    """What the area of a uint8 (H, W, 3) photo shows, undistorted at SIZE, and where that is."""
+    height, width = SIZE
+    scale = min(width / area.width, height / area.height)
+    frame = Frame(
+        left=(area.left + area.right) / 2 - width / scale / 2,
+        top=(area.top + area.bottom) / 2 - height / scale / 2,
+        scale=scale,
+        area=area,
+    )
+    return resize_crop(image, area, SIZE), frame
+
+
+def decode_maps(
+    heat: Floats, edges: Floats, segments: Floats, *, frame: Frame, least: float = FAINT
+) -> list[Found]:
+    """One photo's FinderMaps (without the batch axis) → its garments, surest first.
+
+    Of boxes that show one garment the surest stays; nothing else is left out: see `tidy`.
+    """
+    peaks = _peaks(heat, least)
+    candidates = [
+        (confidence, detail, _edges_at(edges, detail, row, column))
+        for confidence, detail, row, column in peaks
+    ]
+    kept: list[tuple[float, int, tuple[float, float, float, float]]] = []
+    for candidate in candidates:
+        if not any(
+            other[1] == candidate[1] and _overlap(other[2], candidate[2]) > _SAME for other in kept
+        ):
+            kept.append(candidate)
+    if not kept:
+        return []
+    shares = _shares(segments)
+    found = (
+        _to_found(confidence, DETAILS[detail], corners, shares=shares, frame=frame)
+        for confidence, detail, corners in kept
+    )
+    return [garment for garment in found if garment is not None]
+
+
+def tidy(found: Sequence[Found], *, area: Box) -> list[Found]:
+    """Without what can't be, by eTryOn's heuristics; surest first.
+
+    The same thing taken for two details is the surer one; a "shoe" in mid-picture or beside an
+    upper-body garment is a hand; of two lower bodies, one inside the other, the larger is the bare
+    legs below the smaller.
+    """
+    kept: list[Found] = []
+    for garment in sorted(found, key=lambda g: -g.confidence):
+        if not any(
+            other.object == garment.object and overlap(other.box, garment.box) > _TWICE
+            for other in kept
+        ):
+            kept.append(garment)
+    kept = [g for g in kept if not _is_hand(g, kept, area)]
+    return [g for g in kept if not _is_bare_legs(g, kept)]
+
+
+def choose_primary(
+    found: Sequence[Found], *, area: Box, hint: ObjectType | None = None
+) -> Found | None:
+    """The garment that the photo is about: large, in the middle, sure, of the hinted type."""
+    if not found:
+        return None
+    hinted = [g for g in found if g.object == hint]
+    return max(hinted or found, key=lambda g: _prominence(g, area))
+
+
+def is_whole(garment: Found, *, area: Box) -> bool:
+    """Whether the garment ends before the picture does."""
+    box = garment.box
+    x, y = 0.01 * area.width, 0.01 * area.height
+    return (
+        box.left > area.left + x
+        and box.top > area.top + y
+        and box.right < area.right - x
+        and box.bottom < area.bottom - y
+    )
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union, 0 to 1."""
+    return _overlap(one.as_tuple(), other.as_tuple())
+
+
+def without_masks(found: Sequence[Found]) -> list[Found]:
+    return [replace(garment, mask=None, body=None) for garment in found]
+
+
+def _peaks(heat: Floats, least: float) -> list[tuple[float, int, int, int]]:
+    """(confidence, detail, row, column) of the highest places among their neighbours."""
+    sure = 1 / (1 + np.exp(-heat.transpose(1, 2, 0)))
+    around = cv2.dilate(sure, np.ones((3, 3), np.uint8)).reshape(sure.shape)
+    rows, columns, details = np.nonzero((sure >= around) & (sure >= least))
+    confidence = sure[rows, columns, details]
+    order = np.argsort(-confidence, kind="stable")[:_MOST]
+    return [(float(confidence[i]), int(details[i]), int(rows[i]), int(columns[i])) for i in order]
+
+
+def _edges_at(
+    edges: Floats, detail: int, row: int, column: int
+) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom in input pixels."""
+    raw = edges[detail * 4 : detail * 4 + 4, row, column]
+    left, top, right, bottom = (EDGE_UNIT * np.logaddexp(0, raw)).tolist()
+    x, y = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
+    return x - left, y - top, x + right, y + bottom
+
+
+def _overlap(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return shared / (sum(areas) - shared)
+
+
+def _shares(segments: Floats) -> Floats:
+    """(h, w, segments): softmax over what a pixel can show."""
+    grown = np.exp(segments - segments.max(axis=0)).transpose(1, 2, 0)
+    return np.asarray(grown / grown.sum(axis=2, keepdims=True), dtype=np.float32)
+
+
+def _to_found(
+    confidence: float,
+    detail: Detail,
+    corners: tuple[float, float, float, float],
+    *,
+    shares: Floats,
+    frame: Frame,
+) -> Found | None:
+    """None where the box lies outside of what was asked about."""
+    left, right = (frame.left + x / frame.scale for x in (corners[0], corners[2]))
+    top, bottom = (frame.top + y / frame.scale for y in (corners[1], corners[3]))
+    area = frame.area
+    left, top = max(area.left, round(left)), max(area.top, round(top))
+    right, bottom = min(area.right, round(right)), min(area.bottom, round(bottom))
+    if left >= right or top >= bottom:
+        return None
+    box = Box(left, top, right, bottom)
+    of_detail, of_body = (
+        _mask(shares[:, :, SEGMENTS.index(name)], box, frame) for name in (detail, "body")
+    )
+    return Found(OBJECTS[detail], detail, box, round(confidence, 4), of_detail, of_body)
+
+
+def _mask(share: Floats, box: Box, frame: Frame) -> Pixels:
+    """The map's part over the box, stretched to the photo's pixels."""
+    step = frame.scale / STRIDE
+    # A photo's pixel and a place of the map both have their centres at a half.
+    x = (box.left + 0.5 - frame.left) * step - 0.5
+    y = (box.top + 0.5 - frame.top) * step - 0.5
+    away = np.array([[step, 0, x], [0, step, y]])
+    soft = cv2.warpAffine(
+        share,
+        away,
+        (box.width, box.height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(soft * 255 + 0.5, dtype=np.uint8)
+
+
+def _is_hand(garment: Found, found: Sequence[Found], area: Box) -> bool:
+    """A shoe so high in a picture of a whole outfit, or beside the upper body."""
+    if garment.object != "footwear":
+        return False
+    worn = [g for g in found if g.object in ("upper-body", "full-body") and _is_worn(g, area)]
+    middle = (garment.box.top + garment.box.bottom) / 2
+    # A shoe is small beside a worn garment; a photo of shoes has no larger upper body in it.
+    return any(garment.size < 0.5 * g.size and middle < g.box.bottom for g in worn)
+
+
+def _is_worn(garment: Found, area: Box) -> bool:
+    return garment.confidence >= 0.3 and garment.box.height >= 0.15 * area.height
+
+
+def _is_bare_legs(garment: Found, found: Sequence[Found]) -> bool:
+    if garment.object != "lower-body":
+        return False
+    return any(
+        other is not garment
+        and other.object == "lower-body"
+        and other.size < garment.size
+        and other.confidence >= 0.5 * garment.confidence
+        and _inside(other.box, garment.box) > 0.7
+        for other in found
+    )
+
+
+def _inside(inner: Box, outer: Box) -> float:
+    """The share of `inner` that lies in `outer`."""
+    width = min(inner.right, outer.right) - max(inner.left, outer.left)
+    height = min(inner.bottom, outer.bottom) - max(inner.top, outer.top)
+    return max(0, width) * max(0, height) / (inner.width * inner.height)
+
+
+def _prominence(garment: Found, area: Box) -> float:
+    box = garment.box
+    x = (box.left + box.right - area.left - area.right) / area.width
+    y = (box.top + box.bottom - area.top - area.bottom) / area.height
+    central = 1 - 0.25 * min(1.0, x * x + y * y)
+    share = garment.size / (area.width * area.height)
+    return float(garment.confidence * central * share**0.5)

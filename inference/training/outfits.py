@@ -79,7 +79,7 @@ def garments_of(mask: Labels, width: int, height: int) -> list[OutfitGarment]:
             cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), dtype=np.uint8
         )
     found: list[OutfitGarment] = []
-    present = [LABELS[value] for value in np.unique(mask)]
+    present = [LABELS[value] for value in np.flatnonzero(np.bincount(mask.ravel()))]
     for label in present:
         if label not in DETAIL_OF:
             continue
@@ -118,10 +118,10 @@ def _least(detail: Detail) -> float:
 
 def _one(part: Mask) -> list[Mask]:
     """The label's pixels as one garment, without specks far smaller than its largest piece."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    large = [index + 1 for index in range(count - 1) if areas[index] >= 0.04 * areas.max()]
-    return [np.isin(labels, large).astype(np.uint8)]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    return [np.asarray((areas >= 0.04 * areas.max()).astype(np.uint8)[labels])]
 
 
 def _shoes(part: Mask) -> list[Mask]:
@@ -131,8 +131,10 @@ def _shoes(part: Mask) -> list[Mask]:
     reach = np.ones((max(3, height // 34) | 1, max(1, width // 170) | 1), np.uint8)
     grown = cv2.dilate(part, reach)
     count, labels = cv2.connectedComponents(grown, connectivity=8)
-    order = sorted(range(1, count), key=lambda index: -int((part[labels == index]).sum()))
-    pieces = [((labels == index) & (part > 0)).astype(np.uint8) for index in order[:2]]
+    areas = np.bincount((labels * part).ravel(), minlength=count)
+    areas[0] = 0
+    order = np.argsort(-areas, kind="stable")[: min(2, count - 1)]
+    pieces = [((labels == index) & (part > 0)).astype(np.uint8) for index in order]
     if len(pieces) == 2 and pieces[1].sum() < 0.12 * pieces[0].sum():
         pieces = pieces[:1]
     return [_one(piece)[0] for piece in pieces]
