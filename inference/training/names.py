@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inference import taxonomy
+from inference.spelling import Phrases, replace_phrases, respell
 
 DataSet = Literal["fpi", "clothing", "ccp"]
 
@@ -23,7 +24,8 @@ _SAID: tuple[tuple[str, str, str], ...] = (
     ("age-group", "teen", r"teens?|teenagers?"),
     ("age-group", "child", r"kids?|kid's|kidswear|children"),
     ("pattern", "checked", r"check|checks|checked|checkered|chequered|gingham|plaid"),
-    ("pattern", "striped", r"striped?|stripes|striper|pin-?striped?"),
+    # Three stripes on a sleeve are a maker's mark.
+    ("pattern", "striped", r"(?<!3 )(?<!three )(?:striped?|stripes|striper|pin-?striped?)"),
     ("pattern", "polka-dots", r"polkas?|dotted"),
     (
         "pattern",
@@ -97,102 +99,12 @@ _CLOTHING_LABELS = {
 }
 _CCP_LABELS = {"hoodie": ("neckline", "hooded")}
 
-# Endings and spellings of one word. What stands here is a matter of writing, not of taste.
-_SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "t-shirt": ("tshirt", "tshirts", "t-shirts", "t shirt", "t shirts", "tee", "tees", "tee shirt"),
-    "striped": ("stripe", "stripes", "striper"),
-    "checked": ("check", "checks", "checkered", "chequered", "checker"),
-    "printed": ("print", "prints"),
-    "graphic": ("graphics",),
-    "washed": ("wash",),
-    "men": ("men's", "mens", "man", "man's"),
-    "women": ("women's", "womens", "woman", "woman's", "ladies"),
-    "girls": ("girl", "girl's", "girls'"),
-    "boys": ("boy", "boy's", "boys'"),
-    "kids": ("kid", "kid's", "kidswear"),
-    "teen": ("teens", "teen's"),
-    "infant": ("infants",),
-    "grey": ("gray",),
-    "gold": ("golden", "gold-toned"),
-    "silver": ("silver-toned", "sliver"),
-    "multi": (
-        "multicoloured", "multicolored", "multicolour", "multicolor", "multi-coloured",
-        "multi coloured", "multi colored", "multi colour", "multi color",
-    ),
-    "colour": ("coloured", "colored", "color"),
-    "cream": ("cream-coloured", "cream coloured"),
-    "v-neck": ("v neck", "vneck"),
-    "round neck": ("round-neck", "crew neck", "crew-neck"),
-    "polka dot": ("polka", "polka dots", "polka dotted"),
-    "top": ("tops",),
-    "shirt": ("shirts",),
-    "jacket": ("jackets",),
-    "sweater": ("sweaters",),
-    "sweatshirt": ("sweatshirts", "hoody", "hoodie"),
-    "vest": ("vests",),
-    "saree": ("sari", "saris", "sarees"),
-    "kurta": ("kurtas",),
-    "kurti": ("kurtis",),
-    "tunic": ("tunics",),
-    "dress": ("dresses",),
-    "skirt": ("skirts",),
-    "suit": ("suits",),
-    "jeans": ("jean",),
-    "trousers": ("trouser", "pant", "pants"),
-    "track pants": ("track pant", "track trousers"),
-    "shorts": ("short",),
-    "short sleeve": ("short sleeves", "short sleeved"),
-    "capris": ("capri",),
-    "jeggings": ("jegging",),
-    "leggings": ("legging",),
-    "briefs": ("brief",),
-    "trunks": ("trunk",),
-    "boxers": ("boxer",),
-    "bra": ("bras",),
-    "shoes": ("shoe",),
-    "flip flops": ("flip flop", "flip-flop", "flip-flops", "flipflops"),
-    "slippers": ("slipper",),
-    "sandals": ("sandal",),
-    "floaters": ("floater",),
-    "flats": ("flat",),
-    "heels": ("heel",),
-    "wedges": ("wedge",),
-    "ballerinas": ("ballerina",),
-    "sneakers": ("sneaker",),
-    "loafers": ("loafer",),
-    "boots": ("boot",),
-    "socks": ("sock",),
-    "watch": ("watches",),
-    "analog": ("analogue",),
-    "sunglasses": ("sunglass",),
-    "handbag": ("handbags", "hand bag", "hand bags"),
-    "bag": ("bags",),
-    "backpack": ("backpacks", "back pack"),
-    "duffle": ("duffel",),
-    "clutch": ("clutches",),
-    "wallet": ("wallets",),
-    "belt": ("belts",),
-    "cap": ("caps",),
-    "hat": ("hats",),
-    "tie": ("ties",),
-    "scarf": ("scarves", "scarfs"),
-    "stole": ("stoles",),
-    "earrings": ("earring",),
-    "bangle": ("bangles",),
-    "bracelet": ("bracelets",),
-    "ring": ("rings",),
-    "necklace": ("necklaces",),
-    "pendant": ("pendants",),
-    "cufflinks": ("cufflink",),
-}  # fmt: skip
 _PACKS = re.compile(r"\b(?:pack|set|combo) of \d+\b")
 _WORDS = re.compile(r"3/4(?:th)?|[a-z0-9]+(?:['./+-][a-z0-9]+)*'?")
 _STOP_WORDS = frozenset(
     {"an", "and", "as", "assorted", "by", "collection", "for", "her", "him", "his", "in", "is",
      "new", "of", "on", "or", "the", "to", "with"}
 )  # fmt: skip
-
-Phrases = Mapping[tuple[str, ...], str]
 
 
 def mine(data_set: DataSet, row: Mapping[str, Any]) -> dict[str, str]:
@@ -225,8 +137,7 @@ def query(display_name: str) -> str:
     """What a person would type to find it: no brand, no model numbers, one word for one thing."""
     words = _WORDS.findall(_PACKS.sub(" ", _without_brand(display_name)))
     plain = [word for word in words if word.startswith("3/4") or not any(c.isdigit() for c in word)]
-    spelt = " ".join(_replace(plain, _spellings())).split()
-    kept = (word for word in spelt if len(word) > 1 and word not in _STOP_WORDS)
+    kept = (word for word in respell(plain) if len(word) > 1 and word not in _STOP_WORDS)
     return " ".join(dict.fromkeys(word.removesuffix("'s").strip("'") for word in kept))
 
 
@@ -322,37 +233,24 @@ def _without_brand(display_name: str) -> str:
     """The lower-cased name; brands of several words go anywhere, others from the beginning."""
     words = display_name.lower().replace("’", "'").split()
     anywhere, beginning = _brands()
-    rest = [word for word in _replace(words, anywhere) if word]
+    rest = [word for word in replace_phrases(words, anywhere) if word]
     while rest and rest[0].removesuffix("'s") in beginning:
         del rest[0]
     return " ".join(rest)
 
 
-def _replace(words: list[str], phrases: Phrases) -> list[str]:
-    """Each longest phrase → what it stands for."""
-    longest = max(map(len, phrases))
-    replaced: list[str] = []
-    place = 0
-    while place < len(words):
-        for length in range(min(longest, len(words) - place), 0, -1):
-            phrase = tuple(words[place : place + length])
-            if phrase in phrases:
-                replaced.append(phrases[phrase])
-                place += length
-                break
-        else:
-            replaced.append(words[place])
-            place += 1
-    return replaced
+def brands() -> list[str]:
+    """Lower-cased, as they are reviewed."""
+    lines = _BRANDS.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 @cache
 def _brands() -> tuple[Phrases, frozenset[str]]:
-    lines = _BRANDS.read_text(encoding="utf-8").splitlines()
-    brands = [tuple(line.split()) for line in lines if line and not line.startswith("#")]
+    phrases = [tuple(brand.split()) for brand in brands()]
     return (
-        {brand: "" for brand in brands if len(brand) > 1},
-        frozenset(brand[0] for brand in brands if len(brand) == 1),
+        {phrase: "" for phrase in phrases if len(phrase) > 1},
+        frozenset(phrase[0] for phrase in phrases if len(phrase) == 1),
     )
 
 
@@ -362,12 +260,3 @@ def _said() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
         (key, value, re.compile(rf"(?<![\w'])(?:{pattern})(?![\w'])"))
         for key, value, pattern in _SAID
     )
-
-
-@cache
-def _spellings() -> Phrases:
-    return {
-        tuple(variant.split()): word
-        for word, variants in _SPELLINGS.items()
-        for variant in variants
-    }
