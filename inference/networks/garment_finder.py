@@ -42,8 +42,8 @@ class GarmentFinder(nn.Module):
     def __init__(
         self,
         *,
-        widths: tuple[int, int, int, int] = (48, 96, 192, 384),
-        depths: tuple[int, int, int, int] = (1, 2, 2, 1),
+        widths: tuple[int, ...] = (48, 96, 192, 384),
+        depths: tuple[int, ...] = (1, 2, 2, 1),
         path: int = 96,
         head: int = 48,
     ) -> None:

@@ -4,6 +4,9 @@ import argparse
 from pathlib import Path
 
 from inference.training.config import read_config
+from inference.training.detection.config import is_finder
+from inference.training.detection.config import read_config as read_finder_config
+from inference.training.detection.loop import train_finder
 from inference.training.loop import Say, train
 from kalas.lib.malloc import tune_allocator
 
@@ -24,7 +27,22 @@ def main() -> None:
 
 def run(options: argparse.Namespace, say: Say) -> None:
     tune_allocator()
-    path = train(
+    path = _train(options, say)
+    say(f"weights: {path}")
+
+
+def _train(options: argparse.Namespace, say: Say) -> Path:
+    """The weights' file of whichever network the configuration trains."""
+    if is_finder(options.config):
+        return train_finder(
+            read_finder_config(options.config),
+            data=options.data,
+            out=options.out,
+            resume=options.resume,
+            say=say,
+            start=options.start,
+        )
+    return train(
         read_config(options.config),
         data=options.data,
         out=options.out,
@@ -32,7 +50,6 @@ def run(options: argparse.Namespace, say: Say) -> None:
         say=say,
         start=options.start,
     )
-    say(f"weights: {path}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,370 @@
+import warnings
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import safetensors.torch
+import torch
+from django.core.management import call_command
+from PIL import Image
+
+from inference.contract import Box
+from inference.detection import DETAILS, OBJECTS, SEGMENTS, SIZE, Detail, Found
+from inference.networks.garment_finder import GarmentFinder, start_from_classifier
+from inference.registry import build_untrained
+from inference.training.detection import loop
+from inference.training.detection.augment import IGNORED, view_collage, view_outfit, whole_view
+from inference.training.detection.config import FinderConfig, FinderStage, is_finder, read_config
+from inference.training.detection.loop import train_finder
+from inference.training.detection.losses import edges_loss, heat_loss, segments_loss
+from inference.training.detection.measure import (
+    average_precision,
+    describe,
+    match,
+    measure_finder,
+    say_finder,
+)
+from inference.training.detection.scenes import outfit_scene, product_scene
+from inference.training.detection.targets import encode
+from inference.training.outfits import LABELS, OutfitGarment
+
+CONFIGS = Path(loop.__file__).parent / "configs"
+TINY = FinderConfig(
+    name="garment-finder",
+    seed=3,
+    stages=(FinderStage(3, (64, 64)), FinderStage(3, (96, 64))),
+    batch_size=2,
+    learning_rate=0.001,
+    warm_up=2,
+    cool_down=0.3,
+    trunk_rate=0.5,
+    frozen_blocks=1,
+    weight_decay=0.01,
+    average_decay=0.9,
+    edges_weight=3.0,
+    segments_weight=1.0,
+    outfits=0.5,
+    products=0.2,
+    collages=0.2,
+    flat_lays=0.1,
+    products_per_type=5,
+)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def outfit() -> tuple[np.ndarray, np.ndarray]:
+    """A photo of 120 x 80 with a shirt over trousers and two shoes, and its mask."""
+    rng = np.random.default_rng(0)
+    photo = rng.integers(90, 110, (120, 80, 3)).astype(np.uint8)
+    mask = np.zeros((120, 80), np.uint8)
+    for label, colour, box in (
+        ("skin", (210, 160, 140), (34, 5, 46, 20)),
+        ("shirt", (200, 30, 30), (25, 20, 55, 60)),
+        ("pants", (30, 30, 160), (28, 60, 52, 100)),
+        ("shoes", (20, 20, 20), (26, 102, 36, 112)),
+        ("shoes", (20, 20, 20), (44, 102, 54, 112)),
+    ):
+        left, top, right, bottom = box
+        photo[top:bottom, left:right] = colour
+        mask[top:bottom, left:right] = LABELS.index(label)
+    return photo, mask
+
+
+def product(colour: str) -> np.ndarray:
+    image = np.full((80, 60, 3), 255, np.uint8)
+    image[20:60, 15:45] = {"red": (200, 20, 20), "blue": (20, 20, 200)}[colour]
+    return image
+
+
+def encoded(image: np.ndarray, kind: str = "PNG") -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    photo, mask = outfit()
+    for split in ("train", "val"):
+        ccp = [
+            {"image": encoded(photo), "mask": encoded(mask), "width": 80, "height": 120},
+            {"image": encoded(photo), "mask": None, "width": 80, "height": 120},
+            {"image": encoded(photo), "mask": encoded(mask), "width": 80, "height": 120},
+        ]
+        fpi = [
+            {
+                "image": encoded(product(colour)),
+                "article_type": article,
+                "display_name": f"{colour} thing",
+            }
+            for colour in ("red", "blue")
+            for article in ("Handbags", "Sports Shoes", "Lipstick")
+        ]
+        flat = np.full((120, 90, 3), 240, np.uint8)
+        flat[30:90, 20:70] = (20, 90, 20)
+        clothing = [{"image": encoded(flat), "label": label} for label in ("T-Shirt", "Skip")]
+        for name, rows in (("ccp", ccp), ("fpi", fpi), ("clothing", clothing)):
+            pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}-{split}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    return train_finder(TINY, data=data, out=out, resume=False, say=print)
+
+
+def test_ships_readable_configs():
+    paths = list(CONFIGS.glob("*.toml"))
+
+    assert paths
+    for path in paths:
+        config = read_config(path)
+
+        assert is_finder(path)
+        assert config.size_at(0) == config.stages[0].size
+        assert config.size_at(config.steps - 1) == config.stages[-1].size
+        assert all(side % 32 == 0 for stage in config.stages for side in stage.size)
+
+
+def test_warms_up_stays_and_cools_down():
+    rates = [TINY.rate_at(step) for step in range(TINY.steps)]
+
+    assert rates[0] == 0.5
+    assert rates[2] == rates[3] == 1
+    assert 0 < rates[-1] < 0.6
+
+
+def test_sees_the_garments_of_a_mask():
+    scene = outfit_scene(*outfit())
+    view = whole_view(scene, size=(120, 80))
+
+    assert sorted(DETAILS[d] for d in view.details) == ["footwear", "footwear", "lower", "top"]
+    shirt = view.boxes[list(view.details).index(DETAILS.index("top"))]
+    assert shirt.tolist() == [25, 20, 55, 60]
+    assert view.segments[40 // 4, 40 // 4] == SEGMENTS.index("top")
+    assert view.segments[10 // 4, 40 // 4] == SEGMENTS.index("body")
+    assert view.segments[0, 0] == SEGMENTS.index("ground")
+
+
+def test_boxes_follow_every_random_view():
+    scene = outfit_scene(*outfit())
+
+    for seed in range(30):
+        view = view_outfit(scene, size=(128, 96), grounds=[], rng=np.random.default_rng([1, seed]))
+
+        assert view.image.shape == (128, 96, 3)
+        assert view.segments.shape == (32, 24)
+        for box, detail in zip(view.boxes, view.details, strict=True):
+            left, top, right, bottom = (int(v) for v in box)
+            assert 0 <= left < right <= 96
+            assert 0 <= top < bottom <= 128
+            shown = view.segments == SEGMENTS.index(DETAILS[detail])
+            if (right - left) > 12 and (bottom - top) > 12:
+                assert shown[top // 4 : bottom // 4 + 1, left // 4 : right // 4 + 1].any()
+
+
+def test_pastes_products_beside_each_other():
+    products = [product_scene(product(c), "bag") for c in ("red", "blue")]
+    assert None not in products
+
+    view = view_collage(
+        [p for p in products if p], size=(256, 192), grounds=[], rng=np.random.default_rng(2)
+    )
+
+    assert len(view.boxes) == 2
+    one, other = view.boxes
+    assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+def test_leaves_out_products_that_somebody_wears_and_those_on_other_grounds():
+    worn = product("red")
+    worn[20:60, 15:45] = (205, 150, 125)
+
+    assert product_scene(worn, "top") is None
+    assert product_scene(worn, "bag") is not None
+    assert product_scene(np.full((80, 60, 3), 120, np.uint8), "bag") is None
+
+
+def test_a_perfect_answer_costs_next_to_nothing_and_a_wrong_one_much():
+    boxes, details = np.array([[8, 8, 40, 56], [50, 10, 60, 40]], np.float32), np.array([1, 4])
+    targets = encode(boxes, details, size=(64, 64))
+    heat = torch.from_numpy(targets.heat)[None]
+    edges = torch.from_numpy(targets.edges)[None]
+    weights = torch.from_numpy(targets.weights)[None]
+    right = torch.where(heat >= 0.999, 12.0, -12.0)
+    raw = torch.log(torch.expm1(edges.clamp(min=0.5) / 8)).view(1, -1, 16, 16)
+
+    assert heat_loss(right, heat) < 1e-3
+    assert heat_loss(-right, heat) > 10
+    assert edges_loss(raw, edges, weights) < 0.05
+    assert edges_loss(raw + 3, edges, weights) > 0.3
+    assert torch.isclose(weights.sum(), torch.tensor(2.0))
+
+
+def test_pixels_that_nobody_knows_cost_nothing():
+    logits = torch.zeros(1, len(SEGMENTS), 2, 2)
+    logits[0, 3] = 9
+    known = torch.tensor([[[3, IGNORED], [IGNORED, 3]]])
+
+    assert segments_loss(logits, known) < 0.01
+    assert segments_loss(logits, torch.full((1, 2, 2), IGNORED)) == 0
+
+
+def test_takes_over_the_classifiers_trunk():
+    finder, classifier = GarmentFinder(), build_untrained("kalas-mini").state_dict()
+
+    assert start_from_classifier(finder, classifier) > 20
+    torch.testing.assert_close(finder.stem[0][0].weight, classifier["stem.0.0.weight"])
+
+
+def test_exports_to_onnx_with_the_same_answers(trained, tmp_path):
+    finder = GarmentFinder().eval()
+    finder.load_state_dict(safetensors.torch.load_file(trained))
+    images = torch.randn(2, 3, *SIZE)
+    path = tmp_path / "finder.onnx"
+    with warnings.catch_warnings():
+        # As inference.export does: the other exporter takes a minute in place of seconds.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            finder,
+            (images,),
+            str(path),
+            input_names=["images"],
+            output_names=["heat", "edges", "segments"],
+            dynamic_axes={"images": {0: "n"}},
+            dynamo=False,
+        )
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = finder(images)
+    for said, wanted in zip(session.run(None, {"images": images.numpy()}), expected, strict=True):
+        np.testing.assert_allclose(said, wanted.numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_trains_to_a_weights_file_by_command(data, tmp_path):
+    config = tmp_path / "tiny.toml"
+    text = (CONFIGS / "garment-finder.toml").read_text()
+    stages = text[text.index("stages") : text.index("batch_size")]
+    for old, new in (
+        (stages, "stages = [{steps = 1, size = [64, 64]}]\n"),
+        ("batch_size = 8", "batch_size = 2"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    config.write_text(text)
+
+    call_command("train", config=config, data=data, out=tmp_path / "run", start=None)
+
+    tensors = safetensors.torch.load_file(tmp_path / "run" / "garment-finder.safetensors")
+    assert all(torch.isfinite(tensor.float()).all() for tensor in tensors.values())
+
+
+def test_resumes_to_the_same_weights_as_an_uninterrupted_run(data, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_SAVE_SECONDS", 0)
+    original, steps = loop._Run._step, 0
+
+    def interrupt(self, batch):
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            raise Interrupted
+        return original(self, batch)
+
+    monkeypatch.setattr(loop._Run, "_step", interrupt)
+    with pytest.raises(Interrupted):
+        train_finder(TINY, data=data, out=tmp_path, resume=False, say=print)
+    monkeypatch.setattr(loop._Run, "_step", original)
+    resumed = train_finder(TINY, data=data, out=tmp_path, resume=True, say=print)
+
+    tensors = safetensors.torch.load_file(resumed)
+    for name, expected in safetensors.torch.load_file(trained).items():
+        torch.testing.assert_close(tensors[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_average_precision_by_hand():
+    # Two garments; right, wrong, right: precision 1 up to recall 0.5, then 2/3.
+    precision = average_precision(
+        np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), garments=2
+    )
+
+    assert precision == pytest.approx((51 * 1 + 50 * 2 / 3) / 101)
+    assert average_precision(np.array([0.9]), np.array([True]), garments=1) == 1
+    assert average_precision(np.array([0.9]), np.array([True]), garments=2) == pytest.approx(
+        51 / 101
+    )
+    assert average_precision(np.zeros(0), np.zeros(0, bool), garments=3) == 0
+
+
+def found(detail: Detail, box: tuple[int, int, int, int], confidence: float) -> Found:
+    corners = Box(*box)
+    mask = np.full((corners.height, corners.width), 255, np.uint8)
+    return Found(OBJECTS[detail], detail, corners, confidence, mask)
+
+
+def test_a_garment_is_found_once_and_by_the_surest_box():
+    mask = np.zeros((100, 100), np.uint8)
+    mask[0:40, 0:40] = 1
+    truth = [OutfitGarment("shirt", "top", Box(0, 0, 40, 40), mask)]
+
+    matching = match([found("top", (0, 0, 40, 36), 0.6), found("top", (0, 0, 40, 30), 0.9)], truth)
+
+    assert matching.hits[0].tolist() == [True, False]
+    # The surer box overlaps by 0.75, the other by 0.9.
+    assert matching.hits[5].tolist() == [True, False]
+    assert matching.hits[6].tolist() == [False, True]
+    assert matching.mask_overlap == (0.75,)
+
+
+def test_measures_a_finder(data, trained):
+    finder = GarmentFinder().eval()
+    finder.load_state_dict(safetensors.torch.load_file(trained))
+    lines: list[str] = []
+
+    result = measure_finder(finder, data / "ccp-val.parquet", products=data / "fpi-val.parquet")
+    say_finder(result, lines.append)
+
+    assert result.photos == 2
+    assert result.classes["footwear"][2] == 4
+    assert result.products is not None
+    assert result.products.total >= 2
+    assert 0 <= result.map.value <= result.map50.value <= 1
+    assert describe(result)["classes"]["upper-body"]["garments"] == 2
+    assert any("mAP@0.5" in line for line in lines)
+
+
+def test_a_finder_that_draws_the_masks_boxes_is_perfect(data):
+    photo, mask = outfit()
+    scene = outfit_scene(photo, mask)
+
+    class Oracle:
+        def __call__(self, images: torch.Tensor):
+            view = whole_view(scene, size=SIZE)
+            targets = encode(view.boxes, view.details, size=SIZE)
+            edges = torch.from_numpy(targets.edges).clamp(min=0.01)
+            segments = torch.nn.functional.one_hot(
+                torch.from_numpy(view.segments).long().clamp(max=13), len(SEGMENTS)
+            )
+            return tuple(
+                t[None].expand(len(images), -1, -1, -1)
+                for t in (
+                    torch.logit(torch.from_numpy(targets.heat), eps=1e-4),
+                    torch.log(torch.expm1(edges / 8)).view(-1, *edges.shape[2:]),
+                    segments.permute(2, 0, 1).float() * 20,
+                )
+            )
+
+    result = measure_finder(Oracle(), data / "ccp-val.parquet")
+
+    assert result.map50.value == pytest.approx(1)
+    assert result.map.value > 0.75
+    assert result.mask_overlap > 0.75
