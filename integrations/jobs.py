@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from procrastinate.contrib.django import app
+from procrastinate.types import JSONDict
 
 from integrations.models import WebhookDelivery, WebhookEndpoint
 
@@ -21,7 +22,7 @@ def defer_delivery(delivery: WebhookDelivery) -> None:
 
 def defer_deliveries(deliveries: Iterable[WebhookDelivery]) -> int:
     """Defer an attempt of each as soon as possible; return how many."""
-    arguments = [{"delivery_id": str(delivery.id)} for delivery in deliveries]
+    arguments: list[JSONDict] = [{"delivery_id": str(delivery.id)} for delivery in deliveries]
     if arguments:
         app.configure_task(DELIVER_TASK, allow_unknown=False, queue=QUEUE).batch_defer(*arguments)
     return len(arguments)

@@ -13,6 +13,7 @@ from annotations import services
 from annotations.tests.factories import make_annotation, make_done_annotation, make_result
 from integrations import deliveries, endpoints, jobs, tasks
 from integrations.models import (
+    SECRET_UNREADABLE,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -394,7 +395,7 @@ def test_a_secret_that_cannot_be_read_is_noted(endpoint, receiver, settings):
 
     delivery = attempt(make_delivery(endpoint))
 
-    assert delivery.log.get().error == deliveries.SECRET_UNREADABLE
+    assert delivery.log.get().error == SECRET_UNREADABLE
     assert receiver.received == []
 
 

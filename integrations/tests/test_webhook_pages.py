@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role
+from accounts.services import NotAllowed
 from accounts.tests.factories import make_member
 from integrations import deliveries, endpoints
 from integrations.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
@@ -219,7 +220,7 @@ def test_a_manager_who_lost_the_role_meanwhile_changes_nothing(member):
     member.role = Role.REVIEWER
     member.save(update_fields=["role"])
 
-    with pytest.raises(endpoints.NotAllowed):
+    with pytest.raises(NotAllowed):
         make_endpoint(by=member)
 
 
