@@ -5,9 +5,11 @@ from collections.abc import Callable
 import torch
 
 from inference import specs, taxonomy, weights
+from inference.detection import DETAILS
+from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import GarmentNet
 from inference.networks.text_net import TextNet
-from inference.specs import UnknownModel, WeightsSpec
+from inference.specs import BadWeights, UnknownModel, WeightsSpec
 
 
 def build(choice: str, *, device: torch.device | str = "cpu") -> GarmentNet:
@@ -32,6 +34,17 @@ def build_words(spec: WeightsSpec) -> TextNet:
     """Raises BadWeights."""
     network = TextNet()
     network.load_state_dict(weights.load(spec))
+    return network.eval().requires_grad_(False)
+
+
+def build_finder(spec: WeightsSpec) -> GarmentFinder:
+    """Raises BadWeights."""
+    if spec.labels != DETAILS:
+        raise BadWeights(f"{spec.choice} finds other things than this version reads.")
+    path, head = spec.neck
+    network = GarmentFinder(widths=spec.widths, depths=spec.depths, path=path, head=head)
+    network.load_state_dict(weights.load(spec))
+    network.to(memory_format=torch.channels_last)
     return network.eval().requires_grad_(False)
 
 

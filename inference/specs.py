@@ -44,6 +44,8 @@ class WeightsSpec:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     widths: tuple[int, ...] = ()
     depths: tuple[int, ...] = ()
+    neck: tuple[int, ...] = ()
+    """A finder's channels on the way back up and in its heads."""
     labels: tuple[str, ...] = ()
     """Head index → category; for a finder → what it finds."""
     colour_families: tuple[str, ...] = ()

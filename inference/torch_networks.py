@@ -1,0 +1,87 @@
+"""A model's networks in torch: the reference, what is exported, and what runs on CUDA."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inference import registry, specs
+from inference.networks.garment_net import normalise
+from inference.runtime import Array, Floats, Model, Part
+from inference.specs import WeightsSpec
+
+
+class FromPixels(nn.Module):
+    """uint8 (N, height, width, 3) RGB → what the network says, as a plain tuple."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        # Pixel by pixel is channels-last already: the permutation copies nothing.
+        return tuple(self.network(normalise(pixels.permute(0, 3, 1, 2))))
+
+
+class FromWords(nn.Module):
+    """(ids, weights) as `encode_words` gives them → the texts' vectors, as a tuple of one."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor, weights: Tensor) -> tuple[Tensor]:
+        return (self.network(ids, weights),)
+
+
+class TorchNetwork:
+    """Arrays in, arrays out; bfloat16 where the device is CUDA."""
+
+    def __init__(self, module: nn.Module, *, device: str) -> None:
+        self._module = module.to(device).eval().requires_grad_(False)
+        self._device = torch.device(device)
+
+    @torch.inference_mode()
+    def __call__(self, *inputs: Array) -> Sequence[Floats]:
+        tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in inputs]
+        on_cuda = self._device.type == "cuda"
+        if on_cuda:
+            tensors = [tensor.pin_memory() for tensor in tensors]
+        tensors = [tensor.to(self._device, non_blocking=on_cuda) for tensor in tensors]
+        with torch.autocast("cuda", dtype=torch.bfloat16) if on_cuda else nullcontext():
+            answers = self._module(*tensors)
+        return [cast(Floats, answer.float().cpu().numpy()) for answer in answers]
+
+
+def open_model(spec: WeightsSpec, *, device: str, reason: str = "") -> Model:
+    """Raises UnknownModel, BadWeights."""
+    networks = {
+        part: TorchNetwork(module, device=device) for part, module in build_parts(spec).items()
+    }
+    return Model(
+        spec=spec,
+        garments=networks["garments"],
+        words=networks.get("words"),
+        finder=networks.get("finder"),
+        device=device,
+        runtime=f"torch {torch.__version__}" + (f" ({reason})" if reason else ""),
+    )
+
+
+def build_parts(spec: WeightsSpec) -> dict[Part, nn.Module]:
+    """The modules of a model by part, in evaluation mode. Raises UnknownModel, BadWeights."""
+    parts: dict[Part, nn.Module] = {"garments": FromPixels(registry.build_described(spec))}
+    if spec.text:
+        parts["words"] = FromWords(registry.build_words(specs.find(spec.text, store=spec.folder)))
+    if spec.finder:
+        parts["finder"] = FromPixels(registry.build_finder(specs.find(spec.finder, store=spec.folder)))
+    return {part: module.eval().requires_grad_(False) for part, module in parts.items()}
+
+
+def wrap(network: nn.Module, spec: WeightsSpec, *, device: str) -> Model:
+    """A GarmentNet as a model of one part, for instance one in training."""
+    garments = TorchNetwork(FromPixels(network), device=device)
+    return Model(spec, garments, device=device, runtime=f"torch {torch.__version__}")
