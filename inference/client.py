@@ -3,7 +3,7 @@
 import atexit
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -29,6 +29,10 @@ class Overloaded(Exception):
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"The engine is busy; try again in {retry_after:g} s.")
         self.retry_after = retry_after
+
+
+class NoWords(Exception):
+    """The engine's model cannot read words."""
 
 
 class Client:
@@ -62,6 +66,24 @@ class Client:
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
         )
         return _read(response, AnnotationResult.from_json)
+
+    def embed_texts(self, texts: Sequence[str], timeout: float = 10.0) -> list[list[float]]:
+        """One L2-normalised vector a text, in the space of the garments' embeddings; ≤ 64 texts.
+
+        Raises NoWords where the engine's model has no text encoder, Overloaded, Unavailable, and
+        ValueError for a refused argument.
+        """
+        response = self._send(
+            "POST",
+            "/v1/embed-text",
+            content=json.dumps({"texts": list(texts)}).encode(),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+        )
+        return _read(response, lambda answer: [list(map(float, v)) for v in answer["embeddings"]])
+
+    def embed_text(self, text: str, timeout: float = 10.0) -> list[float]:
+        """The same for one text."""
+        return self.embed_texts([text], timeout)[0]
 
     def health(self, timeout: float = _HEALTH_TIMEOUT_S) -> EngineHealth:
         """Raises Unavailable."""
@@ -111,6 +133,8 @@ def _refusal(response: httpx.Response) -> Exception:
             return InvalidImage(str(problem.get("code", "unreadable")), detail)
         case 400:
             return ValueError(detail)
+        case 501:
+            return NoWords(detail)
         case 503:
             return Overloaded(_seconds(response.headers.get("Retry-After", "")))
         case status:

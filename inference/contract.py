@@ -137,6 +137,8 @@ class EngineHealth:
     capacity: int
     done: int
     uptime_s: float
+    runtime: str = ""
+    """The library that computes, and why it is not the preferred one if it is not."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

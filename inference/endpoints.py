@@ -1,4 +1,4 @@
-"""The engine's HTTP contract as a bare ASGI application: /v1/annotate and /v1/health."""
+"""The engine's HTTP contract as a bare ASGI application: annotate, embed-text and health."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Any, Protocol, get_args
 from urllib.parse import parse_qsl
 
 from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ObjectType
-from inference.request import Photo, parse_crop
+from inference.request import NoWords, Photo, parse_crop
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +18,9 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 
 MAX_BODY = 25 * 1024 * 1024
+MAX_TEXTS = 64
+MAX_TEXT = 1000
+"""Characters of one text."""
 _OBJECT_TYPES: dict[str, ObjectType] = {name: name for name in get_args(ObjectType)}
 
 
@@ -35,6 +38,10 @@ class Annotator(Protocol):
 
     async def annotate(self, photo: Photo) -> AnnotationResult:
         """Raises Busy, InvalidImage."""
+        ...
+
+    async def embed_texts(self, texts: list[str]) -> list[list[float]]:
+        """Raises Busy, NoWords."""
         ...
 
     def health(self) -> EngineHealth: ...
@@ -87,10 +94,17 @@ async def _route(
             return annotator.health().to_json()
         case "POST", "/v1/annotate":
             return await _annotate(scope, receive, annotator)
-        case _, "/v1/health" | "/v1/annotate":
+        case "POST", "/v1/embed-text":
+            return await _embed_texts(receive, annotator)
+        case _, "/v1/health" | "/v1/annotate" | "/v1/embed-text":
             raise _Problem(405, "method-not-allowed", "Method not allowed", "Use the other method.")
         case _:
-            raise _Problem(404, "not-found", "Not found", "There are /v1/annotate and /v1/health.")
+            raise _Problem(
+                404,
+                "not-found",
+                "Not found",
+                "There are /v1/annotate, /v1/embed-text and /v1/health.",
+            )
 
 
 async def _annotate(
@@ -102,9 +116,7 @@ async def _annotate(
         data = await _read_body(receive)
         result = await _answer_or_disconnect(annotator.annotate(Photo(data, crop, hint)), receive)
     except Busy as error:
-        busy = _Problem(503, "busy", "The engine is busy", str(error))
-        busy.headers = [(b"retry-after", b"%d" % error.retry_after)]
-        raise busy from error
+        raise _busy(error) from error
     except InvalidImage as error:
         raise _Problem(422, error.code, "This photo cannot be used", error.detail) from error
     except (_Disconnected, _Problem):
@@ -115,6 +127,45 @@ async def _annotate(
             500, "engine-error", "The engine failed", "The engine failed on this photo."
         ) from error
     return result.to_json()
+
+
+async def _embed_texts(receive: Receive, annotator: Annotator) -> dict[str, Any]:
+    texts = _read_texts(await _read_body(receive))
+    try:
+        vectors = await annotator.embed_texts(texts)
+    except Busy as error:
+        raise _busy(error) from error
+    except NoWords as error:
+        raise _Problem(501, "no-words", "This model does not read words", str(error)) from error
+    except Exception as error:
+        logger.exception("%d texts could not be embedded", len(texts))
+        raise _Problem(
+            500, "engine-error", "The engine failed", "The engine failed on these texts."
+        ) from error
+    return {"model": annotator.health().to_json()["model"], "embeddings": vectors}
+
+
+def _read_texts(body: bytes) -> list[str]:
+    """Raises _Problem."""
+    rule = f'It is {{"texts": […]}} with 1 to {MAX_TEXTS} texts of at most {MAX_TEXT} characters.'
+    try:
+        texts = json.loads(body)["texts"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _Problem(400, "invalid-texts", "The request is wrong", rule) from error
+    well_formed = (
+        isinstance(texts, list)
+        and 1 <= len(texts) <= MAX_TEXTS
+        and all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts)
+    )
+    if not well_formed:
+        raise _Problem(400, "invalid-texts", "The request is wrong", rule)
+    return texts
+
+
+def _busy(error: Busy) -> _Problem:
+    problem = _Problem(503, "busy", "The engine is busy", str(error))
+    problem.headers = [(b"retry-after", b"%d" % error.retry_after)]
+    return problem
 
 
 async def _answer_or_disconnect(

@@ -39,8 +39,17 @@ class Foreground:
     """In the pixels of the image that was given."""
     confidence: float
     """How sure the box is, 0 to 1; WHOLE_CONFIDENCE when it is only the area that was searched."""
-    pixels: Pixels
-    """(N, 3) RGB: a sample of what shows the garment, without what is known as background."""
+    plain: bool
+    """Whether it was told from a plain background, which makes the box a tight one."""
+    small: Pixels
+    """The area, shrunk to WORKING_SIDE."""
+    shown: Mask
+    """Which pixels of `small` show the garment, without what is known as background."""
+
+    @property
+    def pixels(self) -> Pixels:
+        """(N, 3) RGB: a sample of what shows the garment."""
+        return self.small[self.shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +68,17 @@ def find_foreground(image: Pixels, area: Box) -> Foreground:
     lab = np.asarray(
         cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), dtype=np.float32
     )
-    found = _find_on_plain(small, lab) or _find_on_any(lab)
+    on_plain = _find_on_plain(small, lab)
+    found = on_plain or _find_on_any(lab)
     if not 0.01 < found.mask.mean() < 0.97:
-        everything = small.reshape(-1, 3)
-        return Foreground(box=area, confidence=WHOLE_CONFIDENCE, pixels=everything)
+        everything = np.ones(small.shape[:2], dtype=np.bool_)
+        return Foreground(area, WHOLE_CONFIDENCE, plain=False, small=small, shown=everything)
     return Foreground(
         box=_source_box(found.mask, area),
         confidence=found.confidence,
-        pixels=small[_middle(found)],
+        plain=on_plain is not None,
+        small=small,
+        shown=_middle(found),
     )
 
 

@@ -1,113 +1,115 @@
-"""A photo's way through the engine: decode, find the garment, name its colours, classify it."""
+"""A photo's way through the engine: decode, find the garments, name their colours, classify them.
+
+Imports no torch: the networks come as a `runtime.Model`.
+"""
 
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 from time import perf_counter
-from typing import Protocol
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-from inference import registry
-from inference.colours import Palette, name_colours
+from inference import runtime
+from inference.colours import Palette
+from inference.conclusions import Said, conclude
 from inference.contract import (
     AbstainReason,
     AnnotationResult,
     Box,
-    Colour,
     Garment,
     InvalidImage,
     ModelName,
-    ObjectType,
 )
-from inference.foreground import find_foreground
-from inference.networks.garment_net import Answer, normalise
-from inference.postprocess import Floats, restrict, to_garment
-from inference.preprocess import Pixels, decode, resize_crop, whole
-from inference.request import Outcome, Photo
-from inference.specs import WeightsSpec
-from inference.taxonomy import Taxonomy
+from inference.postprocess import Floats, Reader
+from inference.preprocess import Pixels, decode, whole
+from inference.request import NoWords, Outcome, Photo
+from inference.runtime import Model
+from inference.scenes import Scene, frame, look
 from inference.taxonomy import load as load_taxonomy
+from inference.words import encode_words
 
 logger = logging.getLogger(__name__)
 
 MIN_SIDE = 32
 """Below it a photo or crop shows too little to name a garment; the abstention says so."""
-
-_MARGIN = 0.05
-
-
-class Network(Protocol):
-    def __call__(self, images: Tensor, /) -> Answer: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What the network is shown of a photo, and what is known of it without the network."""
-
-    crop: Pixels
-    box: Box
-    box_confidence: float
-    colours: tuple[Colour, ...]
+_DARK = 20
+"""Of 255: a photo whose brightest parts are darker shows nothing."""
+_FOUND_TOGETHER = 16
+"""Photos that the finder sees at once on CUDA. On a CPU that gains nothing, and one photo after
+the other only one photo's pixels are held."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A photo on its way to the network; its decoded pixels are gone by then."""
+class _Decoded:
+    photo: Photo
+    image: Pixels
+    area: Box
+    timings: dict[str, float]
 
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A photo on its way to the classifier; its decoded pixels are gone by then."""
+
+    photo: Photo
     width: int
     height: int
-    hint: ObjectType | None
-    view: _View | None
-    """None where the photo or crop is too small."""
+    scene: Scene | AbstainReason
+    """What can be classified, or why nothing can."""
     timings: dict[str, float]
 
 
 class Pipeline:
     """Answers batches of photos; safe to call from several threads at once."""
 
-    def __init__(
-        self,
-        network: Network,
-        spec: WeightsSpec,
-        *,
-        device: torch.device,
-        decoders: Executor | None = None,
-    ) -> None:
+    def __init__(self, model: Model, *, decoders: Executor | None = None) -> None:
         """`decoders` prepare a batch's photos side by side; without, the calling thread does."""
-        self.device = device
-        self.model = ModelName(spec.name, spec.version, spec.taxonomy)
-        self._network = network
-        self._size = spec.input_size
-        self._labels = spec.labels
-        self._taxonomy: Taxonomy = load_taxonomy()
-        self._palette = Palette.of(self._taxonomy.colours)
-        self._decoders = decoders
+        self.device = model.device
+        self.runtime = model.runtime
+        self.model = ModelName(model.spec.name, model.spec.version, model.spec.taxonomy)
+        self._networks = model
+        self._size = model.spec.input_size
+        self._reader = Reader(model.spec, load_taxonomy())
+        self._palette = Palette.of(load_taxonomy().colours)
+        self._map = decoders.map if decoders else map
+        self._together = 1 if model.device == "cpu" else _FOUND_TOGETHER
 
     def annotate(self, photos: Sequence[Photo]) -> list[Outcome]:
         """One outcome a photo, in order: a result, or the exception that concerns it alone."""
-        prepare = self._decoders.map if self._decoders else map
-        prepared = list(prepare(self._try_to_prepare, photos))
-        views = [p.view for p in prepared if isinstance(p, _Prepared) and p.view]
+        seen = [
+            one
+            for start in range(0, len(photos), self._together)
+            for one in self._see_all(photos[start : start + self._together])
+        ]
+        scenes = [s.scene for s in seen if isinstance(s, _Seen) and isinstance(s.scene, Scene)]
         start = perf_counter()
-        answers = iter(self._run_network([view.crop for view in views]) if views else ())
+        answers = self._classify([view.crop for scene in scenes for view in scene.views])
         spent = (perf_counter() - start) * 1000
         outcomes: list[Outcome] = []
-        for p in prepared:
-            if isinstance(p, Exception):
-                outcomes.append(p)
-            elif p.view is None:
-                outcomes.append(self._result(p, abstained="too-small"))
+        for one in seen:
+            if isinstance(one, _Seen) and isinstance(one.scene, Scene):
+                one.timings["classify"] = spent
+                said = list(islice(answers, len(one.scene.views)))
+                outcomes.append(self._try_to_conclude(one, one.scene, said))
             else:
-                p.timings["classify"] = spent
-                garment = self._garment(p, p.view, *next(answers))
-                outcomes.append(self._result(p, garment))
+                outcomes.append(one if isinstance(one, Exception) else self._result(one))
         return outcomes
+
+    def embed_texts(self, texts: Sequence[str]) -> list[list[float]]:
+        """One L2-normalised vector a text, in the space of the garments' embeddings.
+
+        Raises NoWords where the model knows none.
+        """
+        if self._networks.words is None:
+            raise NoWords(f"{self._networks.spec.choice} does not read words.")
+        [vectors] = self._networks.words(*encode_words(list(texts)))
+        return [[round(x, 6) for x in vector.tolist()] for vector in vectors]
 
     def warm_up(self, batch: int) -> None:
         """Pay for lazy initialisation, so that the first photo need not."""
@@ -115,90 +117,106 @@ class Pipeline:
         photo = Photo(cv2.imencode(".jpg", cv2.merge([ramp, ramp[::-1], ramp]))[1].tobytes())
         for size in {1, batch}:
             self.annotate([photo] * size)
+        if self._networks.words:
+            self.embed_texts(["red dress"])
 
-    def _try_to_prepare(self, photo: Photo) -> _Prepared | Exception:
+    def _see_all(self, photos: Sequence[Photo]) -> Iterator[_Seen | Exception]:
+        decoded = list(self._map(self._try_to_decode, photos))
+        usable = [d for d in decoded if isinstance(d, _Decoded)]
+        finder = self._networks.finder
+        maps: Sequence[Sequence[Floats] | None] = [None] * len(usable)
+        if finder and usable:
+            start = perf_counter()
+            found = finder(np.stack([frame(d.image, d.area) for d in usable]))
+            maps = list(zip(*found, strict=True))
+            for d in usable:
+                d.timings["detect"] = (perf_counter() - start) * 1000
+        scenes = iter(self._map(self._try_to_see, usable, maps))
+        for d in decoded:
+            yield next(scenes) if isinstance(d, _Decoded) else d
+
+    def _try_to_decode(self, photo: Photo) -> _Decoded | _Seen | Exception:
         try:
-            return self._prepare(photo)
+            return self._decode(photo)
         except InvalidImage as error:
             return error
         except Exception as error:  # one photo fails alone, whatever it does
-            logger.exception("A photo of %d bytes could not be prepared", len(photo.data))
+            logger.exception("A photo of %d bytes could not be decoded", len(photo.data))
             return error
 
-    def _prepare(self, photo: Photo) -> _Prepared:
+    def _decode(self, photo: Photo) -> _Decoded | _Seen:
         timings: dict[str, float] = {}
         with _timed(timings, "decode"):
             image = decode(photo.data)
-        height, width = image.shape[:2]
         area = clip_crop(photo.crop, whole(image))
-        view = None
-        if min(area.width, area.height) >= MIN_SIDE:
+        reason: AbstainReason | None = None
+        if min(area.width, area.height) < MIN_SIDE:
+            reason = "too-small"
+        elif _is_dark(image, area):
+            reason = "unreadable"
+        if reason:
+            return _Seen(photo, image.shape[1], image.shape[0], reason, timings)
+        return _Decoded(photo, image, area, timings)
+
+    def _try_to_see(self, decoded: _Decoded, maps: Sequence[Floats] | None) -> _Seen | Exception:
+        image, timings = decoded.image, decoded.timings
+        try:
             with _timed(timings, "detect"):
-                found = find_foreground(image, area)
-                crop = resize_crop(image, _with_margin(found.box, area), self._size)
-            with _timed(timings, "colours"):
-                colours = name_colours(found.pixels, self._palette)
-            view = _View(crop, found.box, found.confidence, colours)
-        return _Prepared(width, height, photo.hint, view, timings)
+                scene = look(image, decoded.area, maps, size=self._size)
+        except Exception as error:  # one photo fails alone, whatever it does
+            logger.exception("A photo of %d bytes could not be seen", len(decoded.photo.data))
+            return error
+        return _Seen(decoded.photo, image.shape[1], image.shape[0], scene, timings)
 
-    @torch.inference_mode()
-    def _run_network(self, crops: Sequence[Pixels]) -> list[tuple[Floats, Floats]]:
-        """Probabilities (labels,) and embedding (256,) of each uint8 (height, width, 3) crop."""
-        # Pixel by pixel is channels-last already: the permutation copies nothing.
-        images = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2)
-        answer = self._network(normalise(images))
-        probabilities = answer.category.float().softmax(dim=1).cpu().numpy()
-        return list(zip(probabilities, answer.embedding.float().cpu().numpy(), strict=True))
+    def _classify(self, crops: Sequence[Pixels]) -> Iterator[Said]:
+        if not crops:
+            return iter(())
+        rows = zip(*self._networks.garments(np.stack(crops)), strict=True)
+        return (Said(*row) for row in rows)
 
-    def _garment(
-        self, prepared: _Prepared, view: _View, probabilities: Floats, embedding: Floats
-    ) -> Garment | None:
-        return to_garment(
-            restrict(
-                probabilities,
-                hint=prepared.hint,
-                labels=self._labels,
-                taxonomy=self._taxonomy,
-            ),
-            labels=self._labels,
-            taxonomy=self._taxonomy,
-            box=view.box,
-            box_confidence=view.box_confidence,
-            colours=view.colours,
-            embedding=embedding,
-        )
+    def _try_to_conclude(self, seen: _Seen, scene: Scene, said: Sequence[Said]) -> Outcome:
+        try:
+            with _timed(seen.timings, "colours"):
+                concluded = conclude(
+                    scene,
+                    said,
+                    hint=seen.photo.hint,
+                    reader=self._reader,
+                    palette=self._palette,
+                )
+        except Exception as error:  # one photo fails alone, whatever it does
+            logger.exception("A photo of %d bytes could not be named", len(seen.photo.data))
+            return error
+        if isinstance(concluded, str):
+            return self._result(replace(seen, scene=concluded))
+        return self._result(seen, concluded)
 
-    def _result(
-        self,
-        prepared: _Prepared,
-        garment: Garment | None = None,
-        abstained: AbstainReason = "no-garment",
-    ) -> AnnotationResult:
+    def _result(self, seen: _Seen, garments: tuple[Garment, ...] = ()) -> AnnotationResult:
         return AnnotationResult(
-            width=prepared.width,
-            height=prepared.height,
+            width=seen.width,
+            height=seen.height,
             model=self.model,
-            garments=(garment,) if garment else (),
-            abstained=None if garment else abstained,
-            timings_ms={name: round(ms, 2) for name, ms in prepared.timings.items()},
+            garments=garments,
+            abstained=seen.scene if isinstance(seen.scene, str) else None,
+            timings_ms={name: round(ms, 2) for name, ms in seen.timings.items()},
         )
 
 
-def load(model: str, *, device: torch.device, decoders: Executor | None = None) -> Pipeline:
-    """Raises specs.UnknownModel, specs.BadWeights."""
-    network = registry.build(model, device=device)
-    return Pipeline(network, registry.spec(model), device=device, decoders=decoders)
+def load(
+    choice: str, *, device: str = "", cache: Path | None = None, decoders: Executor | None = None
+) -> Pipeline:
+    """`cache` is the folder of exported networks; without one torch computes.
 
-
-def choose_device(name: str = "") -> torch.device:
-    """The named device, else CUDA where there is one."""
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    Raises UnknownModel, BadWeights.
+    """
+    model = runtime.open_model(choice, device=device, cache=cache)
+    return Pipeline(model, decoders=decoders)
 
 
 def use_one_core() -> None:
     """For a worker thread on a CPU: many of them side by side beat many cores in each operation."""
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    runtime.use_one_core()
 
 
 def clip_crop(crop: Box | None, photo: Box) -> Box:
@@ -214,19 +232,14 @@ def clip_crop(crop: Box | None, photo: Box) -> Box:
     return Box(crop.left, crop.top, min(crop.right, photo.right), min(crop.bottom, photo.bottom))
 
 
-def _with_margin(box: Box, area: Box) -> Box:
-    """A little of what is around the garment: its outline says more than its cloth."""
-    x, y = round(box.width * _MARGIN), round(box.height * _MARGIN)
-    return Box(
-        left=max(area.left, box.left - x),
-        top=max(area.top, box.top - y),
-        right=min(area.right, box.right + x),
-        bottom=min(area.bottom, box.bottom + y),
-    )
+def _is_dark(image: Pixels, area: Box) -> bool:
+    step = max(1, max(area.width, area.height) // 96)
+    sample = image[area.top : area.bottom : step, area.left : area.right : step]
+    return float(np.percentile(sample, 99)) < _DARK
 
 
 @contextmanager
 def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     start = perf_counter()
     yield
-    timings[stage] = (perf_counter() - start) * 1000
+    timings[stage] = timings.get(stage, 0.0) + (perf_counter() - start) * 1000

@@ -1,73 +1,138 @@
-"""From calibrated probabilities to a garment with its alternatives, or to an abstention."""
+"""From the networks' answers to garments with categories and attributes, or to an abstention."""
+
+from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.contract import (
-    Alternative,
-    Box,
-    Category,
-    Colour,
-    Garment,
-    ObjectType,
-)
+from inference.contract import Alternative, Box, Category, Colour, Garment, Label, ObjectType
+from inference.specs import WeightsSpec
 from inference.taxonomy import Taxonomy
 
 Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
 
 TOP = 5
+CATEGORY_FLOOR = "category"
+"""Of a spec's floors the one of the category: below it the photo can't be made out."""
+_DEFAULT_FLOOR = 0.5
+_OTHER_TYPE = 0.15
+"""How often the finder's object type is another than the garment's, against how often it is
+right; the categories of other types are believed that much less."""
 
 
-def restrict(
-    probabilities: Floats,
-    *,
-    hint: ObjectType | None,
-    labels: tuple[str, ...],
-    taxonomy: Taxonomy,
-) -> Floats:
-    """Probabilities (labels,) given that the garment is of the hinted object type, if it is one."""
-    if hint is None:
-        return probabilities
-    possible = np.array(
-        [
-            name == taxonomy.abstention or taxonomy.category(name).object_type == hint
-            for name in labels
+class Reader:
+    """What the answers of one model version mean."""
+
+    def __init__(self, spec: WeightsSpec, taxonomy: Taxonomy) -> None:
+        self._labels = spec.labels
+        self._floors = spec.floors
+        self._nothing = spec.labels.index(taxonomy.abstention)
+        self._objects = np.array(
+            [
+                "" if name == taxonomy.abstention else taxonomy.category(name).object_type
+                for name in spec.labels
+            ]
+        )
+        self._keys = [
+            (key, values, _applicable(taxonomy, key, values, spec.labels))
+            for key, values in spec.attributes
         ]
-    )
-    kept = np.where(possible, probabilities, 0)
-    return np.asarray(kept / max(float(kept.sum()), 1e-9), dtype=np.float32)
+
+    def categories(self, logits: Floats) -> Floats:
+        """Calibrated probabilities (L,) of the labels."""
+        return softmax(logits)
+
+    def expect(self, probabilities: Floats, found: ObjectType) -> Floats:
+        """Given that the finder saw this object type, which is right most of the time."""
+        likely = np.where(self._objects == found, 1.0, _OTHER_TYPE)
+        likely[self._nothing] = 1.0
+        return _normalise(probabilities * likely)
+
+    def restrict(self, probabilities: Floats, hint: ObjectType | None) -> Floats:
+        """Given that the garment is of the hinted object type, if it is one."""
+        if hint is None:
+            return probabilities
+        possible = self._objects == hint
+        possible[self._nothing] = True
+        return _normalise(np.where(possible, probabilities, 0))
+
+    def share_of(self, probabilities: Floats, found: ObjectType) -> float:
+        """How probable it is that the main garment is of this object type."""
+        return float(probabilities[self._objects == found].sum())
+
+    def is_garment(self, probabilities: Floats) -> bool:
+        return int(probabilities.argmax()) != self._nothing
+
+    def is_clear(self, probabilities: Floats) -> bool:
+        """Whether any answer is likely enough to be given."""
+        return float(probabilities.max()) >= self._floors.get(CATEGORY_FLOOR, 0.0)
+
+    def garment(
+        self,
+        probabilities: Floats,
+        attributes: Floats,
+        *,
+        primary: bool,
+        box: Box,
+        box_confidence: float,
+        colours: tuple[Colour, ...],
+        embedding: Floats,
+    ) -> Garment:
+        """Its confidence is that of the box times that of being a garment at all; the category's
+        and its alternatives' are the TOP likeliest categories."""
+        best = [i for i in np.argsort(-probabilities, kind="stable") if i != self._nothing][:TOP]
+        first, *others = [
+            Alternative(self._labels[i], round(float(probabilities[i]), 4)) for i in best
+        ]
+        confidence = box_confidence * (1 - float(probabilities[self._nothing]))
+        return Garment(
+            object=cast(ObjectType, str(self._objects[best[0]])),
+            confidence=round(confidence, 4),
+            primary=primary,
+            box=box,
+            category=Category(first.name, first.confidence, tuple(others)),
+            attributes=tuple(self._attributes(attributes, int(best[0]))),
+            colours=colours,
+            embedding=tuple(round(x, 6) for x in embedding.tolist()),
+        )
+
+    def _attributes(self, logits: Floats, category: int) -> Iterable[Label]:
+        """At most one value of each key: one that such a garment can have, if it is likely."""
+        start = 0
+        for key, values, applies in self._keys:
+            probabilities = softmax(logits[start : start + len(values)])
+            start += len(values)
+            possible = np.where(applies[category], probabilities, 0)
+            # Where most belief is in what can't be, the rest says nothing.
+            if possible.sum() < _DEFAULT_FLOOR:
+                continue
+            possible = _normalise(possible)
+            best = int(possible.argmax())
+            if possible[best] >= self._floors.get(key, _DEFAULT_FLOOR):
+                yield Label(key, values[best], round(float(possible[best]), 4))
 
 
-def to_garment(
-    probabilities: Floats,
-    *,
-    labels: tuple[str, ...],
-    taxonomy: Taxonomy,
-    box: Box,
-    box_confidence: float,
-    colours: tuple[Colour, ...],
-    embedding: Floats,
-) -> Garment | None:
-    """The garment, or None where "not a garment" is the likeliest answer.
+def softmax(logits: Floats) -> Floats:
+    grown = np.exp(logits - logits.max())
+    return np.asarray(grown / grown.sum(), dtype=np.float32)
 
-    Its confidence is that of the box times that of being a garment at all; the category's and its
-    alternatives' are the TOP likeliest categories.
-    """
-    best = np.argsort(-probabilities, kind="stable")
-    if labels[best[0]] == taxonomy.abstention:
-        return None
-    no_garment = float(probabilities[labels.index(taxonomy.abstention)])
-    first, *others = [
-        Alternative(labels[i], round(float(probabilities[i]), 4))
-        for i in best
-        if labels[i] != taxonomy.abstention
-    ][:TOP]
-    return Garment(
-        object=taxonomy.category(first.name).object_type,
-        confidence=round(box_confidence * (1 - no_garment), 4),
-        primary=True,
-        box=box,
-        category=Category(first.name, first.confidence, tuple(others)),
-        colours=colours,
-        embedding=tuple(round(x, 6) for x in embedding.tolist()),
+
+def _normalise(weights: NDArray[np.floating]) -> Floats:
+    return np.asarray(weights / max(float(weights.sum()), 1e-9), dtype=np.float32)
+
+
+def _applicable(
+    taxonomy: Taxonomy, key: str, values: tuple[str, ...], labels: tuple[str, ...]
+) -> Bools:
+    """(labels, values): whether a garment of the category can have the value."""
+    return np.array(
+        [
+            [
+                label != taxonomy.abstention and taxonomy.applies(key, value, label)
+                for value in values
+            ]
+            for label in labels
+        ]
     )

@@ -8,6 +8,10 @@ Outcome = AnnotationResult | Exception
 """The answer to one photo, or what is wrong with it alone."""
 
 
+class NoWords(Exception):
+    """The model has no text encoder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """Encoded bytes, and what the caller knows of them."""

@@ -1,7 +1,7 @@
 """The engine's process: listens at once, loads, warms up, answers, drains.
 
-Imports nothing heavy itself: the pipeline, and torch with it, comes in a thread while the engine
-already answers that it is starting.
+Imports nothing heavy itself: the pipeline, and what computes with it, comes in a thread while the
+engine already answers that it is starting.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +36,7 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 DEFAULT_MODEL = "kalas-mini"
+"""A name, which means its newest version, or name@version."""
 DEFAULT_CAPACITY = 64
 _DRAIN_LIMIT_S = 30
 _KEEP_IDLE_S = 75
@@ -58,6 +60,8 @@ class EngineConfig:
     """0: 8 on the CPU, where larger ones gain nothing; 32 on CUDA."""
     capacity: int = DEFAULT_CAPACITY
     """How many photos may wait."""
+    exports: Path | None = None
+    """The folder of exported networks, for a CPU; without one torch computes."""
     batch_limit_s: float = 120.0
     """A batch that takes longer hangs, and the engine ends."""
 
@@ -96,6 +100,8 @@ class Engine:
         self._failure: Exception | None = None
         self._ended = asyncio.Event()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        # Words take a fraction of a millisecond and need not wait behind photos.
+        self._words = ThreadPoolExecutor(1, thread_name_prefix="words")
         self._jobs: set[Future[Any]] = set()
         self._loaded: _Loaded | None = None
         self._batcher: Batcher[Photo, AnnotationResult] | None = None
@@ -126,7 +132,8 @@ class Engine:
         loaded = self._loaded
         return EngineHealth(
             state=self._state,
-            device=str(loaded.pipeline.device) if loaded else "",
+            device=loaded.pipeline.device if loaded else "",
+            runtime=loaded.pipeline.runtime if loaded else "",
             model=loaded.pipeline.model if loaded else None,
             waiting=self._batcher.waiting if self._batcher else 0,
             capacity=self._config.capacity,
@@ -159,6 +166,12 @@ class Engine:
         timings = {"queue": round(queue, 2), **result.timings_ms, "total": round(total, 2)}
         return replace(result, timings_ms=timings)
 
+    async def embed_texts(self, texts: list[str]) -> list[list[float]]:
+        """Raises Busy, NoWords."""
+        self.refuse_if_busy()
+        assert self._loaded  # noqa: S101 it exists in every state that is not refused
+        return await self._in_thread(self._words, self._loaded.pipeline.embed_texts, texts)
+
     async def _load(self) -> None:
         try:
             self._loaded = await self._in_thread(self._loader, _load, self._config)
@@ -175,7 +188,12 @@ class Engine:
             on_crash=self._fail,
         )
         self._state = "ready"
-        logger.info("Ready after %.1f s on %s", monotonic() - self._started, self.health().device)
+        logger.info(
+            "Ready after %.1f s on %s with %s",
+            monotonic() - self._started,
+            self._loaded.pipeline.device,
+            self._loaded.pipeline.runtime,
+        )
 
     async def _run_batch(self, photos: list[Photo]) -> list[Outcome]:
         assert self._loaded  # noqa: S101 there is no batcher before
@@ -206,14 +224,14 @@ class Engine:
 
 
 def _load(config: EngineConfig) -> _Loaded:
-    # The one import that is not at the top: it takes seconds, during which the engine answers.
+    # The one import that is not at the top: it takes its time, during which the engine answers.
     pipeline_module = importlib.import_module("inference.pipeline")
-    device = pipeline_module.choose_device(config.device)
+    device = pipeline_module.runtime.choose_device(config.device)
     # macOS has no affinity to ask for.
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    if device.type == "cpu":
+    if device == "cpu":
         workers, max_batch, window, decoders = (
             config.workers or cores,
             config.max_batch or 8,
@@ -225,7 +243,9 @@ def _load(config: EngineConfig) -> _Loaded:
         workers, max_batch, window = config.workers or 2, config.max_batch or 32, 0.002
         decoders = ThreadPoolExecutor(cores, "decode", initializer=pipeline_module.use_one_core)
         threads = ThreadPoolExecutor(workers, "worker")
-    pipeline: Pipeline = pipeline_module.load(config.model, device=device, decoders=decoders)
+    pipeline: Pipeline = pipeline_module.load(
+        config.model, device=device, cache=config.exports, decoders=decoders
+    )
     list(threads.map(pipeline.warm_up, [max_batch] * workers))
     return _Loaded(pipeline, threads, workers, max_batch, window)
 

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from inference import colours, pipeline, taxonomy
+from inference import colours, conclusions, pipeline, taxonomy
 from inference.contract import AnnotationResult, Box, InvalidImage
 from inference.request import Photo
+from inference.runtime import Model
 from inference.specs import UnknownModel
 from inference.tests.photos import encode, overlap, paint, read_demo
 from inference.tests.tiny import BLUE, RED, SPEC, make_pipeline, tiny_network
@@ -63,7 +63,7 @@ def test_an_unforeseen_error_of_one_photo_stays_its_own(monkeypatch):
             raise ZeroDivisionError
         return real(pixels, palette)
 
-    monkeypatch.setattr(pipeline, "name_colours", fail_on_blue)
+    monkeypatch.setattr(conclusions, "name_colours", fail_on_blue)
 
     good, bad = annotate(Photo(RED_PHOTO), Photo(BLUE_PHOTO))
 
@@ -170,9 +170,7 @@ def test_takes_every_kind_of_photo(kind):
 def test_decodes_side_by_side_with_the_same_answers():
     photos = [Photo(RED_PHOTO), Photo(b""), Photo(BLUE_PHOTO), Photo(EMPTY_PHOTO)]
     with ThreadPoolExecutor(3) as decoders:
-        parallel = pipeline.Pipeline(
-            tiny_network, SPEC, device=torch.device("cpu"), decoders=decoders
-        )
+        parallel = pipeline.Pipeline(Model(SPEC, tiny_network), decoders=decoders)
         answers = parallel.annotate(photos)
 
     assert [without_times(answer) for answer in answers] == [
@@ -187,7 +185,7 @@ def without_times(answer):
 
 
 def test_a_batch_of_eight_equals_eight_of_one_with_the_shipped_model():
-    shipped = pipeline.load("kalas-mini", device=torch.device("cpu"))
+    shipped = pipeline.load("kalas-mini", device="cpu")
     names = [
         "clothing-blazer-00b8048d.jpg",
         "clothing-dress-cefb387a.jpg",
@@ -216,4 +214,4 @@ def test_a_batch_of_eight_equals_eight_of_one_with_the_shipped_model():
 
 def test_refuses_a_model_that_is_not_shipped():
     with pytest.raises(UnknownModel):
-        pipeline.load("kalas-maxi", device=torch.device("cpu"))
+        pipeline.load("kalas-maxi", device="cpu")

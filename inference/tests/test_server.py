@@ -224,6 +224,7 @@ class FakePipeline:
 
     def __init__(self, work) -> None:
         self.work = work
+        self.runtime = "fake"
 
     def annotate(self, photos):
         return [self.work(photo) for photo in photos]

@@ -1,11 +1,12 @@
 """A network without weights that knows three things: red cloth, blue cloth, and nothing."""
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+
+import numpy as np
 
 from inference import taxonomy
-from inference.networks.garment_net import EMBEDDING_SIZE, Answer
 from inference.pipeline import Pipeline
+from inference.runtime import Array, Floats, Model, Network
 from inference.specs import WeightsSpec
 
 SPEC = WeightsSpec(
@@ -20,19 +21,20 @@ SPEC = WeightsSpec(
 RED, BLUE = "t-shirt", "jeans"
 
 
-def tiny_network(images: Tensor) -> Answer:
+def tiny_network(*inputs: Array) -> Sequence[Floats]:
     """Red in the middle is a t-shirt, blue there is jeans, white is not a garment."""
-    order = taxonomy.load().label_order
-    height, width = images.shape[2:]
-    # `normalise` centres and scales the channels; 0 is about 0.7 of full light.
-    middle = images[:, :, height // 4 : -height // 4, width // 4 : -width // 4].mean(dim=(2, 3))
-    logits = torch.zeros(len(images), len(order))
-    logits[:, order.index(RED)] = 5 * (middle[:, 0] - middle[:, 2])
-    logits[:, order.index(BLUE)] = 5 * (middle[:, 2] - middle[:, 0])
-    logits[:, order.index(taxonomy.load().abstention)] = 20.0 * (middle.amin(dim=1) > 0.8)
-    embedding = torch.nn.functional.normalize(middle.repeat(1, EMBEDDING_SIZE)[:, :EMBEDDING_SIZE])
-    return Answer(category=logits, embedding=embedding, colour=middle, attributes=middle)
+    [crops] = inputs
+    height, width = crops.shape[1:3]
+    inner = crops[:, height // 4 : -height // 4, width // 4 : -width // 4] / np.float32(255)
+    middle = np.asarray(inner.mean(axis=(1, 2)), dtype=np.float32)
+    logits = np.zeros((len(crops), len(SPEC.labels)), np.float32)
+    logits[:, SPEC.labels.index(RED)] = 20 * (middle[:, 0] - middle[:, 2])
+    logits[:, SPEC.labels.index(BLUE)] = 20 * (middle[:, 2] - middle[:, 0])
+    logits[:, SPEC.labels.index(taxonomy.load().abstention)] = 20 * (middle.min(axis=1) > 0.9)
+    embedding = np.repeat(middle, 86, axis=1)[:, :256]
+    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    return [logits, embedding, middle, np.zeros((len(crops), 5), np.float32)]
 
 
-def make_pipeline(network=tiny_network) -> Pipeline:
-    return Pipeline(network, SPEC, device=torch.device("cpu"))
+def make_pipeline(garments: Network = tiny_network, **parts: Network) -> Pipeline:
+    return Pipeline(Model(SPEC, garments, **parts))

@@ -5,12 +5,12 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from inference import pipeline, taxonomy
 from inference.contract import AnnotationResult, Box, Garment, InvalidImage
 from inference.request import Photo, parse_crop
-from inference.server import DEFAULT_MODEL
 from inference.specs import BadWeights, UnknownModel
 from kalas.lib.malloc import tune_allocator
 
@@ -31,14 +31,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--crop", type=_crop, metavar="L,T,R,B", help="look only at these pixels"
         )
-        parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+        parser.add_argument(
+            "--model",
+            default=settings.INFERENCE_MODEL,
+            help="name or name@version (default: INFERENCE_MODEL, %(default)s)",
+        )
         parser.add_argument("--device", default="", help="cpu or cuda (default: cuda if present)")
 
     def handle(self, **options: Any) -> None:
         tune_allocator()
         try:
             annotator = pipeline.load(
-                options["model"], device=pipeline.choose_device(options["device"])
+                options["model"], device=options["device"], cache=settings.VAR / "exports"
             )
         except (UnknownModel, BadWeights) as error:
             raise CommandError(str(error)) from error

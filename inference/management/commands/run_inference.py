@@ -9,7 +9,6 @@ from django.core.management.base import BaseCommand, CommandError
 from inference.listening import AddressUnusable
 from inference.server import (
     DEFAULT_CAPACITY,
-    DEFAULT_MODEL,
     EngineConfig,
     EngineFailed,
     serve,
@@ -26,7 +25,11 @@ class Command(BaseCommand):
             default=settings.INFERENCE_URL,
             help="unix:/path or http://host:port (default: INFERENCE_URL, %(default)s)",
         )
-        parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+        parser.add_argument(
+            "--model",
+            default=settings.INFERENCE_MODEL,
+            help="name or name@version (default: INFERENCE_MODEL, %(default)s)",
+        )
         parser.add_argument("--device", default="", help="cpu or cuda (default: cuda if present)")
         parser.add_argument("--workers", type=int, default=0, help="threads (default: by device)")
         parser.add_argument("--max-batch", type=int, default=0, help="photos (default: by device)")
@@ -42,6 +45,7 @@ class Command(BaseCommand):
             workers=options["workers"],
             max_batch=options["max_batch"],
             capacity=options["capacity"],
+            exports=settings.VAR / "exports",
         )
         try:
             serve(config)

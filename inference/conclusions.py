@@ -1,0 +1,117 @@
+"""What is said of a scene: garments, the primary first, or the reason why there are none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from inference.colours import Palette, name_colours
+from inference.contract import AbstainReason, Garment, ObjectType
+from inference.detection import Found, choose_primary
+from inference.postprocess import Floats, Reader
+from inference.scenes import Scene, View
+
+_DOUBTED = 0.5
+"""A part is not what the photo is about if the whole believes in its object type less than this,
+against the type of a part that it believes in most."""
+
+
+class Said(NamedTuple):
+    """The classifier's answer to one crop, as garment_net.Answer has it for many."""
+
+    category: Floats
+    embedding: Floats
+    colour: Floats
+    attributes: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    view: View
+    said: Said
+    categories: Floats
+    """Probabilities of the labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part(_Judged):
+    found: Found
+
+
+def conclude(
+    scene: Scene,
+    answers: Sequence[Said],
+    *,
+    hint: ObjectType | None,
+    reader: Reader,
+    palette: Palette,
+) -> tuple[Garment, ...] | AbstainReason:
+    """`answers` are those to the scene's views, in order."""
+    whole = _Judged(scene.whole, answers[0], reader.categories(answers[0].category))
+    parts = _judge_parts(scene.garments, answers[1:], reader)
+    main = _choose_main(scene, whole, parts, hint=hint, reader=reader)
+    rest = [part for part in parts if part is not main and reader.is_clear(part.categories)]
+    if main is None:
+        main = replace(whole, categories=_expect(whole, reader))
+    elif isinstance(main, _Part):
+        # Whole photos are what most of the training saw: the whole knows what it is about.
+        both = (main.categories + whole.categories) / 2
+        main = replace(main, categories=reader.expect(both, main.found.object))
+    main = replace(main, categories=reader.restrict(main.categories, hint))
+    if not reader.is_garment(main.categories):
+        return "no-garment"
+    if not reader.is_clear(main.categories):
+        return "unreadable"
+    return (
+        _garment(main, reader, palette, primary=True),
+        *(_garment(part, reader, palette, primary=False) for part in rest),
+    )
+
+
+def _judge_parts(views: Sequence[View], answers: Sequence[Said], reader: Reader) -> list[_Part]:
+    """Those that are garments, given what the finder took them for."""
+    parts = []
+    for view, said in zip(views, answers, strict=True):
+        if view.found is None:
+            continue
+        categories = reader.expect(reader.categories(said.category), view.found.object)
+        if reader.is_garment(categories):
+            parts.append(_Part(view, said, categories, view.found))
+    return parts
+
+
+def _choose_main(
+    scene: Scene,
+    whole: _Judged,
+    parts: Sequence[_Part],
+    *,
+    hint: ObjectType | None,
+    reader: Reader,
+) -> _Judged | None:
+    """None where that is the whole."""
+    if not parts or (hint and all(part.found.object != hint for part in parts)):
+        return None
+    believed = list(parts)
+    if hint is None and reader.is_garment(whole.categories):
+        shares = [reader.share_of(whole.categories, part.found.object) for part in parts]
+        least = _DOUBTED * max(shares)
+        believed = [part for part, share in zip(parts, shares, strict=True) if share >= least]
+    chosen = choose_primary([part.found for part in believed], area=scene.area, hint=hint)
+    return next(part for part in believed if part.found is chosen)
+
+
+def _expect(judged: _Judged, reader: Reader) -> Floats:
+    found = judged.view.found
+    return reader.expect(judged.categories, found.object) if found else judged.categories
+
+
+def _garment(judged: _Judged, reader: Reader, palette: Palette, *, primary: bool) -> Garment:
+    view = judged.view
+    return reader.garment(
+        judged.categories,
+        judged.said.attributes,
+        primary=primary,
+        box=view.box,
+        box_confidence=view.box_confidence,
+        colours=name_colours(view.cloth, palette),
+        embedding=judged.said.embedding,
+    )

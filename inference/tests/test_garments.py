@@ -1,0 +1,206 @@
+"""Several garments in a photo, their attributes and colours, with networks that know paint."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from inference import taxonomy
+from inference.contract import Box
+from inference.pipeline import Pipeline
+from inference.postprocess import Reader
+from inference.request import NoWords, Photo
+from inference.runtime import Model
+from inference.tests.photos import encode, overlap, paint
+from inference.tests.stand_in import CLOTH, SKIN, blind_finder, painted_finder
+from inference.tests.tiny import BLUE, RED, SPEC, make_pipeline, tiny_network
+
+TOP, LEGS = Box(100, 100, 300, 300), Box(110, 300, 290, 560)
+KEYS = (("gender", ("women", "men")), ("sleeve-length", ("short-sleeve", "long-sleeve")))
+
+
+def draw(*parts: tuple[Box, tuple[int, int, int]], ground=(120, 150, 110), size=(640, 400)):
+    image = np.full((*size, 3), ground, dtype=np.uint8)
+    for box, colour in parts:
+        image[box.top : box.bottom, box.left : box.right] = colour
+    return image
+
+
+OUTFIT = draw(
+    (Box(160, 20, 240, 100), SKIN),
+    (TOP, CLOTH["top"]),
+    (LEGS, CLOTH["lower"]),
+)
+
+
+def annotate(image, finder=painted_finder, **known):
+    [result] = make_pipeline(finder=finder).annotate([Photo(encode(image, "PNG"), **known)])
+    return result
+
+
+def test_finds_the_garments_of_an_outfit_the_primary_first():
+    result = annotate(OUTFIT)
+
+    first, *others = result.garments
+    assert [g.primary for g in result.garments] == [True] + [False] * len(others)
+    by_object = {garment.object: garment for garment in result.garments}
+    assert by_object["upper-body"].category.name == RED
+    assert by_object["lower-body"].category.name == BLUE
+    assert overlap(by_object["upper-body"].box, TOP) > 0.9
+    assert overlap(by_object["lower-body"].box, LEGS) > 0.9
+    assert first.object in {"upper-body", "lower-body"}
+
+
+def test_names_each_garments_own_colour():
+    colours = {g.object: [c.name for c in g.colours] for g in annotate(OUTFIT).garments}
+
+    assert colours["upper-body"] == ["red"]
+    assert colours["lower-body"] == ["blue"]
+
+
+@pytest.mark.parametrize("wanted", ["upper-body", "lower-body"])
+def test_the_hint_says_which_garment_is_meant(wanted):
+    first, *_ = annotate(OUTFIT, hint=wanted).garments
+
+    assert (first.object, first.primary) == (wanted, True)
+
+
+def test_the_hint_holds_where_nothing_of_it_was_found():
+    [first, *_] = annotate(draw((TOP, CLOTH["top"])), hint="footwear").garments
+
+    assert first.object == "footwear"
+
+
+def test_the_finder_sees_only_what_was_asked_about():
+    result = annotate(OUTFIT, crop=Box(0, 310, 400, 640))
+
+    assert {g.object for g in result.garments} & {"upper-body"} == set()
+    assert all(g.box.top >= 310 for g in result.garments)
+
+
+def test_goes_by_the_foreground_where_the_finder_sees_nothing():
+    image = draw((TOP, CLOTH["top"]), ground=(255, 255, 255))
+
+    [garment] = annotate(image, finder=blind_finder).garments
+
+    assert garment.category.name == RED
+    assert overlap(garment.box, TOP) > 0.9
+
+
+def test_goes_by_the_outline_of_an_only_garment_before_a_plain_ground():
+    """The finder's sight is coarse: half of this collar's width is nothing to it."""
+    image = draw((TOP, CLOTH["top"]), (Box(190, 80, 210, 100), (90, 20, 30)), ground=(255,) * 3)
+
+    [garment] = annotate(image).garments
+
+    assert garment.box.top < 90
+    assert garment.box == annotate(image, finder=blind_finder).garments[0].box
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (120, 150, 110)], ids=["plain", "green"])
+def test_never_takes_skin_or_ground_for_the_garments_colour(ground):
+    """Half of the garment's box shows arms, the neck and the ground."""
+    image = draw((TOP, CLOTH["top"]), ground=ground)
+    image[100:300, 100:150] = image[100:300, 250:300] = SKIN
+    image[100:180, 180:220] = SKIN
+    image[250:300, 100:300] = ground
+    image[250:300, 150:250] = CLOTH["top"]
+
+    garments = annotate(image).garments
+
+    [top] = [g for g in garments if g.object == "upper-body"]
+    assert [colour.name for colour in top.colours] == ["red"]
+
+
+def test_a_batch_answers_as_its_photos_alone_do():
+    pipeline = make_pipeline(finder=painted_finder)
+    photos = [Photo(encode(image, "PNG")) for image in (OUTFIT, draw(), OUTFIT[:, ::-1])]
+
+    together = pipeline.annotate(photos)
+
+    for outcome, photo in zip(together, photos, strict=True):
+        [alone] = pipeline.annotate([photo])
+        assert {**outcome.to_json(), "timings_ms": 0} == {**alone.to_json(), "timings_ms": 0}
+
+
+def test_leaves_out_what_the_classifier_knows_is_no_garment():
+    def only_red(*inputs):
+        said = list(tiny_network(*inputs))
+        red = inputs[0][:, 40, 36, 0] > 150
+        said[0][~red, -1] = 50
+        return said
+
+    [result] = make_pipeline(only_red, finder=painted_finder).annotate(
+        [Photo(encode(OUTFIT, "PNG"))]
+    )
+
+    assert [g.category.name for g in result.garments] == [RED]
+
+
+def test_says_when_nothing_can_be_made_out():
+    [dark] = make_pipeline().annotate([Photo(encode(np.full((90, 90, 3), 8, np.uint8)))])
+    unsure = dataclasses.replace(SPEC, floors={"category": 0.99})
+    vague = Pipeline(Model(unsure, tiny_network))
+    [unclear] = vague.annotate([Photo(encode(paint(garment=(140, 110, 120)), quality=95))])
+
+    assert (dark.garments, dark.abstained) == ((), "unreadable")
+    assert (unclear.garments, unclear.abstained) == ((), "unreadable")
+
+
+def reader(**floors: float) -> Reader:
+    return Reader(dataclasses.replace(SPEC, attributes=KEYS, floors=floors), taxonomy.load())
+
+
+def read_attributes(category: str, logits, **floors: float):
+    probabilities = np.zeros(len(SPEC.labels), np.float32)
+    probabilities[SPEC.labels.index(category)] = 1
+    garment = reader(**floors).garment(
+        probabilities,
+        np.array(logits, np.float32),
+        primary=True,
+        box=Box(0, 0, 9, 9),
+        box_confidence=1,
+        colours=(),
+        embedding=np.ones(1, np.float32),
+    )
+    return {(label.key, label.name): label.confidence for label in garment.attributes}
+
+
+def test_names_one_value_of_each_key_with_its_confidence():
+    found = read_attributes("t-shirt", [2, 0, 3, 0])
+
+    assert found == {
+        ("gender", "women"): pytest.approx(0.8808, abs=1e-3),
+        ("sleeve-length", "short-sleeve"): pytest.approx(0.9526, abs=1e-3),
+    }
+
+
+def test_says_nothing_below_a_keys_floor():
+    assert read_attributes("t-shirt", [2, 0, 3, 0], gender=0.9, **{"sleeve-length": 0.96}) == {}
+
+
+def test_says_nothing_that_such_a_garment_cannot_have():
+    assert {key for key, _ in read_attributes("jeans", [2, 0, 3, 0])} == {"gender"}
+
+
+def test_believes_the_finder_softly():
+    labels = SPEC.labels
+    torn = np.zeros(len(labels), np.float32)
+    torn[labels.index("dress")], torn[labels.index("skirt")] = 0.55, 0.45
+    sure = np.zeros(len(labels), np.float32)
+    sure[labels.index("dress")], sure[labels.index("skirt")] = 0.97, 0.03
+
+    assert labels[int(reader().expect(torn, "lower-body").argmax())] == "skirt"
+    assert labels[int(reader().expect(sure, "lower-body").argmax())] == "dress"
+    assert reader().expect(torn, "lower-body").sum() == pytest.approx(1)
+
+
+def test_embeds_words_where_the_model_knows_them():
+    def words(ids, weights):
+        return [np.stack([weights.sum(axis=1), ids.max(axis=1)], axis=1)]
+
+    vectors = make_pipeline(words=words).embed_texts(["red dress", "jeans"])
+
+    assert [len(vector) for vector in vectors] == [2, 2]
+    with pytest.raises(NoWords, match="tiny@0"):
+        make_pipeline().embed_texts(["red dress"])
