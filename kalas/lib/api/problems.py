@@ -96,10 +96,22 @@ TYPES: dict[str, ProblemType] = {
             "Only annotations in the state `done` have garments that can be corrected.",
         ),
         ProblemType(
+            "too-many-webhooks",
+            409,
+            "The shop has as many webhook endpoints as it may have",
+            "Delete one that nobody uses.",
+        ),
+        ProblemType(
+            "webhook-not-active",
+            409,
+            "The webhook endpoint is switched off or paused",
+            "Set its `state` to `active`; what was held back is sent then.",
+        ),
+        ProblemType(
             "too-large",
             413,
             "Too much at once",
-            "A photo may have 25 MB, a JSON body 2 MB beside base64 photos.",
+            "A photo may have 25 MB, a request as a whole 100 MB.",
         ),
         ProblemType(
             "unsupported-media-type",
