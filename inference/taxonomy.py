@@ -223,17 +223,17 @@ def load() -> Taxonomy:
 def words(kind: Kind, name: str, language: str) -> tuple[str, ...]:
     """How people ask for it, the usual word first: a value as "pattern:striped".
 
-    A family's name is also a colour's and needs no kind of its own. Raises UnknownLabel.
+    English where the language has no words. Raises UnknownLabel.
     """
     entry = _read("words.toml")["colour" if kind == "family" else kind].get(name)
     if entry is not None:
-        return tuple(entry[language])
+        return tuple(entry.get(language, entry["en"]))
     title = load()._titles.get((kind, name))
     if title is None and kind == "colour":
         title = load()._titles.get(("family", name))
     if title is None:
         raise UnknownLabel(name)
-    return (lower(title[language], language),)
+    return (lower(title.get(language, title["en"]), language),)
 
 
 def lower(text: str, language: str) -> str:
@@ -314,6 +314,7 @@ def _names(item: dict[str, Any]) -> dict[str, str]:
     return {language: item[language] for language in ("en", "tr")}
 
 
+@cache
 def _read(name: str) -> dict[str, Any]:
     with (_DATA / name).open("rb") as file:
         return tomllib.load(file)
