@@ -3,7 +3,14 @@ import re
 import pytest
 
 from inference import taxonomy
-from inference.taxonomy import UnknownLabel
+from inference.taxonomy import (
+    Attribute,
+    AttributeValue,
+    Category,
+    ColourName,
+    Named,
+    UnknownLabel,
+)
 
 ETRYON = {
     "shirts", "formal jackets", "t-shirts", "hoodies", "tanks", "camis", "sweaters", "cardigans",
@@ -11,6 +18,41 @@ ETRYON = {
     "trousers", "dresses", "jumpsuits", "playsuits", "trainers", "boots", "flats", "sandals",
     "heels",
 }  # fmt: skip
+
+ETRYON_KEYS = {
+    "pattern", "style", "leg style", "sleeve style", "hem style", "fit", "neckline style", "rise",
+    "length",
+}  # fmt: skip
+
+ETRYON_PATTERNS = {
+    "ethnic", "graphic", "floral", "tropical", "striped", "checked", "animal print", "polka dots",
+    "paisley", "spots", "tartan", "geometric", "colourblock", "fair isle", "camouflage",
+    "grid print", "dip-dyed", "tie-dyed", "zigzag", "washed",
+}  # fmt: skip
+
+# Category classes of eTryOn → their styles.
+ETRYON_STYLES: tuple[tuple[str, str], ...] = (
+    ("trousers", "sweatpants|leggings|culottes|peg|harem|capri|formal|chino"),
+    ("trousers, shorts", "cargo"),
+    ("jeans", "jeggings|mom|boyfriend"),
+    ("skirts, dresses", "pencil|skater|a-line|frill|flowy"),
+    ("shorts", "sweatshorts|cutoff|bermuda|skort|running|cycling"),
+    ("dresses", "wedding|bridesmaid|bodycon|tunic|jumper|shirt|shift|slip|tea|cocktail|pinafore|"
+     "wrap|sundress|smock"),
+    ("shirts", "formal|collarless"),
+    ("formal jackets", "blazer"),
+    ("t-shirts", "boxy|varsity|baseball|boyfriend|fitted|sport|polo|muscle"),
+    ("blouses", "tie-front|bib|popover"),
+    ("cardigans", "waterfall"),
+    ("coats & jackets", "duster|parka|trench|peacoat|coatigan|duffle|bomber|biker|puffer|anorak|"
+     "windcheater|windbreaker|coach|borg|quilted|trucker"),
+    ("trainers", "running|high-top|chunky|fashion"),
+    ("boots", "wellies|winter|chukka|chelsea|biker|cowboy|sock"),
+    ("flats", "loafers|brogues|ballerinas|plimsolls|boat|moccasins"),
+    ("flats, heels", "mules|d'orsay|espadrilles"),
+    ("heels", "court"),
+    ("sandals", "gladiator|t-bar|toe-thong|flip-flops|sliders"),
+)  # fmt: skip
 
 BASIC_COLOURS = {
     "black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown",
@@ -28,14 +70,105 @@ def test_covers_the_23_category_classes_of_etryon():
     assert {c.etryon for c in taxonomy.load().categories if c.etryon} == ETRYON
 
 
+def test_covers_the_nine_attribute_keys_of_etryon_and_its_patterns():
+    names = taxonomy.load()
+
+    assert {a.etryon for a in names.attributes if a.etryon} == ETRYON_KEYS
+    patterns = {v.etryon for v in names.attribute("pattern").values if v.etryon}
+    assert patterns == ETRYON_PATTERNS
+
+
+def test_gives_each_category_of_etryon_its_styles():
+    names = taxonomy.load()
+    styles = names.attribute("style")
+    expected = {
+        (kind, style)
+        for kinds, words in ETRYON_STYLES
+        for kind in kinds.split(", ")
+        for style in words.split("|")
+    }
+
+    found = {
+        (category.etryon, style.etryon)
+        for style in styles.values
+        for category in names.categories
+        if category.etryon and names.applies("style", style.name, category.name)
+    }
+    assert found >= expected
+    assert {style for _, style in expected} == {style.etryon for style in styles.values}
+
+
+def test_tells_homonyms_apart_by_category():
+    names = taxonomy.load()
+
+    assert names.applies("style", "boyfriend-jeans", "jeans")
+    assert not names.applies("style", "boyfriend-jeans", "t-shirt")
+    assert names.applies("style", "boyfriend-t-shirt", "t-shirt")
+    assert not names.applies("style", "boyfriend-t-shirt", "jeans")
+
+
+def test_applies_attributes_where_they_make_sense():
+    names = taxonomy.load()
+
+    assert names.applies("pattern", "striped", "dress")
+    assert names.applies("pattern", "striped", "socks")
+    assert not names.applies("pattern", "striped", "watch")
+    assert not names.applies("sleeve-length", "long-sleeve", "jeans")
+    assert names.applies("neckline", "polo-collar", "polo")
+    assert not names.applies("neckline", "polo-collar", "shirt")
+    assert not names.applies("gender", "women", names.abstention)
+    with pytest.raises(UnknownLabel):
+        names.applies("pattern", "stripy", "dress")
+    with pytest.raises(UnknownLabel):
+        names.applies("mood", "happy", "dress")
+
+
+def test_applies_each_value_somewhere_and_only_where_its_key_does():
+    names = taxonomy.load()
+
+    for attribute in names.attributes:
+        assert attribute.applies_to
+        for value in attribute.values:
+            assert set(value.applies_to) <= set(attribute.applies_to), (attribute.key, value.name)
+
+
+def test_lets_a_garment_have_one_value_of_a_key():
+    assert all(attribute.exclusive for attribute in taxonomy.load().attributes)
+
+
+def test_orders_the_answers_of_the_attribute_heads():
+    names = taxonomy.load()
+
+    assert names.attribute_order[0] == ("gender", tuple(g.name for g in names.genders))
+    for key, values in names.attribute_order:
+        trained = tuple(v.name for v in names.attribute(key).values if v.trained)
+        # A head with a single answer would always give it.
+        assert values == trained
+        assert len(values) > 1
+
+
+def test_names_values_once_in_a_key():
+    for attribute in taxonomy.load().attributes:
+        values = [value.name for value in attribute.values]
+
+        assert len(values) == len(set(values)) > 1
+
+
 def test_names_everything_in_english_and_turkish():
     names = taxonomy.load()
 
-    groups = (names.object_types, names.categories, names.genders, names.colour_families,
-              names.colours)  # fmt: skip
-    for item in (item for group in groups for item in group):
-        assert set(item.names) == {"en", "tr"}
-        assert all(title == title.strip() != "" for title in item.names.values())
+    groups: tuple[tuple[Named | Category | ColourName | Attribute | AttributeValue, ...], ...] = (
+        names.object_types,
+        names.categories,
+        names.genders,
+        names.colour_families,
+        names.colours,
+        names.attributes,
+        *(attribute.values for attribute in names.attributes),
+    )
+    for titles in (item.names for group in groups for item in group):
+        assert set(titles) == {"en", "tr"}
+        assert all(title == title.strip() != "" for title in titles.values())
 
 
 @pytest.mark.parametrize("group", ["object_types", "categories", "colour_families", "colours"])
@@ -68,6 +201,8 @@ def test_shows_titles_in_the_reader_s_language():
     assert names.title("object", "footwear", "en-gb") == "Footwear"
     assert names.title("colour", "navy-blue", "tr-TR") == "Lacivert"
     assert names.title("category", "not-a-garment", "en") == "Not a garment"
+    assert names.title("attribute", "sleeve-length", "tr") == "Kol boyu"
+    assert names.title("value", "pattern:striped", "tr") == "Çizgili"
     assert names.title("category", "jeans", "de") == "Jeans"
 
 
@@ -99,6 +234,40 @@ def test_lets_a_product_name_tell_polos_from_t_shirts():
     assert labels.meaning("Tshirts", "Nike Men Printed Blue Tshirt").categories == ("t-shirt",)
     brand = labels.meaning("Tshirts", "U.S. Polo Assn. Men Solid Green Tshirt")
     assert set(brand.categories) == {"t-shirt", "polo"}
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "categories"),
+    [
+        ("Tshirts", "Classic Polo Men Red T-shirt", {"t-shirt", "polo"}),
+        ("Tshirts", "Classic Polo Men Stripes Blue Polo T-Shirt", {"polo"}),
+        ("Casual Shoes", "Nike Men Black Casual Shoes", {"casual-shoes", "trainers"}),
+        ("Casual Shoes", "Clarks Men Brown Leather Loafers", {"casual-shoes", "flats"}),
+        ("Casual Shoes", "Timberland Women Femmes Brown Boot", {"boots"}),
+        ("Flats", "Catwalk Women Black Ballerinas", {"flats"}),
+        ("Heels", "Rocia Women Black Flats", {"sandals", "flats"}),
+        ("Heels", "Catwalk Women Black Stilettos", {"heels"}),
+        ("Sweaters", "Arrow Woman Black Cardigan", {"cardigan"}),
+        ("Capris", "Jealous 21 Women Washed Light Blue Capris", {"jeans"}),
+        ("Swimwear", "ADIDAS Women Stripe Black Swimming Cap", {"hat"}),
+        ("Rompers", "Madagascar3 Infant Boys White Snapsuit Romper", {"bodysuit"}),
+        ("Free Gifts", "Satya Paul Purple Saree", {"saree"}),
+        ("Innerwear Vests", "Levis Men Grey Innerwear T-Shirt", {"tank", "t-shirt"}),
+        ("Innerwear Vests", "Hanes Men Sleeveless V Neck Red Innerwear T-shirt", {"tank"}),
+    ],
+)
+def test_refines_a_shop_s_label_by_the_product_s_name(label, name, categories):
+    assert set(taxonomy.load_labels("fpi").meaning(label, name).categories) == categories
+
+
+def test_has_name_rules_for_reviewed_labels_only():
+    labels = taxonomy.load_labels("fpi")
+    known = {category.name for category in taxonomy.load().categories}
+
+    for rule in labels.rules:
+        assert rule.label in labels.meanings
+        assert rule.meaning.categories
+        assert set(rule.meaning.categories) <= known
 
 
 def test_folds_the_data_s_colours_into_families():
