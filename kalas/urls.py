@@ -19,5 +19,6 @@ urlpatterns = [
     path("docs/problems/", problem_pages.list_problems, name="problems"),
     path("docs/problems/<slug:name>/", problem_pages.show_problem, name="problem"),
     path("api/v1/", include("accounts.api.urls")),
+    path("api/", include("integrations.api.urls")),
     path("admin/", admin.site.urls),
 ]
