@@ -1,4 +1,3 @@
-import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -281,24 +280,6 @@ def test_resumes_to_the_same_weights_as_an_uninterrupted_run(data, trained, tmp_
     tensors = safetensors.torch.load_file(resumed)
     for name, expected in safetensors.torch.load_file(trained).items():
         torch.testing.assert_close(tensors[name], expected, rtol=1e-4, atol=1e-5)
-
-
-def test_evaluates_each_file_and_all_together(data, trained, tmp_path, capsys):
-    files = [str(data / f"{name}-val.parquet") for name in ("fpi", "clothing", "ccp")]
-    out = tmp_path / "numbers.json"
-
-    call_command("evaluate", *files, weights=trained, json=out, limit=10)
-
-    said = capsys.readouterr().out
-    assert "category top-1" in said
-    results = {r["name"]: r for r in json.loads(out.read_text())["results"]}
-    assert set(results) == {"fpi-val", "clothing-val", "ccp-val", "all together"}
-    assert results["fpi-val"]["category_top1"]["total"] == 8
-    assert results["all together"]["category_top1"]["total"] == 11
-    low, high = results["fpi-val"]["category_top5"]["interval"]
-    assert 0 <= low <= results["fpi-val"]["category_top5"]["value"] <= high <= 1
-    labels = {row["label"] for row in results["fpi-val"]["labels"]}
-    assert labels == {"Shirts", "Jeans", "Watches", "Lipstick"}
 
 
 def test_trains_on_from_other_weights_by_command(data, trained, tmp_path):

@@ -1,15 +1,19 @@
-"""The numbers of an evaluation, from logits and right answers; NumPy only."""
+"""The numbers of an evaluation, from answers and right answers; NumPy only."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Counts = NDArray[np.int64]
 
-_BINS = 15
+_ROUNDS = 1000
+_SEED = 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,49 +35,100 @@ class Share:
         z, n, p = 1.96, self.total, self.hits / self.total
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return max(0.0, centre - half), min(1.0, centre + half)
+        # Rounding must not put the value outside.
+        return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
 
     def __str__(self) -> str:
         low, high = self.interval
         return f"{self.value:.4f} [{low:.4f}, {high:.4f}] of {self.total}"
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number over `count` photos (or whatever it counts), with its 95 % interval."""
+
+    value: float
+    """NaN where nothing was counted."""
+    low: float
+    high: float
+    count: int
+    interval: str
+    """How it was made: "wilson", "bootstrap", or "" where there is none."""
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "nothing to count"
+        between = f" [{self.low:.4f}, {self.high:.4f}]" if self.interval else ""
+        return f"{self.value:.4f}{between} of {self.count}"
+
+
+def estimate_mean(scores: Doubles) -> Estimate:
+    """The mean of one score per photo, NaN for a photo that doesn't count.
+
+    Wilson's interval where each score is 0 or 1, else the percentile bootstrap over the photos.
+    """
+    known = scores[~np.isnan(scores)]
+    if not len(known):
+        return Estimate(math.nan, 0.0, 1.0, 0, "")
+    if np.isin(known, (0.0, 1.0)).all():
+        share = Share(int(known.sum()), len(known))
+        return Estimate(share.value, *share.interval, share.total, "wilson")
+    low, high = spread(len(known), lambda drawn: float(known[drawn].mean()))
+    return Estimate(float(known.mean()), low, high, len(known), "bootstrap")
+
+
+def spread(
+    count: int, measure: Callable[[Counts], float], *, rounds: int = _ROUNDS
+) -> tuple[float, float]:
+    """The middle 95 % of `measure` over seeded redraws of `count` photos (Efron 1979).
+
+    `measure` gets the indices of the photos drawn.
+    """
+    rng = np.random.default_rng(_SEED)
+    values = [measure(rng.integers(0, count, count)) for _ in range(rounds)]
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
+
+
 def count_hits(logits: Floats, accepts: Bools, *, top: int) -> Share:
     """How often one of the `top` best answers is right."""
-    best = np.argsort(-logits, axis=1, kind="stable")[:, :top]
-    right: Bools = np.any(np.take_along_axis(accepts, best, axis=1), axis=1)
+    right = are_hits(logits, accepts, top=top)
     return Share(int(right.sum()), len(right))
 
 
-def shares(logits: Floats, *, temperature: float = 1.0) -> Floats:
-    """Softmax over the answers."""
-    scaled = (logits - logits.max(axis=1, keepdims=True)) / temperature
-    grown = np.exp(scaled)
-    return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float32)
+def are_hits(scores: Floats, accepts: Bools, *, top: int) -> Bools:
+    """(N,): whether one of the `top` best answers with a score above nothing is right.
+
+    A score of -inf was not given; of several equal ones the first counts as better.
+    """
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    given = np.take_along_axis(scores, best, axis=1) > -np.inf
+    right: Bools = np.any(np.take_along_axis(accepts, best, axis=1) & given, axis=1)
+    return right
 
 
-def fit_temperature(logits: Floats, accepts: Bools) -> float:
-    """The temperature with the smallest loss (Guo et al. 2017), to within 1 %."""
-    candidates = np.exp(np.arange(np.log(0.3), np.log(4), 0.01))
-    losses = [_loss(shares(logits, temperature=t), accepts) for t in candidates]
-    return float(candidates[int(np.argmin(losses))])
+def macro_f1(truth: Counts, said: Counts, *, classes: int) -> Estimate:
+    """The mean over the classes that occur of the harmonic mean of precision and recall.
+
+    Both (N,) indices; a `said` of `classes` or -1 means another or no answer: wrong, of no class.
+    The interval redraws the photos.
+    """
+    if not len(truth):
+        return Estimate(math.nan, 0.0, 1.0, 0, "")
+    answers = np.where((said < 0) | (said >= classes), classes, said)
+    table = np.bincount(truth * (classes + 1) + answers, minlength=classes * (classes + 1))
+    value = _f1_of(table[None], classes)[0]
+    rng = np.random.default_rng(_SEED)
+    redrawn = rng.multinomial(len(truth), table / len(truth), size=_ROUNDS)
+    low, high = np.quantile(_f1_of(redrawn, classes), (0.025, 0.975))
+    return Estimate(float(value), float(low), float(high), len(truth), "bootstrap")
 
 
-def calibration_error(logits: Floats, accepts: Bools, *, temperature: float = 1.0) -> float:
-    """Expected calibration error of the best answer over 15 equal bins of confidence."""
-    confident = shares(logits, temperature=temperature)
-    best = confident.argmax(axis=1)
-    right = accepts[np.arange(len(best)), best]
-    confidence = confident.max(axis=1)
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    error = 0.0
-    for index in range(_BINS):
-        inside = bins == index
-        if inside.any():
-            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    return float(error)
-
-
-def _loss(confident: Floats, accepts: Bools) -> float:
-    right = np.where(accepts, confident, 0).sum(axis=1)
-    return float(-np.log(np.maximum(right, 1e-12)).mean())
+def _f1_of(tables: Counts, classes: int) -> Doubles:
+    """(rounds,) macro-F1 of flat confusion tables (rounds, classes × (classes + 1))."""
+    table = tables.reshape(len(tables), classes, classes + 1).astype(np.float64)
+    right = np.einsum("rcc->rc", table[:, :, :classes])
+    asked, given = table.sum(axis=2), table[:, :, :classes].sum(axis=1)
+    f1 = 2 * right / np.maximum(asked + given, 1)
+    occurs = asked > 0
+    return np.asarray((f1 * occurs).sum(axis=1) / np.maximum(occurs.sum(axis=1), 1))

@@ -2,41 +2,39 @@
 
 import argparse
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import safetensors.torch
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from inference import registry
-from inference.training.evaluate import Answers, Say, answer, join, read_network
-from inference.training.measure import calibration_error, fit_temperature
-from inference.training.samples import read_samples
+from inference.specs import WeightsSpec
+from inference.training.calibration import check, fit
+from inference.training.evaluation.answers import CATEGORY, COLOUR
+from inference.training.evaluation.asking import show
+from inference.training.evaluation.metrics import collect_heads
+from inference.training.evaluation.model import ask, read_run
+from inference.training.evaluation.photos import read_photos
+from inference.training.evaluation.report import Say
 from kalas.lib.malloc import tune_allocator
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    temperature: float
-    error_before: float
-    error_after: float
-    """Both measured on the half that the temperature was not fitted to."""
-
-
 def publish(weights: Path, *, files: list[Path], out: Path, say: Say) -> str:
-    """Write `out` with the temperature fitted on half of the files' photos; returns its sha256."""
-    network = read_network(weights)
+    """Write `out` with temperatures fitted on half of the files' photos; returns its sha256."""
     size = registry.spec("kalas-mini").input_size
-    answers = [answer(network, read_samples(f, shrink=False).samples, size=size) for f in files]
-    found = calibrate(join(answers))
-    say(
-        f"temperature {found.temperature:.4f}; calibration error on the other half "
-        f"{found.error_before:.4f} before, {found.error_after:.4f} after"
-    )
-    tensors = safetensors.torch.load_file(weights)
-    tensors["temperature"] = torch.tensor(found.temperature)
+    model = read_run(weights, texts=None, size=size, device="cpu")
+    photos = [photo for path in files for photo in read_photos(path).photos]
+    heads = collect_heads(photos, ask(model, show(photos, size)))
+    temperatures = fit(heads)
+    for name, temperature in temperatures.items():
+        before, after = check(heads[name], temperature)
+        say(
+            f"{name}: temperature {temperature:.4f}; calibration error on the other half "
+            f"{before:.4f} before, {after:.4f} after"
+        )
+    tensors = safetensors.torch.load_file(weights) | _as_tensors(temperatures, model.spec)
     halves = {k: v.half() if v.is_floating_point() and v.ndim else v for k, v in tensors.items()}
     data = safetensors.torch.save(halves)
     out.write_bytes(data)
@@ -45,20 +43,14 @@ def publish(weights: Path, *, files: list[Path], out: Path, say: Say) -> str:
     return digest
 
 
-def calibrate(answers: Answers) -> Calibration:
-    """Fit on a fixed random half of the samples, measure on the other."""
-    fit = _half(len(answers.samples))
-    temperature = fit_temperature(answers.logits[fit], answers.accepts[fit])
-    rest_logits, rest_accepts = answers.logits[~fit], answers.accepts[~fit]
-    return Calibration(
-        temperature=temperature,
-        error_before=calibration_error(rest_logits, rest_accepts),
-        error_after=calibration_error(rest_logits, rest_accepts, temperature=temperature),
-    )
-
-
-def _half(count: int) -> NDArray[np.bool_]:
-    return np.asarray(np.random.default_rng(0).permutation(count) % 2 == 0)
+def _as_tensors(temperatures: Mapping[str, float], spec: WeightsSpec) -> dict[str, Tensor]:
+    """As GarmentNet keeps them: the attribute keys' repeated for each of their values."""
+    each = [temperatures[key] for key, values in spec.attributes for _ in values]
+    return {
+        "temperature": torch.tensor(temperatures[CATEGORY]),
+        "colour_temperature": torch.tensor(temperatures[COLOUR]),
+        "attribute_temperatures": torch.tensor(each),
+    }
 
 
 def main() -> None:

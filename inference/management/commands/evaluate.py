@@ -1,7 +1,7 @@
 from argparse import Namespace
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inference.training import evaluate
 
@@ -14,7 +14,10 @@ class Command(BaseCommand):
         evaluate.add_arguments(parser)
 
     def handle(self, **options: Any) -> None:
-        evaluate.run(Namespace(**options), self._say)
+        try:
+            evaluate.run(Namespace(**options), self._say)
+        except evaluate.REFUSED as error:
+            raise CommandError(str(error), returncode=2) from error
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
