@@ -1,7 +1,34 @@
 from django.urls import path
 
-from retrieval import views
+from retrieval.views import photos, products, similar
 
 urlpatterns = [
-    path("annotations/<uuid:annotation_id>/similar/", views.show_similar, name="similar"),
+    path("annotations/<uuid:annotation_id>/similar/", similar.show_similar, name="similar"),
+    path("catalogue/", products.show_catalogue, name="catalogue"),
+    path("catalogue/new/", products.add_product, name="add_product"),
+    path("catalogue/change/", products.change_products, name="change_products"),
+    path("catalogue/<uuid:product_id>/", products.show_product, name="product"),
+    path("catalogue/<uuid:product_id>/edit/", products.edit_product, name="edit_product"),
+    path("catalogue/<uuid:product_id>/delete/", products.delete_product, name="delete_product"),
+    path("catalogue/<uuid:product_id>/photos/", photos.add_photos, name="add_photos"),
+    path(
+        "catalogue/photos/<uuid:product_image_id>/remove/",
+        photos.remove_photo,
+        name="remove_product_photo",
+    ),
+    path(
+        "catalogue/photos/<uuid:product_image_id>/fetch/",
+        photos.fetch_photo_again,
+        name="fetch_photo_again",
+    ),
+    path(
+        "catalogue/duplicates/<uuid:duplicate_id>/merge/",
+        photos.merge_duplicate,
+        name="merge_duplicate",
+    ),
+    path(
+        "catalogue/duplicates/<uuid:duplicate_id>/dismiss/",
+        photos.dismiss_duplicate,
+        name="dismiss_duplicate",
+    ),
 ]

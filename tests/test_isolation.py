@@ -17,6 +17,8 @@ from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import hide_tokens, make_done_annotation
 from integrations.models import WebhookDelivery, WebhookEndpoint
 from integrations.tests.factories import make_delivery, make_endpoint
+from retrieval.models import NearDuplicate, Product, ProductImage
+from retrieval.tests.factories import add_waiting_photo, make_pair
 
 pytestmark = pytest.mark.django_db
 
@@ -60,19 +62,32 @@ def foreign_ids() -> dict[str, object]:
         now=timezone.now(),
     )
     endpoint, _secret = make_endpoint(by=owner)
+    pair = make_pair(tenant=owner.tenant)
     return {
         "annotation_id": annotation.id,
+        "duplicate_id": pair.id,
         "delivery_id": make_delivery(endpoint).id,
         "endpoint_id": endpoint.id,
         "image_id": annotation.image_id,
         "invitation_id": invitation.id,
         "key_id": make_key(member=owner).key.id,
         "membership_id": make_member(tenant=owner.tenant, role=Role.REVIEWER).id,
+        "product_id": pair.product_id,
+        "product_image_id": add_waiting_photo(pair.product).id,
     }
 
 
 def snapshot() -> list[list[dict[str, Any]]]:
-    models: tuple[Any, ...] = (Annotation, ApiKey, FashionImage, Invitation, Membership)
+    models: tuple[Any, ...] = (
+        Annotation,
+        ApiKey,
+        FashionImage,
+        Invitation,
+        Membership,
+        NearDuplicate,
+        Product,
+        ProductImage,
+    )
     models += (WebhookDelivery, WebhookEndpoint)
     return [list(model.objects.order_by("pk").values()) for model in models]
 

@@ -1,0 +1,78 @@
+"""A perceptual hash: copies of a photo that were resized, re-encoded or mirrored nearly share it.
+
+The signs of the 8 × 8 lowest frequencies of the photo's brightness (64 bits), as in Zauner,
+"Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+# The measured limit: see docs/decisions/0015-near-duplicates-by-hash.md.
+NEAR_BITS = 8
+SIDE = 32
+KEPT = 8
+_QUARTER_BITS = 16
+# Of two values that differ in at most 11 bits, some quarter differs in at most 2.
+_QUARTER_REACH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Of the photo as it is and of its mirror image; signed, as PostgreSQL's bigint."""
+
+    value: int
+    mirrored: int
+
+
+def hash_photo(data: bytes) -> Hashes:
+    """`data`: an encoded photo that we wrote ourselves, such as a thumbnail."""
+    with Image.open(BytesIO(data)) as image:
+        small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    frequencies = _COSINES @ np.asarray(small, dtype=np.float64) @ _COSINES.T
+    # In the mirror image the odd horizontal waves point the other way.
+    signs = np.where(np.arange(1, KEPT + 1) % 2, -1.0, 1.0)
+    return Hashes(_to_bits(frequencies), _to_bits(frequencies * signs[None, :]))
+
+
+def split(value: int) -> tuple[int, int, int, int]:
+    """The value's quarters, 16 bits each, as they are indexed."""
+    mask = (1 << _QUARTER_BITS) - 1
+    first, second, third, fourth = ((value >> (_QUARTER_BITS * i)) & mask for i in range(4))
+    return first, second, third, fourth
+
+
+def list_near(quarter: int) -> list[int]:
+    """The 137 quarters that differ from this one in at most two bits."""
+    return [quarter ^ flipped for flipped in _FLIPS]
+
+
+def count_different_bits(first: int, second: int) -> int:
+    return ((first ^ second) & (2**64 - 1)).bit_count()
+
+
+def _build_cosines() -> NDArray[np.float64]:
+    """The waves 1 to 8 over `SIDE` samples: the mean brightness (wave 0) is left out."""
+    waves = np.arange(1, KEPT + 1)[:, None]
+    samples = np.arange(SIDE)[None, :]
+    return np.cos(np.pi * waves * (2 * samples + 1) / (2 * SIDE))
+
+
+def _to_bits(frequencies: NDArray[np.float64]) -> int:
+    bits = np.packbits(frequencies.ravel() > 0)
+    return int.from_bytes(bits.tobytes(), "big", signed=True)
+
+
+def _list_flips() -> Iterator[int]:
+    for reach in range(_QUARTER_REACH + 1):
+        for bits in combinations(range(_QUARTER_BITS), reach):
+            yield sum(1 << bit for bit in bits)
+
+
+_COSINES = _build_cosines()
+_FLIPS = tuple(_list_flips())

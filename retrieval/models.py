@@ -1,0 +1,373 @@
+import uuid
+from datetime import datetime
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Tenant, User
+from annotations.models import FashionImage, Garment, TenantQuerySet
+
+
+class Product(models.Model):
+    """What a shop sells; what its photos show is judged from all of them (see `judging`)."""
+
+    class State(models.TextChoices):
+        NEW = "new", _("New")
+        ANNOTATED = "annotated", _("Annotated")
+        IN_REVIEW = "in-review", _("In review")
+        PUBLISHED = "published", _("Published")
+
+    class Stock(models.TextChoices):
+        UNKNOWN = "", _("Unknown")
+        IN_STOCK = "in-stock", _("In stock")
+        OUT_OF_STOCK = "out-of-stock", _("Out of stock")
+        PREORDER = "preorder", _("Preorder")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="products", verbose_name=_("shop")
+    )
+    # A store of `integrations`, the layer above; none for what came by file or by hand.
+    store_id = models.UUIDField(_("store"), null=True, blank=True, editable=False)
+    external_id = models.CharField(_("product id"), max_length=200)
+    url = models.URLField(_("address in the shop"), max_length=2000, blank=True)
+    title = models.CharField(_("title"), max_length=500, blank=True)
+    description = models.TextField(_("description"), max_length=20_000, blank=True)
+    price = models.DecimalField(_("price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    stock = models.CharField(_("stock"), max_length=16, choices=Stock, blank=True, default="")
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.NEW)
+    # Judged from the photos:
+    garment = models.ForeignKey(
+        Garment, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    object_type = models.CharField(
+        _("object"), max_length=20, choices=Garment.ObjectType, blank=True, editable=False
+    )
+    category = models.CharField(_("category"), max_length=60, blank=True, editable=False)
+    confidence = models.FloatField(_("confidence"), null=True, blank=True, editable=False)
+    colours = ArrayField(
+        models.CharField(max_length=40), default=list, blank=True, verbose_name=_("colours")
+    )
+    photos_disagree = models.BooleanField(_("photos disagree"), default=False, editable=False)
+    # Ids of products that were merged into this one, so that no import brings them back.
+    also_known_as = ArrayField(
+        models.CharField(max_length=200), default=list, blank=True, editable=False
+    )
+    created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
+
+    objects = TenantQuerySet["Product"].as_manager()
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "store_id", "external_id"],
+                name="product_once_per_store",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["new", "annotated", "in-review", "published"]),
+                name="product_state",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(price__isnull=True) | models.Q(price__gte=0),
+                name="product_price_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(currency__regex=r"^([A-Z]{3})?$"), name="product_currency"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(external_id=""), name="product_has_external_id"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-created_at", "id"], name="product_by_tenant_newest"),
+            models.Index(fields=["tenant", "state", "-created_at"], name="product_by_tenant_state"),
+            models.Index(fields=["tenant", "category"], name="product_by_tenant_category"),
+            GinIndex(fields=["also_known_as"], name="product_also_known_as"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.external_id
+
+    @property
+    def name(self) -> str:
+        return self.title or self.external_id
+
+    def publish(self, *, at: datetime) -> None:
+        self.state, self.updated_at = self.State.PUBLISHED, at
+        self.save(update_fields=["state", "updated_at"])
+
+
+class CatalogueImport(models.Model):
+    """A file with products on its way into the catalogue: mapped, checked, then imported.
+
+    `rows_done` and `photos_done` are the places where a job that takes over goes on.
+    """
+
+    class Kind(models.TextChoices):
+        CSV = "csv", "CSV"
+        NDJSON = "ndjson", "NDJSON"
+        ZIP = "zip", "ZIP"
+
+    class State(models.TextChoices):
+        MAPPING = "mapping", _("Waiting for its columns")
+        CHECKING = "checking", _("Being checked")
+        CHECKED = "checked", _("Checked")
+        RUNNING = "running", _("Being imported")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="imports", verbose_name=_("shop")
+    )
+    store_id = models.UUIDField(_("store"), null=True, blank=True, editable=False)
+    file = models.FileField(_("file"), upload_to="", max_length=200, editable=False)
+    name = models.CharField(_("file name"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind)
+    bytes = models.PositiveBigIntegerField(_("size, bytes"))
+    # Of the table: the file itself, or the one inside the archive.
+    table = models.CharField(max_length=500, blank=True, editable=False)
+    table_kind = models.CharField(max_length=8, blank=True, editable=False)
+    encoding = models.CharField(_("encoding"), max_length=20, blank=True)
+    delimiter = models.CharField(_("delimiter"), max_length=1, blank=True)
+    columns = models.JSONField(_("columns"), default=list, blank=True)
+    # Of each column the field it fills; "" where it is left out.
+    mapping = models.JSONField(_("mapping"), default=list, blank=True)
+    currency = models.CharField(_("currency of prices that name none"), max_length=3, blank=True)
+    state = models.CharField(_("state"), max_length=12, choices=State, default=State.MAPPING)
+    error = models.CharField(_("failed because"), max_length=300, blank=True)
+    rows_total = models.PositiveIntegerField(_("rows"), null=True, blank=True)
+    rows_done = models.PositiveIntegerField(_("rows done"), default=0)
+    photos_total = models.PositiveIntegerField(_("photos in the archive"), default=0)
+    photos_done = models.PositiveIntegerField(_("photos done"), default=0)
+    created = models.PositiveIntegerField(_("new products"), default=0)
+    changed = models.PositiveIntegerField(_("changed products"), default=0)
+    unchanged = models.PositiveIntegerField(_("unchanged products"), default=0)
+    refused = models.PositiveIntegerField(_("refused rows"), default=0)
+    photos_added = models.PositiveIntegerField(_("new photos"), default=0)
+    photos_refused = models.PositiveIntegerField(_("refused photos"), default=0)
+    requested_by = models.ForeignKey(
+        User,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    created_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = TenantQuerySet["CatalogueImport"].as_manager()
+
+    class Meta:
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        indexes = [models.Index(fields=["tenant", "-created_at"], name="import_by_tenant_newest")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=[
+                        "mapping",
+                        "checking",
+                        "checked",
+                        "running",
+                        "done",
+                        "failed",
+                        "cancelled",
+                    ]
+                ),
+                name="import_state",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_working(self) -> bool:
+        return self.state in (self.State.CHECKING, self.State.RUNNING)
+
+    @property
+    def share_done(self) -> float | None:
+        """0 to 1; None while nobody knows how many rows there are."""
+        if self.rows_total is None:
+            return None
+        total = self.rows_total + self.photos_total
+        return (self.rows_done + self.photos_done) / total if total else 1.0
+
+    @property
+    def column_of(self) -> dict[str, list[int]]:
+        """The columns that fill each field."""
+        found: dict[str, list[int]] = {}
+        for index, field in enumerate(self.mapping):
+            if field:
+                found.setdefault(field, []).append(index)
+        return found
+
+
+class ImportProblem(models.Model):
+    """Why a row or photo of an import was refused, and what to do, in its user's language."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    catalogue_import = models.ForeignKey(
+        CatalogueImport, models.CASCADE, related_name="problems", verbose_name=_("import")
+    )
+    # 0 for a photo of the archive: `value` is its name.
+    row = models.PositiveIntegerField(_("row"))
+    field = models.CharField(_("field"), max_length=40, blank=True)
+    value = models.CharField(_("value"), max_length=200, blank=True)
+    detail = models.CharField(_("what to do"), max_length=300)
+
+    objects = TenantQuerySet["ImportProblem"].as_manager()
+
+    class Meta:
+        verbose_name = _("problem of an import")
+        verbose_name_plural = _("problems of imports")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["catalogue_import", "row", "field", "value"], name="import_problem_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.detail}"
+
+
+class ProductImageQuerySet(TenantQuerySet["ProductImage"]):
+    def in_order(self) -> "ProductImageQuerySet":
+        return self.order_by("position", "created_at", "id")
+
+
+class ProductImage(models.Model):
+    """A photo of a product, or the address where one is still to be fetched."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        STORED = "stored", _("Stored")
+        REPEATED = "repeated", _("Same as another photo")
+        REFUSED = "refused", _("Refused")
+
+    class Verdict(models.TextChoices):
+        UNKNOWN = "", _("Not judged")
+        BEST = "best", _("Best view")
+        AGREES = "agrees", _("Shows the product")
+        OTHER_GARMENT = "other-garment", _("Shows another garment")
+        NO_GARMENT = "no-garment", _("No garment found")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    product = models.ForeignKey(Product, models.CASCADE, related_name="photos")
+    image = models.ForeignKey(
+        FashionImage, models.CASCADE, null=True, blank=True, related_name="product_images"
+    )
+    position = models.PositiveIntegerField(_("position"), default=0)
+    # The address it is fetched from, or its name in the archive it came with.
+    source = models.CharField(_("source"), max_length=2000, blank=True)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
+    error = models.CharField(_("refused because"), max_length=300, blank=True)
+    verdict = models.CharField(
+        _("verdict"), max_length=16, choices=Verdict, blank=True, default="", editable=False
+    )
+    # What of the photo is the product.
+    garment = models.ForeignKey(
+        Garment, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    catalogue_import = models.ForeignKey(
+        CatalogueImport, models.SET_NULL, null=True, blank=True, related_name="photos"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[ProductImageQuerySet] = ProductImageQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("photo of a product")
+        verbose_name_plural = _("photos of products")
+        constraints = [
+            models.UniqueConstraint(fields=["product", "image"], name="photo_once_per_product"),
+            models.UniqueConstraint(
+                fields=["product", "source"],
+                condition=~models.Q(source=""),
+                name="source_once_per_product",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="stored", image__isnull=False)
+                | models.Q(state__in=["waiting", "repeated", "refused"], image__isnull=True),
+                name="product_image_stored_has_image",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["catalogue_import", "state"], name="product_image_of_import")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.position + 1}"
+
+
+class PhotoHash(models.Model):
+    """The 64 bits that near copies of a photo nearly share (see `hashing`).
+
+    The quarters are indexed: of two values that differ in at most 11 bits, some quarter differs
+    in at most 2, so a lookup tries 137 values per quarter, however many photos there are.
+    """
+
+    image = models.OneToOneField(
+        FashionImage, models.CASCADE, primary_key=True, related_name="photo_hash"
+    )
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    value = models.BigIntegerField()
+    quarter_0 = models.IntegerField()
+    quarter_1 = models.IntegerField()
+    quarter_2 = models.IntegerField()
+    quarter_3 = models.IntegerField()
+
+    objects = TenantQuerySet["PhotoHash"].as_manager()
+
+    class Meta:
+        verbose_name = _("hash of a photo")
+        verbose_name_plural = _("hashes of photos")
+        indexes = [
+            models.Index(fields=["tenant", f"quarter_{i}"], name=f"photo_hash_quarter_{i}")
+            for i in range(4)
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value & (2**64 - 1):016x}"
+
+
+class NearDuplicate(models.Model):
+    """Two products with nearly the same photo, of which the first has the smaller id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    product = models.ForeignKey(Product, models.CASCADE, related_name="duplicates_after")
+    other = models.ForeignKey(Product, models.CASCADE, related_name="duplicates_before")
+    distance = models.PositiveSmallIntegerField(_("bits that differ"))
+    mirrored = models.BooleanField(_("mirrored"), default=False)
+    dismissed_at = models.DateTimeField(_("not the same"), null=True, blank=True)
+    created_at = models.DateTimeField(_("found"), default=timezone.now, editable=False)
+
+    objects = TenantQuerySet["NearDuplicate"].as_manager()
+
+    class Meta:
+        verbose_name = _("near duplicate")
+        verbose_name_plural = _("near duplicates")
+        constraints = [
+            models.UniqueConstraint(fields=["product", "other"], name="near_duplicate_once"),
+            models.CheckConstraint(
+                condition=models.Q(product__lt=models.F("other")), name="near_duplicate_in_order"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "dismissed_at"], name="near_duplicate_open")]
+
+    def __str__(self) -> str:
+        return f"{self.product} · {self.other}"

@@ -1,0 +1,31 @@
+"""What becomes of a product when its photos are annotated, reviewed or deleted."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.utils import timezone
+
+from annotations.models import Annotation, FashionImage
+from annotations.signals import annotation_finished, annotation_reviewed
+from retrieval.models import Product, ProductImage
+from retrieval.services import photos
+
+
+@receiver([annotation_finished, annotation_reviewed])
+def judge_anew(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
+    image_id = Annotation.objects.values_list("image_id", flat=True).get(id=annotation_id)
+    photos.judge_products_with(tenant_id=tenant_id, image_id=image_id, now=timezone.now())
+
+
+@receiver(post_delete, sender=ProductImage)
+def judge_without(sender: type[ProductImage], instance: ProductImage, **kwargs: Any) -> None:
+    """Only where the photo itself was deleted: else the product goes, or its service judges."""
+    origin = kwargs.get("origin")
+    model = getattr(origin, "model", type(origin))
+    if model is not FashionImage:
+        return
+    products = Product.objects.filter(id=instance.product_id)
+    for product in products.select_for_update(of=("self",)):
+        photos.judge_product(product, now=timezone.now())

@@ -1,0 +1,149 @@
+"""Near duplicates: products with nearly the same photo, found when the photo comes."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+
+from accounts.models import Tenant
+from annotations.models import FashionImage
+from retrieval import hashing, jobs
+from retrieval.models import NearDuplicate, PhotoHash, Product, ProductImage
+from retrieval.services.photos import judge_product
+
+# A photo that so many others resemble (a size chart, a logo) says nothing about its product.
+MOST_NEAR_PHOTOS = 50
+
+
+def compare_photo(*, product_image_id: UUID, now: datetime) -> int:
+    """Note the products with nearly this photo; return how many there are.
+
+    Raises FileNotFoundError. Nothing is done for a photo that was removed meanwhile.
+    """
+    photos = ProductImage.objects.select_related("image", "product")
+    photo = photos.filter(id=product_image_id, image__isnull=False).first()
+    if photo is None or photo.image is None:
+        return 0
+    hashes = _hash(photo.image)
+    near = _find_near(photo, hashes.value, mirrored=False)
+    for other, distance in _find_near(photo, hashes.mirrored, mirrored=True).items():
+        if other not in near or distance[0] < near[other][0]:
+            near[other] = distance
+    for other, (distance_bits, mirrored) in near.items():
+        _note(photo.product, other, distance=distance_bits, mirrored=mirrored, now=now)
+    return len(near)
+
+
+def dismiss_duplicate(*, tenant: Tenant, duplicate_id: UUID, now: datetime) -> NearDuplicate:
+    """Two products after all. Raises NearDuplicate.DoesNotExist."""
+    duplicate = NearDuplicate.objects.for_tenant(tenant).get(id=duplicate_id)
+    duplicate.dismissed_at = now
+    duplicate.save(update_fields=["dismissed_at"])
+    return duplicate
+
+
+@transaction.atomic
+def merge_duplicate(*, tenant: Tenant, duplicate_id: UUID, keep_id: UUID, now: datetime) -> Product:
+    """Make one product of two: the kept one gets the other's photos and what itself lacks.
+
+    The other's id is remembered, so that the next import does not bring it back.
+    Raises NearDuplicate.DoesNotExist, also where `keep_id` is neither of the two.
+    """
+    duplicates = NearDuplicate.objects.for_tenant(tenant)
+    duplicate = duplicates.get(id=duplicate_id)
+    if keep_id not in (duplicate.product_id, duplicate.other_id):
+        raise NearDuplicate.DoesNotExist
+    both = Product.objects.filter(id__in=(duplicate.product_id, duplicate.other_id))
+    products = {p.id: p for p in both.order_by("id").select_for_update(of=("self",))}
+    kept = products.pop(keep_id)
+    (gone,) = products.values()
+    _take_over(kept, gone)
+    kept.also_known_as = sorted({*kept.also_known_as, gone.external_id, *gone.also_known_as})
+    gone.delete()
+    kept.save()
+    judge_product(kept, now=now)
+    return kept
+
+
+def _hash(image: FashionImage) -> hashing.Hashes:
+    with default_storage.open(str(image.thumbnail.name), "rb") as file:
+        hashes = hashing.hash_photo(file.read())
+    quarters = {f"quarter_{i}": q for i, q in enumerate(hashing.split(hashes.value))}
+    PhotoHash.objects.update_or_create(
+        image=image, defaults={"tenant_id": image.tenant_id, "value": hashes.value, **quarters}
+    )
+    return hashes
+
+
+def _find_near(photo: ProductImage, value: int, *, mirrored: bool) -> dict[UUID, tuple[int, bool]]:
+    """Other products of the shop and the distance of their nearest photo; one query.
+
+    The cost does not grow with the number of photos that are far away: each quarter's index is
+    asked for 137 values.
+    """
+    first, second, third, fourth = (hashing.list_near(q) for q in hashing.split(value))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH near AS (
+                SELECT image_id, bit_count((value # %(value)s)::bit(64)) AS distance
+                FROM retrieval_photohash
+                WHERE tenant_id = %(tenant)s AND (
+                    quarter_0 = ANY(%(first)s) OR quarter_1 = ANY(%(second)s)
+                    OR quarter_2 = ANY(%(third)s) OR quarter_3 = ANY(%(fourth)s))
+                    AND bit_count((value # %(value)s)::bit(64)) <= %(limit)s
+                ORDER BY distance LIMIT %(most)s
+            )
+            SELECT p.product_id, min(near.distance) FROM near
+            JOIN retrieval_productimage p ON p.image_id = near.image_id
+            WHERE p.product_id <> %(product)s GROUP BY p.product_id
+            """,
+            {
+                "value": value,
+                "tenant": photo.tenant_id,
+                "product": photo.product_id,
+                "first": first,
+                "second": second,
+                "third": third,
+                "fourth": fourth,
+                "limit": hashing.NEAR_BITS,
+                "most": MOST_NEAR_PHOTOS,
+            },
+        )
+        return {row[0]: (row[1], mirrored) for row in cursor.fetchall()}
+
+
+def _note(
+    product: Product, other_id: UUID, *, distance: int, mirrored: bool, now: datetime
+) -> None:
+    """Once for two products, whichever of them came first."""
+    first, second = sorted((product.id, other_id))
+    NearDuplicate.objects.get_or_create(
+        product_id=first,
+        other_id=second,
+        defaults={
+            "tenant_id": product.tenant_id,
+            "distance": distance,
+            "mirrored": mirrored,
+            "created_at": now,
+        },
+    )
+
+
+def _take_over(kept: Product, gone: Product) -> None:
+    """Photos, near duplicates, and the values that are empty; both rows are locked."""
+    for name in ("title", "description", "url", "price", "currency", "stock"):
+        if getattr(kept, name) in ("", None):
+            setattr(kept, name, getattr(gone, name))
+    images = set(kept.photos.exclude(image=None).values_list("image", flat=True))
+    sources = set(kept.photos.exclude(source="").values_list("source", flat=True))
+    last = kept.photos.count()
+    for photo in gone.photos.in_order():
+        if photo.image_id in images or photo.source in sources:
+            continue
+        photo.product, photo.position = kept, last
+        photo.save(update_fields=["product", "position"])
+        if photo.image_id:  # those of other products that resembled it were paired with `gone`
+            jobs.defer_comparison(photo)
+        last += 1

@@ -1,0 +1,257 @@
+"""The photos of a product: linked, judged together, and compared with those of other products."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+
+from accounts import usage
+from accounts.models import Tenant, User
+from annotations import services as annotation_services
+from annotations.models import Annotation, FashionImage, Garment
+from annotations.photos import Photo
+from retrieval import jobs, judging
+from retrieval.models import Product, ProductImage
+
+# As many as a page shows and a judgement reads without being slow.
+MOST_PHOTOS = 200
+COLOURS_OF_PRODUCT = 3
+
+
+class TooManyPhotos(ValueError):
+    """The product has as many photos as one may have."""
+
+
+def add_photo(
+    *,
+    tenant: Tenant,
+    product_id: UUID,
+    photo: Photo,
+    name: str,
+    added_by: User | None,
+    now: datetime,
+    waiting: ProductImage | None = None,
+    source: str = "",
+    priority: Annotation.Priority = Annotation.Priority.BULK,
+    counts: bool = True,
+) -> ProductImage | None:
+    """Store a checked photo, ask for its annotation and make it the product's, all or nothing.
+
+    `waiting` is the entry that waited for it. None where the product has the photo already.
+    `counts`: against the shop's quota, as everything does that software asks for.
+
+    Raises Product.DoesNotExist for another shop's product, TooManyPhotos and usage.QuotaUsedUp.
+    """
+    with transaction.atomic():
+        if counts and not _is_known(tenant, photo):
+            usage.count_annotations(tenant=tenant, key=None, number=1, now=now)
+        annotation, _created = annotation_services.store_photo(
+            tenant=tenant,
+            photo=photo,
+            name=name,
+            uploaded_by=added_by,
+            now=now,
+            priority=priority,
+        )
+        return link_image(
+            tenant=tenant,
+            product_id=product_id,
+            image_id=annotation.image_id,
+            now=now,
+            waiting=waiting,
+            source=source,
+        )
+
+
+@transaction.atomic
+def link_image(
+    *,
+    tenant: Tenant,
+    product_id: UUID,
+    image_id: UUID,
+    now: datetime,
+    waiting: ProductImage | None = None,
+    source: str = "",
+) -> ProductImage | None:
+    """Make a photo of the shop one of the product's; None where it is already.
+
+    Raises Product.DoesNotExist, FashionImage.DoesNotExist and TooManyPhotos.
+    """
+    images = FashionImage.objects.for_tenant(tenant)
+    # Image before product, as everywhere: else two writes could wait for each other.
+    image = images.select_for_update(of=("self",), no_key=True).get(id=image_id)
+    product = Product.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=product_id)
+    if product.photos.filter(image=image).exists():
+        if waiting is not None:
+            _set_state(waiting, ProductImage.State.REPEATED)
+        return None
+    if waiting is None:
+        waiting = _append(product, source=source, now=now)
+    waiting.image = image
+    _set_state(waiting, ProductImage.State.STORED)
+    jobs.defer_comparison(waiting)
+    judge_product(product, now=now)
+    return waiting
+
+
+def refuse_photo(*, waiting: ProductImage, reason: str) -> None:
+    """The reason says what to do; the entry stays, so that the page can show it."""
+    waiting.error = reason[:300]
+    _set_state(waiting, ProductImage.State.REFUSED)
+
+
+@transaction.atomic
+def fetch_again(*, tenant: Tenant, product_image_id: UUID) -> ProductImage:
+    """Try a refused address once more. Raises ProductImage.DoesNotExist."""
+    photos = ProductImage.objects.for_tenant(tenant).select_for_update(of=("self",))
+    photo = photos.get(
+        id=product_image_id, state=ProductImage.State.REFUSED, source__startswith="http"
+    )
+    photo.error = ""
+    _set_state(photo, ProductImage.State.WAITING)
+    jobs.defer_fetch(photo)
+    return photo
+
+
+@transaction.atomic
+def remove_photo(*, tenant: Tenant, product_image_id: UUID, now: datetime) -> ProductImage:
+    """Take a photo from its product; its file stays in the history while nobody deletes it.
+
+    Raises ProductImage.DoesNotExist.
+    """
+    photos = ProductImage.objects.for_tenant(tenant)
+    photo = photos.get(id=product_image_id)
+    product = Product.objects.select_for_update(of=("self",)).get(id=photo.product_id)
+    photo.delete()
+    judge_product(product, now=now)
+    return photo
+
+
+def judge_products_with(*, tenant_id: UUID, image_id: UUID, now: datetime) -> None:
+    """Judge anew what this photo is of; called in the transaction that changed its annotation."""
+    products = Product.objects.filter(tenant_id=tenant_id, photos__image_id=image_id)
+    for product in products.order_by("id").select_for_update(of=("self",)):
+        judge_product(product, now=now)
+
+
+def judge_product(product: Product, *, now: datetime) -> None:
+    """Judge all photos of a product together; its row is locked by the caller.
+
+    What a person has published stays so, whatever the photos say.
+    """
+    photos = list(product.photos.in_order())
+    newest = read_newest_annotations([photo.image_id for photo in photos if photo.image_id])
+    answered = [
+        photo
+        for photo in photos
+        if photo.image_id in newest and newest[photo.image_id].state != Annotation.State.PENDING
+    ]
+    garments = {g.id: g for a in newest.values() for g in a.garments.all()}
+    judgement = judging.judge([_see(newest[photo.image_id]) for photo in answered])  # type: ignore[index]
+    judged = dict(zip((photo.id for photo in answered), judgement.photos, strict=True))
+    for photo in photos:
+        _save_verdict(photo, judged.get(photo.id))
+    best = garments[judgement.best.id] if judgement.best else None  # type: ignore[index]
+    _save_judgement(product, best, disagree=judgement.disagree)
+    waiting = len(answered) < sum(p.state in ("waiting", "stored") for p in photos)
+    unsure = any(newest[photo.image_id].needs_review for photo in answered)  # type: ignore[index]
+    if product.state != Product.State.PUBLISHED:
+        product.state = _find_state(
+            waiting=waiting or not answered, unsure=unsure or judgement.disagree or best is None
+        )
+    product.updated_at = now
+    product.save(
+        update_fields=[
+            "garment",
+            "object_type",
+            "category",
+            "confidence",
+            "colours",
+            "photos_disagree",
+            "state",
+            "updated_at",
+        ]
+    )
+
+
+def read_newest_annotations(image_ids: list[UUID]) -> dict[UUID, Annotation]:
+    """The newest annotation of each whole photo with its garments and colours; three queries."""
+    rows = (
+        Annotation.objects.filter(image__in=image_ids, crop__isnull=True)
+        .order_by("image_id", "-created_at", "-id")
+        .distinct("image_id")
+        .select_related("image")
+        .prefetch_related("garments__colours")
+    )
+    return {annotation.image_id: annotation for annotation in rows}
+
+
+def _find_state(*, waiting: bool, unsure: bool) -> Product.State:
+    if waiting:
+        return Product.State.NEW
+    return Product.State.IN_REVIEW if unsure else Product.State.ANNOTATED
+
+
+def _is_known(tenant: Tenant, photo: Photo) -> bool:
+    return (
+        FashionImage.objects.for_tenant(tenant).filter(upload_sha256=photo.upload_sha256).exists()
+    )
+
+
+def _append(product: Product, *, source: str, now: datetime) -> ProductImage:
+    """An entry after the last one; the product's row is locked. Raises TooManyPhotos."""
+    photos = product.photos.all()
+    if photos.count() >= MOST_PHOTOS:
+        raise TooManyPhotos
+    last = photos.aggregate(last=Max("position"))["last"]
+    return ProductImage.objects.create(
+        tenant_id=product.tenant_id,
+        product=product,
+        position=0 if last is None else last + 1,
+        source=source,
+        created_at=now,
+    )
+
+
+def _set_state(photo: ProductImage, state: ProductImage.State) -> None:
+    photo.state = state
+    photo.save(update_fields=["image", "state", "error"])
+
+
+def _see(annotation: Annotation) -> list[judging.SeenGarment]:
+    area = annotation.image.width * annotation.image.height
+    return [_describe(garment, area) for garment in annotation.garments.all()]
+
+
+def _describe(garment: Garment, area: int) -> judging.SeenGarment:
+    box = garment.box
+    return judging.SeenGarment(
+        id=garment.id,
+        object_type=garment.object_type,
+        category=garment.category,
+        category_confidence=garment.category_confidence,
+        box_confidence=garment.confidence,
+        share=box.width * box.height / area,
+        primary=garment.primary,
+        alternatives=tuple(each["name"] for each in garment.alternatives),
+    )
+
+
+def _save_verdict(photo: ProductImage, judged: judging.JudgedPhoto | None) -> None:
+    verdict = str(judged.verdict) if judged else ""
+    garment_id = judged.garment.id if judged and judged.garment else None
+    if (photo.verdict, photo.garment_id) != (verdict, garment_id):
+        photo.verdict, photo.garment_id = verdict, garment_id  # type: ignore[assignment]
+        photo.save(update_fields=["verdict", "garment"])
+
+
+def _save_judgement(product: Product, best: Garment | None, *, disagree: bool) -> None:
+    """Set on the object; the caller saves."""
+    product.garment = best
+    product.object_type = best.object_type if best else ""
+    product.category = best.category if best else ""
+    product.confidence = best.category_confidence if best else None
+    colours = sorted(best.colours.all(), key=lambda colour: colour.position) if best else []
+    product.colours = [colour.name for colour in colours[:COLOURS_OF_PRODUCT]]
+    product.photos_disagree = disagree

@@ -1,0 +1,42 @@
+"""Jobs of the catalogue. Each may run any number of times: what is done is not done again."""
+
+import logging
+from datetime import UTC, datetime
+from uuid import UUID
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.db import Error as DatabaseError
+from procrastinate import JobContext, RetryStrategy
+from procrastinate.contrib.django import app
+
+from annotations.files import StorageAway
+from retrieval import jobs
+from retrieval.models import ProductImage
+from retrieval.services import duplicates, fetching
+
+logger = logging.getLogger(__name__)
+
+_AWAY = [DatabaseError, StorageAway, OSError, BotoCoreError, ClientError]
+RETRY = RetryStrategy(max_attempts=50, wait=5, linear_wait=5, retry_exceptions=_AWAY)
+
+
+@app.task(name=jobs.COMPARE_TASK, retry=RETRY)
+def compare_photo(*, product_image_id: str) -> None:
+    try:
+        duplicates.compare_photo(product_image_id=UUID(product_image_id), now=datetime.now(UTC))
+    except (FileNotFoundError, ProductImage.DoesNotExist):
+        logger.info("The photo %s was deleted before it was compared", product_image_id)
+
+
+@app.task(
+    name=jobs.FETCH_TASK,
+    retry=RetryStrategy(
+        max_attempts=50, exponential_wait=5, retry_exceptions=[fetching.FetchLater, *_AWAY]
+    ),
+    pass_context=True,
+)
+def fetch_photo(context: JobContext, *, product_image_id: str) -> None:
+    attempt = (context.job.attempts if context.job else 0) + 1
+    fetching.fetch_photo(
+        product_image_id=UUID(product_image_id), attempt=attempt, now=datetime.now(UTC)
+    )

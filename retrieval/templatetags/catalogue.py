@@ -1,0 +1,36 @@
+from decimal import Decimal
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.translation import get_language
+
+from inference import taxonomy
+from retrieval.models import Product
+
+register = template.Library()
+
+
+@register.filter
+def price(product: Product) -> str:
+    """1,299.90 TRY as it is written in the page's language; nothing without a price."""
+    if product.price is None:
+        return ""
+    number = number_format(Decimal(product.price), decimal_pos=2, force_grouping=True)
+    return f"{number} {product.currency}".strip()
+
+
+@register.filter
+def colour_hex(name: str) -> str:
+    """Of a colour's name, for a swatch; grey for one that the taxonomy no longer has."""
+    known = {colour.name: colour.hex for colour in taxonomy.load().colours}
+    return known.get(name, "#808080")
+
+
+@register.filter
+def attribute_title(key: str) -> str:
+    return taxonomy.load().title("attribute", key, get_language() or "en")
+
+
+@register.filter
+def value_title(name: str, key: str) -> str:
+    return taxonomy.load().title("value", f"{key}:{name}", get_language() or "en")
