@@ -59,6 +59,8 @@ FAINT = 0.05
 """Below it a peak is not looked at; callers ask for far more."""
 
 _MOST = 40
+_SURE = 0.35
+"""Confidence from which a garment's pixels can't be another detail's that was not found."""
 _SAME = 0.5
 _TWICE = 0.8
 """Overlaps (intersection over union) from which two boxes of one detail, or of one object type,
@@ -128,11 +130,17 @@ def decode_maps(
             kept.append(candidate)
     if not kept:
         return []
-    shares = _shares(segments)
-    found = (
-        _to_found(confidence, DETAILS[detail], corners, shares=shares, frame=frame)
+    sure = {detail for confidence, detail, _ in kept if confidence >= _SURE}
+    found = [
+        _to_found(
+            confidence,
+            DETAILS[detail],
+            corners,
+            shares=_shares_among(segments, sure | {detail}),
+            frame=frame,
+        )
         for confidence, detail, corners in kept
-    )
+    ]
     return [garment for garment in found if garment is not None]
 
 
@@ -217,10 +225,17 @@ def _overlap(
     return shared / (sum(areas) - shared)
 
 
-def _shares(segments: Floats) -> Floats:
-    """(h, w, segments): softmax over what a pixel can show."""
-    grown = np.exp(segments - segments.max(axis=0)).transpose(1, 2, 0)
-    return np.asarray(grown / grown.sum(axis=2, keepdims=True), dtype=np.float32)
+def _shares_among(segments: Floats, details: set[int]) -> Pixels:
+    """(h, w, segments), 0 to 255: softmax over ground, body and the details that were found.
+
+    A pixel may waver between coat, cardigan and dress; once one of them was found, it is that.
+    """
+    possible = [0, 1, *(2 + detail for detail in sorted(details))]
+    logits = segments[possible]
+    grown = np.exp(logits - logits.max(axis=0))
+    shares = np.zeros((*segments.shape[1:], len(SEGMENTS)), dtype=np.uint8)
+    shares[:, :, possible] = (grown / grown.sum(axis=0) * 255 + 0.5).transpose(1, 2, 0)
+    return shares
 
 
 def _to_found(
@@ -228,7 +243,7 @@ def _to_found(
     detail: Detail,
     corners: tuple[float, float, float, float],
     *,
-    shares: Floats,
+    shares: Pixels,
     frame: Frame,
 ) -> Found | None:
     """None where the box lies outside of what was asked about."""
@@ -246,21 +261,23 @@ def _to_found(
     return Found(OBJECTS[detail], detail, box, round(confidence, 4), of_detail, of_body)
 
 
-def _mask(share: Floats, box: Box, frame: Frame) -> Pixels:
+def _mask(share: Pixels, box: Box, frame: Frame) -> Pixels:
     """The map's part over the box, stretched to the photo's pixels."""
     step = frame.scale / STRIDE
     # A photo's pixel and a place of the map both have their centres at a half.
     x = (box.left + 0.5 - frame.left) * step - 0.5
     y = (box.top + 0.5 - frame.top) * step - 0.5
     away = np.array([[step, 0, x], [0, step, y]])
-    soft = cv2.warpAffine(
-        share,
-        away,
-        (box.width, box.height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
+    return np.asarray(
+        cv2.warpAffine(
+            share,
+            away,
+            (box.width, box.height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        dtype=np.uint8,
     )
-    return np.asarray(soft * 255 + 0.5, dtype=np.uint8)
 
 
 def _is_hand(garment: Found, found: Sequence[Found], area: Box) -> bool:
