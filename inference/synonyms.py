@@ -1,9 +1,10 @@
 """What a person's words mean in kalas-1: "kırmızı çizgili tişört" is red, striped, a t-shirt.
 
-No torch, no Django.
+No torch, no Django, no numpy: pages read searches with it.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,6 @@ from typing import NamedTuple
 
 from inference import taxonomy
 from inference.taxonomy import Kind
-from inference.words import split_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,11 @@ def _phrases(language: str) -> Iterator[tuple[Sense, str]]:
 
 
 def _split(text: str, language: str) -> list[_Word]:
-    words: list[_Word] = []
-    for part in re.findall(r"[^\W_]+", taxonomy.lower(text, language).replace("'s", "")):
-        plain = split_words(part)
-        if plain:
-            words.append(_Word(part, plain[0]))
-    return words
+    lowered = taxonomy.lower(text, language).replace("'s", "")
+    words = (_Word(word, _without_accents(word)) for word in re.findall(r"[^\W_]+", lowered))
+    return [word for word in words if word.plain]
+
+
+def _without_accents(word: str) -> str:
+    parts = unicodedata.normalize("NFKD", word.replace("ı", "i"))
+    return "".join(part for part in parts if not unicodedata.combining(part))

@@ -20,7 +20,15 @@ def imports(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["inference.contract", "inference.client", "inference.taxonomy", "inference.request"]
+    "module",
+    [
+        "inference.contract",
+        "inference.client",
+        "inference.taxonomy",
+        "inference.synonyms",
+        "inference.spelling",
+        "inference.request",
+    ],
 )
 def test_the_web_side_needs_neither_torch_nor_numpy_nor_django(module):
     assert imports(module).isdisjoint({"torch", "torchvision", "numpy", "cv2", "PIL", "django"})
