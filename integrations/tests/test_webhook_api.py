@@ -33,7 +33,7 @@ def api(client, member):
     return ask
 
 
-def problem(response) -> str:
+def problem(response):
     return response.json()["type"].rstrip("/").rsplit("/", 1)[-1]
 
 
@@ -166,10 +166,10 @@ ROUTES = [
 def test_a_foreign_object_is_a_missing_one(api, method, name, kind):
     endpoint, _secret = make_endpoint(by=make_member())
     delivery = make_delivery(endpoint)
-    foreign = {"endpoint": endpoint, "delivery": delivery}[kind]
+    foreign_id = {"endpoint": endpoint.id, "delivery": delivery.id}[kind]
     before = list(WebhookEndpoint.objects.values()), list(WebhookDelivery.objects.values())
 
-    answer = api(method, reverse(name, args=[foreign.id]), {} if method == "PATCH" else None)
+    answer = api(method, reverse(name, args=[foreign_id]), {} if method == "PATCH" else None)
     missing = api(
         method,
         reverse(name, args=["00000000-0000-4000-8000-000000000000"]),
