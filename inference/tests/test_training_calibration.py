@@ -6,6 +6,7 @@ from inference.training.calibration import (
     adaptive_error,
     calibration_error,
     check,
+    choose_floor,
     equal_error,
     estimate_error,
     fit,
@@ -51,6 +52,20 @@ def test_fits_each_head_on_one_half_and_checks_it_on_the_other():
     before, after = check(heads["category"], temperatures["category"])
     assert before > 0.1
     assert after < 0.03
+
+
+def test_says_nothing_below_the_confidence_that_is_right_often_enough():
+    honest, accepts = draw(10_000)
+    head = HeadAnswers(tuple(f"fpi-{i}" for i in range(len(honest))), honest, accepts)
+
+    floor = choose_floor(head, 1.0, wanted=0.8)
+
+    confidence, right = (
+        shares(honest).max(axis=1),
+        accepts[np.arange(10_000), honest.argmax(axis=1)],
+    )
+    assert right[confidence >= floor].mean() == pytest.approx(0.8, abs=0.02)
+    assert choose_floor(head, 1.0, wanted=1.1) == 1.0
 
 
 def test_halves_photos_by_their_id():

@@ -57,6 +57,22 @@ def check(head: HeadAnswers, temperature: float) -> tuple[float, float]:
     )
 
 
+def choose_floor(head: HeadAnswers, temperature: float, *, wanted: float) -> float:
+    """The least confidence from which on answers of the fitting half are right as often as wanted.
+
+    1 where they never are: then the head had better say nothing. In steps of 0.01.
+    """
+    half = in_fitting_half(head.ids)
+    confidence, right = judge(
+        shares(head.logits[half], temperature=temperature), head.accepts[half]
+    )
+    for floor in np.arange(0.2, 1.0, 0.01):
+        said = confidence >= floor
+        if said.any() and right[said].mean() >= wanted:
+            return round(float(floor), 2)
+    return 1.0
+
+
 def in_fitting_half(ids: Sequence[str]) -> Bools:
     """Half of the photos, always the same ones: those whose id has an even SHA-256.
 

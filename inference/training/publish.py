@@ -1,30 +1,53 @@
-"""Turn a training run's weights into the file that ships: calibrated, in half precision."""
+"""Turn a training run's weights into the files that ship: calibrated, described, half precision."""
 
 import argparse
-import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from inference import registry
+from inference import specs, taxonomy, weights
 from inference.specs import WeightsSpec
-from inference.training.calibration import check, fit
+from inference.training.calibration import check, choose_floor, fit
 from inference.training.evaluation.answers import CATEGORY, COLOUR
 from inference.training.evaluation.asking import show
 from inference.training.evaluation.metrics import collect_heads
 from inference.training.evaluation.model import ask, read_run
 from inference.training.evaluation.photos import read_photos
 from inference.training.evaluation.report import Say
+from inference.training.loop import WORDS_FILE
 from kalas.lib.malloc import tune_allocator
 
+WANTED = 0.85
+"""How often an attribute that is said should be right; it decides the keys' floors."""
 
-def publish(weights: Path, *, files: list[Path], out: Path, say: Say) -> str:
-    """Write `out` with temperatures fitted on half of the files' photos; returns its sha256."""
-    size = registry.spec("kalas-mini").input_size
-    model = read_run(weights, texts=None, size=size, device="cpu")
+_SOURCE = "trained from random weights by `manage.py train` on the data below"
+_LICENCE = "Apache-2.0"
+_DATA = (
+    "Fashion Product Images (small), P. Aggarwal, Kaggle: MIT",
+    "Clothing dataset, A. Grigorev and contributors: CC0",
+    "Clothing Co-Parsing, Yang, Luo, Lin, CVPR 2014: Apache-2.0",
+)
+
+
+def publish(
+    run: Path,
+    *,
+    version: str,
+    size: tuple[int, int],
+    files: list[Path],
+    finder: str = "",
+    store: Path = specs.STORE,
+    say: Say,
+) -> WeightsSpec:
+    """Store a run's network, and its words' encoder if it has one, as that version of kalas-mini.
+
+    Temperatures and floors are fitted on half of the files' photos. Raises BadWeights, UnknownFile.
+    """
+    model = read_run(run, texts=None, size=size, device="cpu")
     photos = [photo for path in files for photo in read_photos(path).photos]
     heads = collect_heads(photos, ask(model, show(photos, size)))
     temperatures = fit(heads)
@@ -34,13 +57,51 @@ def publish(weights: Path, *, files: list[Path], out: Path, say: Say) -> str:
             f"{name}: temperature {temperature:.4f}; calibration error on the other half "
             f"{before:.4f} before, {after:.4f} after"
         )
-    tensors = safetensors.torch.load_file(weights) | _as_tensors(temperatures, model.spec)
+    floors = {
+        key: choose_floor(heads[key], temperatures[key], wanted=WANTED)
+        for key, _ in model.spec.attributes
+    }
+    spec = replace(
+        model.spec,
+        name="kalas-mini",
+        version=version,
+        floors=floors,
+        finder=finder,
+        text=_publish_words(run.with_name(WORDS_FILE), version=version, store=store, say=say),
+        source=_SOURCE,
+        licence=_LICENCE,
+        data=_DATA,
+        folder=store,
+    )
+    tensors = safetensors.torch.load_file(run) | _as_tensors(temperatures, spec)
+    _store(spec, tensors, say)
+    return spec
+
+
+def _publish_words(path: Path, *, version: str, store: Path, say: Say) -> str:
+    """The choice of the stored encoder; empty where the run has none."""
+    if not path.exists():
+        return ""
+    spec = WeightsSpec(
+        name="kalas-words",
+        version=version,
+        architecture="text-net",
+        taxonomy=taxonomy.load().version,
+        sha256="",
+        source=_SOURCE,
+        licence=_LICENCE,
+        data=_DATA,
+        folder=store,
+    )
+    _store(spec, safetensors.torch.load_file(path), say)
+    return spec.choice
+
+
+def _store(spec: WeightsSpec, tensors: Mapping[str, Tensor], say: Say) -> None:
     halves = {k: v.half() if v.is_floating_point() and v.ndim else v for k, v in tensors.items()}
-    data = safetensors.torch.save(halves)
-    out.write_bytes(data)
-    digest = hashlib.sha256(data).hexdigest()
-    say(f"{out}: {len(data):,} bytes, sha256 {digest}")
-    return digest
+    spec.path.write_bytes(safetensors.torch.save(halves))
+    weights.write_sidecar(spec)
+    say(f"{spec.path}: {spec.path.stat().st_size:,} bytes")
 
 
 def _as_tensors(temperatures: Mapping[str, float], spec: WeightsSpec) -> dict[str, Tensor]:
@@ -55,12 +116,23 @@ def _as_tensors(temperatures: Mapping[str, float], spec: WeightsSpec) -> dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Calibrate and store a training run's weights.")
-    parser.add_argument("weights", type=Path, help="the run's .safetensors")
+    parser.add_argument("run", type=Path, help="the run's .safetensors; its words lie beside it")
     parser.add_argument("files", type=Path, nargs="+", help="validation files to calibrate on")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--size", type=int, nargs=2, required=True, metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--finder", default="", help="the model that finds the garments for it")
+    parser.add_argument("--store", type=Path, default=specs.STORE)
     options = parser.parse_args()
     tune_allocator()
-    publish(options.weights, files=options.files, out=options.out, say=print)
+    publish(
+        options.run,
+        version=options.version,
+        size=tuple(options.size),
+        files=options.files,
+        finder=options.finder,
+        store=options.store,
+        say=print,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from inference import registry, specs, taxonomy
+from inference.networks.garment_net import GarmentNet
+from inference.networks.text_net import TextNet
+from inference.tests.photos import encode, paint
+from inference.training.loop import WORDS_FILE
+from inference.training.publish import publish
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    torch.manual_seed(5)
+    names = taxonomy.load()
+    network = GarmentNet(
+        labels=len(names.label_order),
+        colours=len(names.colour_families),
+        attributes=sum(len(values) for _, values in names.attribute_order),
+        widths=(8, 8, 16, 16),
+        depths=(1, 2, 1, 1),
+    )
+    path = tmp_path / "kalas-mini.safetensors"
+    save_file(network.state_dict(), path)
+    save_file(TextNet().state_dict(), path.with_name(WORDS_FILE))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    rows = [
+        {
+            "id": i,
+            "image": encode(paint(size=(80, 60), garment=(i * 8, 90, 90))),
+            "gender": "Men",
+            "article_type": "Shirts",
+            "base_colour": "Red",
+            "display_name": "Puma Men Striped Red Shirt",
+        }
+        for i in range(24)
+    ]
+    path = tmp_path / "fpi-val.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_stores_a_run_as_a_version_that_can_be_asked(run, photos, tmp_path, capsys):
+    store = tmp_path / "store"
+    store.mkdir()
+
+    publish(run, version="9", size=(48, 36), files=[photos], store=store, say=print)
+
+    spec = specs.find("kalas-mini", store=store)
+    assert (spec.version, spec.input_size, spec.text) == ("9", (48, 36), "kalas-words@9")
+    assert (spec.widths, spec.depths) == ((8, 8, 16, 16), (1, 2, 1, 1))
+    assert set(spec.floors) == {key for key, _ in spec.attributes}
+    assert specs.find(spec.text, store=store).architecture == "text-net"
+    network = registry.build_described(spec)
+    fitted = float(network.temperature)
+    # One and the same label for all photos: the surer the better.
+    assert fitted != 1
+    keys = [len(values) for _, values in spec.attributes]
+    assert len(network.attribute_temperatures) == sum(keys)
+    assert f"category: temperature {fitted:.4f}" in capsys.readouterr().out
+    assert load_file(spec.path)["category.weight"].dtype == torch.float16
