@@ -14,6 +14,7 @@ from accounts.models import Tenant, User
 from accounts.services import create_shop
 from annotations import photos, services
 from annotations.models import Annotation, DemoShop, FashionImage
+from inference import specs
 from kalas.lib import local_secrets
 
 FOLDER = Path(__file__).parent / "demo_photos"
@@ -40,10 +41,11 @@ def load_demo(*, now: datetime) -> int:
 
 
 def list_photos() -> Iterator[Path]:
-    """Those of one garment: the shipped model does not take whole outfits apart."""
+    """Outfits only for a model that takes them apart: it has a finder."""
+    takes_apart = bool(specs.find(settings.INFERENCE_MODEL).finder)
     with (FOLDER / "manifest.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if not row["file"].startswith("outfit-"):
+            if takes_apart or not row["file"].startswith("outfit-"):
                 yield FOLDER / row["file"]
 
 

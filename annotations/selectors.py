@@ -16,6 +16,7 @@ from annotations.models import (
     DemoShop,
     FashionImage,
     Garment,
+    Label,
 )
 
 RECENT = 12
@@ -51,7 +52,7 @@ def with_everything(annotations: AnnotationQuerySet) -> AnnotationQuerySet:
             "garments", Garment.objects.defer("embedding").order_by("-primary", "-confidence", "id")
         ),
         Prefetch("garments__colours", Colour.objects.order_by("position")),
-        "garments__labels",
+        Prefetch("garments__labels", Label.objects.order_by("id")),
     )
 
 

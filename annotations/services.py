@@ -157,7 +157,9 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
         now=now,
         state=Annotation.State.DONE if done else Annotation.State.ABSTAINED,
         abstained=result.abstained or "",
-        needs_review=done and any(g.category.confidence < threshold for g in result.garments),
+        # What the shop sells is the main garment; the others of an outfit are beside it.
+        needs_review=done
+        and any(g.category.confidence < threshold for g in result.garments if g.primary),
         model_name=result.model.name,
         model_version=result.model.version,
         taxonomy=result.model.taxonomy,

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from annotations.models import Colour
+from annotations.models import Colour, Label
 from inference import taxonomy
 
 register = template.Library()
@@ -27,6 +27,18 @@ def colour_title(name: str) -> str:
 @register.filter
 def object_title(name: str) -> str:
     return taxonomy.load().title("object", name, get_language() or "en")
+
+
+@register.filter
+def attribute_title(key: str) -> str:
+    return taxonomy.load().title("attribute", key, get_language() or "en")
+
+
+@register.filter
+def value_title(label: Label) -> str:
+    """A value's name depends on its key. One that this taxonomy does not know is shown as it is."""
+    title = taxonomy.load().title("value", f"{label.key}:{label.name}", get_language() or "en")
+    return label.name if title == f"{label.key}:{label.name}" else title
 
 
 @register.filter

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from django.urls import reverse
 
@@ -44,6 +46,30 @@ def test_writes_numbers_for_machines_in_every_language(page, member, tenant):
 
     assert 'value="0.930"' in html
     assert 'width="62.00"' in html
+
+
+@pytest.mark.parametrize(
+    ("language", "key", "value"), [("en", "Pattern", "Striped"), ("tr", "Desen", "Çizgili")]
+)
+def test_names_attributes_with_their_confidence(page, member, tenant, language, key, value):
+    member.user.language = language
+    member.user.save(update_fields=["language"])
+
+    html = get_html(page, make_done_annotation(tenant=tenant))
+
+    assert f"<dt>{key}</dt><dd>{value} <span" in html
+    assert "88" in html
+
+
+def test_shows_an_outfits_garments_the_main_one_first(page, tenant):
+    jeans = replace(make_garment(category="jeans", object_type="lower-body"), primary=False)
+    annotation = make_done_annotation(tenant=tenant, result=make_result(jeans, make_garment()))
+
+    html = get_html(page, annotation)
+
+    assert html.count('<g class="box ') == 2
+    assert html.index(">T-shirt</h2>") < html.index(">Jeans</h2>")
+    assert html.count("Main garment") == 1
 
 
 def test_marks_what_needs_review(page, tenant):

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from accounts.tests.factories import make_member, make_tenant
 from annotations import demo, engine, services
 from annotations.models import DemoShop, FashionImage
 from annotations.tests.factories import make_annotation, make_done_annotation, make_result
+from inference import specs
 from inference.contract import EngineHealth, ModelName
 
 HEALTH = EngineHealth(
@@ -149,11 +151,15 @@ class TestDemo:
         assert sorted(licences) == sorted(path.name for path in demo.FOLDER.glob("*.jpg"))
         assert set(licences.values()) == {"CC0-1.0", "Apache-2.0"}
 
-    def test_shows_photos_of_one_garment(self):
+    @pytest.mark.parametrize(("finder", "count"), [("", 84), ("kalas-finder@1", 106)])
+    def test_shows_outfits_where_the_model_takes_them_apart(self, monkeypatch, finder, count):
+        spec = replace(specs.find("kalas-mini@1"), finder=finder)
+        monkeypatch.setattr(demo.specs, "find", lambda choice: spec)
+
         names = [path.name for path in demo.list_photos()]
 
-        assert len(names) == 84
-        assert not any(name.startswith("outfit-") for name in names)
+        assert len(names) == count
+        assert any(name.startswith("outfit-") for name in names) == bool(finder)
 
     def test_loads_once(self, shop):
         again = demo.load_demo(now=timezone.now())

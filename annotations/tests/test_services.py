@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -206,6 +207,16 @@ def test_sends_to_review_what_is_below_the_shops_threshold(tenant, confidence, r
     annotation = make_done_annotation(tenant=tenant, result=make_result(confidence=confidence))
 
     assert annotation.needs_review == review
+
+
+def test_an_unsure_garment_beside_the_main_one_needs_no_review(tenant):
+    main, beside = make_garment(confidence=0.9), make_garment(confidence=0.2)
+
+    annotation = make_done_annotation(
+        tenant=tenant, result=make_result(main, replace(beside, primary=False))
+    )
+
+    assert not annotation.needs_review
 
 
 def test_records_why_there_is_no_answer(tenant):
