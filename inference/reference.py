@@ -31,7 +31,7 @@ without a note.
 
 
 def render() -> str:
-    return "\n".join(line.rstrip() for line in _lines()) + "\n"
+    return "\n".join(line.rstrip(" ") for line in _lines())
 
 
 def _lines() -> Iterator[str]:
@@ -101,7 +101,8 @@ def _value(attribute: Attribute, value: AttributeValue) -> tuple[str, ...]:
 
 def _synonyms(kind: taxonomy.Kind, name: str) -> str:
     words = (*taxonomy.words(kind, name, "en"), *taxonomy.words(kind, name, "tr"))
-    titles = {taxonomy.load().title(kind, name, language).lower() for language in ("en", "tr")}
+    title = taxonomy.load().title
+    titles = {taxonomy.lower(title(kind, name, tongue), tongue) for tongue in ("en", "tr")}
     return ", ".join(dict.fromkeys(word for word in words if word not in titles))
 
 
