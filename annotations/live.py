@@ -11,9 +11,10 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from accounts.models import Membership, Tenant
+from accounts.signals import api_key_closed
 from annotations.models import Annotation
 
-HintType = Literal["annotation", "membership"]
+HintType = Literal["annotation", "batch", "review", "membership"]
 SEND_TIMEOUT_S = 3.0
 
 
@@ -36,6 +37,22 @@ def announce_annotation(annotation: Annotation) -> None:
 def announce_gone(tenant: Tenant, annotation_id: UUID) -> None:
     """Tell the shop's pages after commit that an annotation was deleted."""
     _announce(tenant.id, Hint(type="annotation", id=str(annotation_id), state="gone"))
+
+
+def announce_batch(*, tenant_id: UUID, batch_id: UUID, state: str) -> None:
+    """Tell after commit that a batch was asked for or is done."""
+    _announce(tenant_id, Hint(type="batch", id=str(batch_id), state=state))
+
+
+def announce_review(*, tenant_id: UUID, annotation_id: UUID, state: str) -> None:
+    """Tell after commit that a person accepted or corrected an annotation."""
+    _announce(tenant_id, Hint(type="review", id=str(annotation_id), state=state))
+
+
+@receiver(api_key_closed)
+def announce_closed_key(sender: object, tenant_id: UUID, **_: object) -> None:
+    """Let the shop's sockets check after commit whether their keys still work."""
+    _announce(tenant_id, Hint(type="membership", id="", state=""))
 
 
 @receiver(post_delete, sender=Membership)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
-from accounts.models import Tenant, User
+from accounts.models import ApiKey, Tenant, User
 from inference.contract import Box
 
 M = TypeVar("M", bound=models.Model)
@@ -113,6 +113,12 @@ class Annotation(models.Model):
     crop = models.JSONField(
         _("crop"), null=True, blank=True, help_text=_("[left, top, right, bottom] in pixels")
     )
+    hint = models.CharField(
+        _("hint"), max_length=20, blank=True, help_text=_("The object that was said to be there.")
+    )
+    product = models.CharField(
+        _("product"), max_length=200, blank=True, help_text=_("The shop's own reference.")
+    )
     abstained = models.CharField(_("no answer because"), max_length=16, blank=True)
     error = models.CharField(_("failed because"), max_length=300, blank=True)
     faults = models.PositiveSmallIntegerField(
@@ -154,6 +160,11 @@ class Annotation(models.Model):
                 condition=models.Q(state="pending"),
             ),
             models.Index(fields=["tenant", "-finished_at"], name="annotation_by_tenant_answered"),
+            models.Index(
+                fields=["tenant", "product", "-created_at"],
+                name="annotation_by_product",
+                condition=~models.Q(product=""),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -199,6 +210,12 @@ class Annotation(models.Model):
         )
 
 
+class Origin(models.TextChoices):
+    MODEL = "model", _("Model")
+    HUMAN = "human", _("Person")
+    STORE = "store", _("Store")
+
+
 class GarmentQuerySet(models.QuerySet["Garment"]):
     def for_tenant(self, tenant: Tenant) -> Self:
         return self.filter(annotation__tenant=tenant)
@@ -228,6 +245,9 @@ class Garment(models.Model):
     category = models.CharField(_("category"), max_length=60)
     category_confidence = models.FloatField(_("confidence"))
     alternatives = models.JSONField(_("alternatives"), default=list, blank=True)
+    category_origin = models.CharField(
+        _("origin"), max_length=8, choices=Origin, default=Origin.MODEL
+    )
     embedding = VectorField(null=True, blank=True, editable=False)
 
     objects = GarmentQuerySet.as_manager()
@@ -261,10 +281,7 @@ class Garment(models.Model):
 class Label(models.Model):
     """An attribute of a garment, with where it comes from."""
 
-    class Origin(models.TextChoices):
-        MODEL = "model", _("Model")
-        HUMAN = "human", _("Person")
-        STORE = "store", _("Store")
+    Origin = Origin
 
     garment = models.ForeignKey(
         Garment, models.CASCADE, related_name="labels", verbose_name=_("garment")
@@ -317,6 +334,98 @@ class Colour(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Review(models.Model):
+    """What a person said about an annotation: accepted as it was, or with these changes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="reviews", verbose_name=_("shop")
+    )
+    annotation = models.ForeignKey(
+        Annotation, models.CASCADE, related_name="reviews", verbose_name=_("annotation")
+    )
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("reviewer"),
+    )
+    key = models.ForeignKey(
+        ApiKey,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("API key"),
+    )
+    changes = models.JSONField(_("changes"), default=list, blank=True)
+    created_at = models.DateTimeField(_("reviewed"), default=timezone.now, editable=False)
+
+    objects = TenantQuerySet["Review"].as_manager()
+
+    class Meta:
+        verbose_name = _("review")
+        verbose_name_plural = _("reviews")
+        indexes = [models.Index(fields=["tenant", "-created_at"], name="review_by_tenant_newest")]
+
+    def __str__(self) -> str:
+        return str(self.annotation)
+
+
+class Batch(models.Model):
+    """Photos that were asked for together."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="batches", verbose_name=_("shop")
+    )
+    key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="+")
+    total = models.PositiveIntegerField(_("photos"))
+    created_at = models.DateTimeField(_("requested"), default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = TenantQuerySet["Batch"].as_manager()
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        indexes = [models.Index(fields=["tenant", "-created_at"], name="batch_by_tenant_newest")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class BatchItem(models.Model):
+    """One photo of a batch: where it comes from, and its annotation or why there is none."""
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField(_("position"))
+    image_url = models.CharField(_("address"), max_length=2048, blank=True)
+    image_id = models.UUIDField(_("photo"), null=True, blank=True)
+    crop = models.JSONField(_("crop"), null=True, blank=True)
+    hint = models.CharField(_("hint"), max_length=20, blank=True)
+    product = models.CharField(_("product"), max_length=200, blank=True)
+    annotation = models.ForeignKey(
+        Annotation, models.SET_NULL, null=True, blank=True, related_name="batch_items"
+    )
+    # Of a problem type and its sentence; empty while there is none.
+    problem = models.CharField(_("failed because"), max_length=40, blank=True)
+    detail = models.CharField(_("detail"), max_length=300, blank=True)
+    taken_at = models.DateTimeField(_("taken"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("photo of a batch")
+        verbose_name_plural = _("photos of a batch")
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "position"], name="batch_item_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch} {self.position}"
 
 
 class DemoShop(models.Model):

@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -127,6 +128,10 @@ def clean_name(name: str | None) -> str:
     if len(extension) > 10:
         stem, extension = visible, ""
     return stem[: LONGEST_NAME - len(extension)] + extension if visible else _("photo")
+
+
+def name_of_url(url: str) -> str:
+    return clean_name(unquote(urlsplit(url).path))
 
 
 def _open(data: bytes) -> Image.Image:

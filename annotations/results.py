@@ -9,16 +9,19 @@ from django.urls import reverse
 from annotations.models import Annotation, FashionImage, Garment
 
 
-def build_result(annotation: Annotation) -> dict[str, Any]:
+def build_result(annotation: Annotation, *, garments: bool = True) -> dict[str, Any]:
     """Version 1 of the format, from an annotation of `selectors.with_everything`; no queries."""
+    found = annotation.garments.all() if garments else ()
     return {
         "id": str(annotation.id),
         "state": annotation.state,
         "needs_review": annotation.needs_review,
         "created_at": _write_time(annotation.created_at),
         "finished_at": _write_time(annotation.finished_at),
-        "image": _build_image(annotation.image),
+        "image": build_image(annotation.image),
         "crop": _build_box(annotation.crop) if annotation.crop else None,
+        "hint": annotation.hint or None,
+        "product": annotation.product or None,
         "model": {
             "name": annotation.model_name,
             "version": annotation.model_version,
@@ -26,15 +29,16 @@ def build_result(annotation: Annotation) -> dict[str, Any]:
         }
         if annotation.model_name
         else None,
-        "garments": [_build_garment(garment) for garment in annotation.garments.all()],
+        "garments": [_build_garment(garment) for garment in found],
         "abstained": annotation.abstained or None,
         "error": annotation.error or None,
         "timings_ms": annotation.timings_ms,
     }
 
 
-def _build_image(image: FashionImage) -> dict[str, Any]:
-    path = reverse("photo", args=[image.id])
+def build_image(image: FashionImage) -> dict[str, Any]:
+    """Its address takes a key or a member's session."""
+    path = reverse("api_image_file", args=[image.id])
     return {
         "id": str(image.id),
         "name": image.name,
@@ -42,6 +46,7 @@ def _build_image(image: FashionImage) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
         "sha256": image.sha256,
+        "created_at": _write_time(image.created_at),
     }
 
 
@@ -55,6 +60,7 @@ def _build_garment(garment: Garment) -> dict[str, Any]:
         "category": {
             "name": garment.category,
             "confidence": garment.category_confidence,
+            "origin": garment.category_origin,
             "alternatives": garment.alternatives,
         },
         "attributes": [

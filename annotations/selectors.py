@@ -6,12 +6,14 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import Membership, Tenant
 from annotations.models import (
     Annotation,
     AnnotationQuerySet,
+    Batch,
+    BatchItem,
     Colour,
     DemoShop,
     FashionImage,
@@ -45,9 +47,14 @@ class FirstSteps:
         return self.has_own_photo and self.has_colleague
 
 
-def with_everything(annotations: AnnotationQuerySet) -> AnnotationQuerySet:
-    """Annotations with what their cards show; four queries however many there are."""
-    return annotations.select_related("image").prefetch_related(
+def with_everything(
+    annotations: AnnotationQuerySet, *, garments: bool = True
+) -> AnnotationQuerySet:
+    """Annotations with what their cards show; four queries however many there are, or one."""
+    annotations = annotations.select_related("image")
+    if not garments:
+        return annotations
+    return annotations.prefetch_related(
         Prefetch(
             "garments", Garment.objects.defer("embedding").order_by("-primary", "-confidence", "id")
         ),
@@ -77,6 +84,18 @@ def list_feed(*, tenant: Tenant) -> list[Annotation]:
     """What the engine answered last, for the dashboard."""
     annotations = Annotation.objects.for_tenant(tenant).exclude(finished_at=None)
     return list(with_everything(annotations).order_by("-finished_at", "-id")[:RECENT])
+
+
+def open_items(*, batch_ids: Sequence[UUID]) -> QuerySet[BatchItem]:
+    """Photos of these batches that still wait for something."""
+    waits = Q(taken_at=None) | Q(annotation__state=Annotation.State.PENDING)
+    return BatchItem.objects.filter(waits, batch__in=batch_ids)
+
+
+def list_items(*, batch: Batch) -> QuerySet[BatchItem]:
+    """With the state of their annotations."""
+    items = BatchItem.objects.filter(batch=batch).select_related("annotation")
+    return items.order_by("position")
 
 
 def find_places(*, annotations: Sequence[Annotation]) -> dict[UUID, int]:
@@ -130,32 +149,39 @@ def filter_history(
     object_type: str = "",
     category: str = "",
     colour: str = "",
+    attribute: str = "",
+    product: str = "",
+    image_id: UUID | None = None,
     text: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
     sort: str = "newest",
 ) -> AnnotationQuerySet:
-    """The shop's annotations that match all of it; `until` is exclusive."""
+    """The shop's annotations that match all of it; an attribute is key:value, `until` exclusive."""
     annotations = Annotation.objects.for_tenant(tenant)
     if state:
         annotations = annotations.filter(state=state)
     if review:
         annotations = annotations.filter(needs_review=True)
+    if product:
+        annotations = annotations.filter(product=product)
+    if image_id:
+        annotations = annotations.filter(image_id=image_id)
     if text:
         annotations = annotations.filter(image__name__icontains=text)
     if since:
         annotations = annotations.filter(created_at__gte=since)
     if until:
         annotations = annotations.filter(created_at__lt=until)
-    annotations = _filter_garments(annotations, object_type, category, colour)
+    annotations = _filter_garments(annotations, object_type, category, colour, attribute)
     return _sort(annotations, sort)
 
 
 def _filter_garments(
-    annotations: AnnotationQuerySet, object_type: str, category: str, colour: str
+    annotations: AnnotationQuerySet, object_type: str, category: str, colour: str, attribute: str
 ) -> AnnotationQuerySet:
     """All of it must hold for the same garment."""
-    if not (object_type or category or colour):
+    if not (object_type or category or colour or attribute):
         return annotations
     garments = Garment.objects.filter(annotation=OuterRef("id"))
     if object_type:
@@ -164,6 +190,9 @@ def _filter_garments(
         garments = garments.filter(category=category)
     if colour:
         garments = garments.filter(colours__name=colour)
+    if attribute:
+        key, _colon, value = attribute.partition(":")
+        garments = garments.filter(labels__key=key, labels__name=value)
     return annotations.filter(Exists(garments))
 
 

@@ -1,15 +1,16 @@
 """Every write of photos and annotations."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import Tenant, User
+from accounts import usage
+from accounts.models import ApiKey, Tenant, User
 from annotations import files, jobs, live, signals
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.photos import Photo
@@ -22,6 +23,21 @@ MIN_CROP_SIDE = 8
 
 class CropRefused(ValueError):
     """The box lies outside of the photo or is too small; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a request says beside photo and box. What is counted is so with the annotation's row,
+    or not at all. `job_in` lets who waits for the result ask the engine before the job does."""
+
+    hint: str = ""
+    product: str = ""
+    is_counted: bool = False
+    key: ApiKey | None = None
+    job_in: timedelta = timedelta()
+
+
+NO_TERMS = Terms()
 
 
 class StillWaiting(Exception):
@@ -43,10 +59,10 @@ def store_photo(
     A file that the shop has already is not stored again: the answer is the annotation of the
     photo that is there, and False.
     """
-    if same := _find_same_image(tenant=tenant, photo=photo):
+    if same := find_same_image(tenant=tenant, photo=photo):
         return _newest_annotation(image=same, requested_by=uploaded_by, now=now), False
     try:
-        return _store_new_photo(
+        return store_new_photo(
             tenant=tenant,
             photo=photo,
             name=name,
@@ -57,7 +73,7 @@ def store_photo(
         ), True
     except IntegrityError:
         # The same file came twice at the same moment, and the other upload was first.
-        if same := _find_same_image(tenant=tenant, photo=photo):
+        if same := find_same_image(tenant=tenant, photo=photo):
             return _newest_annotation(image=same, requested_by=uploaded_by, now=now), False
         raise
 
@@ -69,20 +85,39 @@ def request_annotation(
     now: datetime,
     crop: Box | None = None,
     priority: Annotation.Priority = Annotation.Priority.UPLOAD,
+    terms: Terms = NO_TERMS,
 ) -> Annotation:
-    """Write a waiting annotation and its job in one transaction; announce it after commit."""
+    """Write a waiting annotation and its job in one transaction; announce it after commit.
+
+    Raises usage.QuotaUsedUp where it is counted.
+    """
     with transaction.atomic():
+        if terms.is_counted:
+            usage.count_annotations(tenant=image.tenant, key=terms.key, number=1, now=now)
         annotation = Annotation.objects.create(
             tenant_id=image.tenant_id,
             image=image,
             crop=list(crop.as_tuple()) if crop else None,
             requested_by=requested_by,
             priority=priority,
+            hint=terms.hint,
+            product=terms.product,
             created_at=now,
         )
-        jobs.defer_annotation(annotation)
+        jobs.defer_annotation(annotation, at=now + terms.job_in if terms.job_in else None)
         live.announce_annotation(annotation)
     return annotation
+
+
+def check_crop(box: Box, *, width: int, height: int) -> None:
+    """Raises CropRefused."""
+    if box.right > width or box.bottom > height:
+        raise CropRefused(
+            _("The box must lie inside the photo, which is %(width)d × %(height)d pixels.")
+            % {"width": width, "height": height}
+        )
+    if min(box.width, box.height) < MIN_CROP_SIDE:
+        raise CropRefused(_("The box must be at least %d pixels wide and high.") % MIN_CROP_SIDE)
 
 
 @transaction.atomic
@@ -94,13 +129,7 @@ def annotate_crop(
     Raises FashionImage.DoesNotExist for another shop's photo, and CropRefused.
     """
     image = _keep_image(tenant=tenant, image_id=image_id)
-    if box.right > image.width or box.bottom > image.height:
-        raise CropRefused(
-            _("The box must lie inside the photo, which is %(width)d × %(height)d pixels.")
-            % {"width": image.width, "height": image.height}
-        )
-    if min(box.width, box.height) < MIN_CROP_SIDE:
-        raise CropRefused(_("The box must be at least %d pixels wide and high.") % MIN_CROP_SIDE)
+    check_crop(box, width=image.width, height=image.height)
     return request_annotation(
         image=image,
         requested_by=requested_by,
@@ -137,6 +166,7 @@ def annotate_again(
             now=now,
             crop=annotation.crop_box,
             priority=priority,
+            terms=Terms(hint=annotation.hint, product=annotation.product),
         )
     annotation.wait_again(requested_by=requested_by, priority=priority, at=now)
     jobs.defer_annotation(annotation)
@@ -212,7 +242,7 @@ def _keep_image(*, tenant: Tenant, image_id: UUID) -> FashionImage:
     return images.get(id=image_id)
 
 
-def _find_same_image(*, tenant: Tenant, photo: Photo) -> FashionImage | None:
+def find_same_image(*, tenant: Tenant, photo: Photo) -> FashionImage | None:
     return FashionImage.objects.for_tenant(tenant).filter(upload_sha256=photo.upload_sha256).first()
 
 
@@ -226,16 +256,19 @@ def _newest_annotation(
     )
 
 
-def _store_new_photo(
+def store_new_photo(
     *,
     tenant: Tenant,
     photo: Photo,
     name: str,
     uploaded_by: User | None,
     now: datetime,
-    source: FashionImage.Source,
     priority: Annotation.Priority,
+    source: FashionImage.Source = FashionImage.Source.UPLOAD,
+    crop: Box | None = None,
+    terms: Terms = NO_TERMS,
 ) -> Annotation:
+    """Raises IntegrityError where the shop has this file already, and usage.QuotaUsedUp."""
     image_id = uuid4()
     # The files are written before the transaction commits and removed when it does not.
     with (
@@ -257,7 +290,14 @@ def _store_new_photo(
             uploaded_by=uploaded_by,
             created_at=now,
         )
-        return request_annotation(image=image, requested_by=uploaded_by, now=now, priority=priority)
+        return request_annotation(
+            image=image,
+            requested_by=uploaded_by,
+            now=now,
+            crop=crop,
+            priority=priority,
+            terms=terms,
+        )
 
 
 def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:

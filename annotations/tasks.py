@@ -6,6 +6,7 @@ It may run any number of times, also at the same moment: `record_result` lets on
 import logging
 import random
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
 
 import httpx
@@ -13,14 +14,14 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import translation
 from django.utils.translation import gettext as _
-from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
-from annotations import files, jobs, services
+from annotations import fetching, files, jobs, services
 from annotations.models import Annotation
 from inference import client
-from inference.contract import AnnotationResult, InvalidImage
+from inference.contract import AnnotationResult, InvalidImage, ObjectType
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,15 @@ def sweep_orphans(timestamp: int) -> None:
         logger.warning("%d files without a row were removed", removed)
 
 
+@app.task(
+    name=jobs.FETCH_TASK,
+    retry=RetryStrategy(max_attempts=4, exponential_wait=4, retry_exceptions=[fetching.TryAgain]),
+    pass_context=True,
+)
+def fetch_batch_item(context: JobContext, *, item_id: int) -> None:
+    fetching.fetch_item(item_id=item_id, is_last=context.job.attempts >= 3)
+
+
 def run_annotation(*, annotation_id: UUID) -> None:
     """Annotate one waiting photo; raises client.Overloaded or one of AWAY to run again.
 
@@ -85,9 +95,34 @@ def run_annotation(*, annotation_id: UUID) -> None:
             raise
 
 
+def annotate_now(*, annotation_id: UUID, timeout_s: float) -> None:
+    """What the job does, at once, for somebody who waits; the job still comes for what fails here.
+
+    Raises client.Overloaded and client.Unavailable, also when the engine takes longer.
+    """
+    annotation = (
+        Annotation.objects.pending()
+        .select_related("image", "tenant")
+        .filter(id=annotation_id)
+        .first()
+    )
+    if annotation is not None:
+        _record_answer(annotation, timeout_s=timeout_s)
+
+
 def _annotate(annotation: Annotation) -> None:
     try:
-        result = _ask_engine(annotation)
+        _record_answer(annotation, timeout_s=settings.INFERENCE_TIMEOUT_S)
+    except client.Unavailable as error:
+        if not _had_photo(error) or services.record_fault(annotation=annotation) < MOST_FAULTS:
+            raise
+        logger.error("Giving up on %s, which the engine did not survive: %s", annotation.id, error)
+        _give_up(annotation, _("The engine broke on this photo several times."))
+
+
+def _record_answer(annotation: Annotation, *, timeout_s: float) -> None:
+    try:
+        result = _ask_engine(annotation, timeout_s=timeout_s)
     except FileNotFoundError:
         _give_up(
             annotation, _("The photo's file is missing. Delete the photo and upload it again.")
@@ -96,11 +131,6 @@ def _annotate(annotation: Annotation) -> None:
         _give_up(annotation, error.detail)
     except ValueError as error:
         _give_up(annotation, _("The engine can't take this photo: %s") % error)
-    except client.Unavailable as error:
-        if not _had_photo(error) or services.record_fault(annotation=annotation) < MOST_FAULTS:
-            raise
-        logger.error("Giving up on %s, which the engine did not survive: %s", annotation.id, error)
-        _give_up(annotation, _("The engine broke on this photo several times."))
     else:
         services.record_result(annotation=annotation, result=result, now=datetime.now(UTC))
 
@@ -114,8 +144,11 @@ def _had_photo(error: client.Unavailable) -> bool:
     return not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
 
 
-def _ask_engine(annotation: Annotation) -> AnnotationResult:
+def _ask_engine(annotation: Annotation, *, timeout_s: float) -> AnnotationResult:
     data = files.read_photo(annotation.image)
     return client.Client(settings.INFERENCE_URL).annotate(
-        data, crop=annotation.crop_box, timeout=settings.INFERENCE_TIMEOUT_S
+        data,
+        crop=annotation.crop_box,
+        hint=cast(ObjectType, annotation.hint) if annotation.hint else None,
+        timeout=timeout_s,
     )

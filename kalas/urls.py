@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
 
 from kalas import health, problem_pages, views
 
@@ -19,6 +20,8 @@ urlpatterns = [
     path("docs/problems/", problem_pages.list_problems, name="problems"),
     path("docs/problems/<slug:name>/", problem_pages.show_problem, name="problem"),
     path("api/v1/", include("accounts.api.urls")),
+    path("api/", include("annotations.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/", include("integrations.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -46,6 +46,8 @@ def allow_listed_origin(sender: object, request: HttpRequest, **_: Any) -> bool:
     """A browser asks first without the key, so any usable key's list counts; the key's own list is
     compared when it comes (see authentication). One query for requests of other origins."""
     origin = request.headers.get("Origin", "")
+    if not request.path_info.startswith(PREFIX) or not origin:
+        return False
     if not origin.isascii() or "\0" in origin or len(origin) > LONGEST_ORIGIN:
         return False
     listed = ApiKey.objects.usable(now=timezone.now()).filter(

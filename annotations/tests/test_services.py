@@ -45,7 +45,7 @@ def test_stores_a_photo_with_its_annotation_and_job(tenant, stored_files):
 
 
 def test_stores_nothing_when_the_job_cannot_be_deferred(tenant, stored_files, monkeypatch):
-    def fail(annotation):
+    def fail(annotation, **_options):
         raise IntegrityError("no job")
 
     monkeypatch.setattr(jobs, "defer_annotation", fail)

@@ -1,0 +1,61 @@
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.base import once_per_idempotency_key
+from accounts.models import Scope
+from annotations.api.annotations import AnnotationsView
+from annotations.api.answers import OldAnnotationAnswer
+from annotations.api.inputs import UploadForm
+from inference import taxonomy
+from kalas.lib.api.problems import Problem
+
+WAIT_S = 30
+
+
+class OldAnnotateView(AnnotationsView):
+    """For programs that were written for Kalas-Iris: they change the address and send a key."""
+
+    scopes = {"POST": (Scope.ANNOTATE,)}
+    http_method_names = ["post"]
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="compat_annotate",
+        parameters=[],
+        request={"multipart/form-data": UploadForm},
+        responses=OldAnnotationAnswer,
+    )
+    @once_per_idempotency_key
+    def post(self, request: Request) -> Response:
+        """The form field `image` → probabilities by name, and colours as #rrggbb."""
+        response = self.take_files(request, WAIT_S)
+        if response.status_code != 201:
+            raise Problem("engine-busy", headers={"Retry-After": "2"})
+        return Response(_translate(response.data))
+
+
+def _translate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The first name that is given for a probability is the likeliest, as it was there."""
+    known = taxonomy.load()
+    attributes: dict[str, float] = {}
+    categories: dict[str, float] = {}
+    colours: list[str] = []
+    for garment in result["garments"]:
+        category = garment["category"]
+        for each in (category, *category["alternatives"]):
+            title = known.title("category", each["name"], "en")
+            categories[title] = max(each["confidence"], categories.get(title, 0))
+        for label in garment["attributes"]:
+            title = known.title("value", f"{label['key']}:{label['name']}", "en")
+            attributes[title] = max(label["confidence"], attributes.get(title, 0))
+        colours += [colour["hex"] for colour in garment["colours"]]
+    return {
+        "attributes": dict(sorted(attributes.items(), key=lambda item: -item[1])),
+        "categories": dict(sorted(categories.items(), key=lambda item: -item[1])),
+        "colors": list(dict.fromkeys(colours)),
+    }

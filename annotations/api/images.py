@@ -1,0 +1,84 @@
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.base import ApiView
+from accounts.models import Scope
+from annotations import files, results, services
+from annotations.api.answers import ImageAnswer
+from annotations.models import FashionImage
+from annotations.views.media import CONTENT_TYPES
+from kalas.lib.api.etags import PRIVATE, answer_with_etag
+from kalas.lib.api.inputs import read_query
+from kalas.lib.api.pages import NewestFirst, PageQuery
+from kalas.lib.api.problems import Problem
+
+READERS = (Scope.ANNOTATE, Scope.REVIEW, Scope.SEARCH)
+
+
+class ImagesView(ApiView):
+    scopes = {"GET": (Scope.ANNOTATE, Scope.REVIEW)}
+
+    @extend_schema(
+        operation_id="list_images", parameters=[PageQuery], responses=ImageAnswer(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        read_query(request, PageQuery)
+        pages = NewestFirst()
+        images = FashionImage.objects.for_tenant(self.tenant)
+        page: list[FashionImage] = pages.paginate_queryset(images, request, self) or []
+        return pages.get_paginated_response([results.build_image(image) for image in page])
+
+
+class ImageView(ApiView):
+    scopes = {"GET": READERS, "DELETE": (Scope.ANNOTATE,)}
+
+    @extend_schema(operation_id="get_image", responses=ImageAnswer)
+    def get(self, request: Request, image_id: UUID) -> HttpResponse:
+        return answer_with_etag(request, results.build_image(_get(self, image_id)))
+
+    @extend_schema(operation_id="delete_image", responses={204: None})
+    def delete(self, request: Request, image_id: UUID) -> Response:
+        """Delete the photo with all its annotations, vectors and files."""
+        image = _get(self, image_id)
+        services.delete_image(tenant=self.tenant, image_id=image.id)
+        return Response(status=204)
+
+
+class ImageFileView(ApiView):
+    scopes = {"GET": READERS}
+
+    @extend_schema(
+        operation_id="get_image_file",
+        responses={
+            (200, "image/jpeg"): OpenApiResponse(bytes),
+            (200, "image/png"): OpenApiResponse(bytes),
+        },
+    )
+    def get(self, request: Request, image_id: UUID) -> HttpResponse:
+        """The photo as it is kept: upright, sRGB, without metadata."""
+        image = _get(self, image_id)
+        etag = f'"{image.sha256}"'
+        unchanged = get_conditional_response(request._request, etag=etag)
+        if isinstance(unchanged, HttpResponse):
+            return unchanged
+        try:
+            data = files.read_photo(image)
+        except FileNotFoundError as error:
+            raise Problem("not-found") from error
+        extension = str(image.file.name).rsplit(".", 1)[-1]
+        response = HttpResponse(data, content_type=CONTENT_TYPES[extension])
+        response["ETag"], response["Cache-Control"] = etag, PRIVATE
+        return response
+
+
+def _get(view: ApiView, image_id: UUID) -> FashionImage:
+    """Raises the problem; somebody else's is as unknown as a made-up id."""
+    image = FashionImage.objects.for_tenant(view.tenant).filter(id=image_id).first()
+    if image is None:
+        raise Problem("not-found")
+    return image
