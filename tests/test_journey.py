@@ -195,3 +195,20 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
         owner.go(path)
         owner.page.wait_for_load_state("networkidle")
         owner.check()
+    check_webhooks(owner)
+
+
+def check_webhooks(owner: Visitor) -> None:
+    """An endpoint's page with its secret, with a log that moves, and a message."""
+    owner.go("/shops/developers/webhooks/")
+    owner.page.locator("input[name=url]").fill("https://shop.invalid/kalas")
+    owner.page.locator("form[action$='/webhooks/new/'] .form-actions button").click()
+    expect(owner.page.locator("#secret")).to_have_value(re.compile("^whsec_"))
+    owner.check()
+    owner.page.locator("form[action$='/test/'] button").click()
+    expect(owner.page.locator("#secret")).to_have_count(0)
+    expect(owner.page.locator("#log .badge-bad")).to_have_count(1, timeout=RESULT_MS)
+    owner.check()
+    owner.page.locator("#log li a").click()
+    expect(owner.page.locator("main pre")).to_have_count(2)
+    owner.check()
