@@ -7,9 +7,11 @@ import pytest
 
 from inference.contract import Box, Category, Colour, Garment, Label
 from inference.specs import WeightsSpec
+from inference.tests.photos import paint
 from inference.training.evaluation.answers import CATEGORY, COLOUR, Answers, Head
 from inference.training.evaluation.compare import NotComparable, compare, sign_test
 from inference.training.evaluation.found import find_served, measure_found
+from inference.training.evaluation.kinds import tell_kind
 from inference.training.evaluation.metrics import (
     Metric,
     collect_heads,
@@ -252,6 +254,18 @@ def test_averages_the_precision_of_served_boxes():
     # Right, wrong, right: precision 1 up to recall 0.5 (51 of 101 points), 2/3 beyond.
     assert found["AP@0.5 upper-body"] == pytest.approx((51 + 50 * 2 / 3) / 101)
     assert found["AP@0.5 footwear"] == 0
+
+
+def test_tells_a_worn_garment_of_a_catalogue_by_the_face():
+    shirt = paint(size=(80, 60), garment=(40, 60, 160), box=Box(10, 20, 50, 78))
+    worn = shirt.copy()
+    worn[4:20, 22:38] = (200, 150, 125)
+
+    assert tell_kind("fpi", shirt, ("shirt",)) == "catalogue"
+    assert tell_kind("fpi", worn, ("shirt",)) == "catalogue, worn"
+    assert tell_kind("fpi", worn, ("handbag",)) == "catalogue"
+    assert tell_kind("clothing", worn, ("shirt",)) == "flat-lay"
+    assert tell_kind("fpi", np.full((80, 60, 3), 255, np.uint8), ("shirt",)) == "catalogue"
 
 
 def test_packs_scores():

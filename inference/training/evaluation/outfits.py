@@ -15,6 +15,7 @@ from inference.scenes import with_margin
 from inference.training.evaluation.answers import CATEGORY
 from inference.training.evaluation.asking import SERVED, WHOLE, Asked, Questions, judge, watch
 from inference.training.evaluation.found import find_alone, find_served, measure_found
+from inference.training.evaluation.kinds import WORN
 from inference.training.evaluation.metrics import Metric, measure_mean
 from inference.training.evaluation.model import ask
 from inference.training.evaluation.photos import LabelledPhoto, answerable, read_rows
@@ -85,7 +86,7 @@ def list_garments(outfits: Sequence[Outfit]) -> tuple[list[LabelledPhoto], Count
                     id=f"{outfit.id}-{index}",
                     data=outfit.data,
                     label=garment.label,
-                    kind="worn",
+                    kind=WORN,
                     accepts=accepts,
                 )
             )

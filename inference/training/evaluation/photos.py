@@ -1,7 +1,7 @@
 """Photos of a parquet file with everything that is known to be right about them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 
 from inference import taxonomy
 from inference.contract import InvalidImage
-from inference.preprocess import decode
+from inference.preprocess import Pixels, decode
 from inference.taxonomy import LabelMap, Meaning, UnknownLabel
 from inference.training import names
+from inference.training.evaluation.kinds import tell_kind
 from inference.training.samples import DataSet, UnknownFile, read_columns, recognise
 
 
@@ -24,7 +25,7 @@ class LabelledPhoto:
     data: bytes
     label: str
     kind: str
-    """catalogue, flat-lay or worn."""
+    """One of `kinds`."""
     accepts: tuple[str, ...]
     """The right categories (several for a coarse label); none where the label says too little."""
     colour: str = ""
@@ -52,15 +53,11 @@ class PhotoFile:
     """Label and reason → photos whose category is not counted; they are in the list as well."""
 
 
-_KINDS: Mapping[DataSet, str] = {"fpi": "catalogue", "clothing": "flat-lay", "ccp": "worn"}
-
-
 def read_photos(path: Path, *, limit: int = 0) -> PhotoFile:
     """Raises UnknownFile for what is no parquet file or has other columns, OSError."""
     data_set, rows = read_rows(path, limit=limit)
     left_out: Counter[str] = Counter()
-    readable = (row for row in rows if _is_readable(row, left_out))
-    photos = [_read_photo(row, data_set=data_set, left_out=left_out) for row in readable]
+    photos = list(_read_all(rows, data_set=data_set, left_out=left_out))
     return PhotoFile(path.stem, data_set, photos, left_out)
 
 
@@ -79,8 +76,20 @@ def answerable(categories: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in categories if name in order)
 
 
+def _read_all(
+    rows: Iterable[Mapping[str, Any]], *, data_set: DataSet, left_out: Counter[str]
+) -> Iterator[LabelledPhoto]:
+    for row in rows:
+        try:
+            image = decode(row["image"])
+        except InvalidImage as error:
+            left_out[f"unreadable photo: {error.code}"] += 1
+            continue
+        yield _read_photo(row, image, data_set=data_set, left_out=left_out)
+
+
 def _read_photo(
-    row: Mapping[str, Any], *, data_set: DataSet, left_out: Counter[str]
+    row: Mapping[str, Any], image: Pixels, *, data_set: DataSet, left_out: Counter[str]
 ) -> LabelledPhoto:
     label = row["article_type" if data_set == "fpi" else "label"] or ""
     name = row.get("display_name") or ""
@@ -93,7 +102,7 @@ def _read_photo(
         id=f"{data_set}-{row['id']}",
         data=row["image"],
         label=label,
-        kind=_KINDS[data_set],
+        kind=tell_kind(data_set, image, meaning.categories),
         accepts=accepts,
         colour=_family(row.get("base_colour")),
         attributes=_mine(data_set, row),
@@ -117,15 +126,6 @@ def _mine(data_set: DataSet, row: Mapping[str, Any]) -> dict[str, str]:
         return names.mine(data_set, row)
     except UnknownLabel:
         return {}
-
-
-def _is_readable(row: Mapping[str, Any], left_out: Counter[str]) -> bool:
-    try:
-        decode(row["image"])
-    except InvalidImage as error:
-        left_out[f"unreadable photo: {error.code}"] += 1
-        return False
-    return True
 
 
 def _look_up(labels: LabelMap, label: str, name: str = "") -> Meaning:

@@ -119,7 +119,7 @@ def say_types(rows: Sequence[Mapping[str, Any]], say: Say) -> None:
     say("\n== by type of photo")
     for row in rows:
         estimate = Estimate(*(row[k] for k in ("value", "low", "high", "count", "interval")))
-        say(f"{row['way']:7} {row['kind']:10} {row['key']:16} {estimate}")
+        say(f"{row['way']:7} {row['kind']:16} {row['key']:16} {estimate}")
 
 
 def _describe_way(result: WayResult) -> dict[str, Any]:
