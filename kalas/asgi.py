@@ -26,13 +26,17 @@ async def refuse_socket(
     await send({"type": "websocket.close", "code": 1000, "reason": None})
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": django_application,
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(
-                URLRouter([*websocket_urlpatterns, re_path("", refuse_socket)])  # type: ignore[arg-type]
-            )
-        ),
-    }
-)
+sockets = URLRouter([*websocket_urlpatterns, re_path("", refuse_socket)])  # type: ignore[arg-type]
+sockets_of_pages = AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))
+
+
+async def route_socket(
+    scope: WebSocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    """Programs send a key and no Origin; whatever comes from a web page must be one of ours."""
+    names = {name for name, _value in scope["headers"]}
+    is_program = b"authorization" in names and b"origin" not in names
+    await (sockets if is_program else sockets_of_pages)(scope, receive, send)
+
+
+application = ProtocolTypeRouter({"http": django_application, "websocket": route_socket})

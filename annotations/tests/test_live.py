@@ -10,11 +10,14 @@ from django.conf import settings
 from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.tests.factories import make_member, make_tenant, make_user
-from annotations import consumers, live, services
+from accounts import keys
+from accounts.models import ApiKey
+from accounts.tests.factories import make_key, make_member, make_tenant, make_user
+from annotations import batches, consumers, live, reviews, services
 from annotations.models import Annotation
-from annotations.tests.factories import make_annotation
+from annotations.tests.factories import make_annotation, make_done_annotation
 from kalas.asgi import application
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,9 +42,17 @@ def log_in(user) -> Client:
 
 @asynccontextmanager
 async def socket_of(
-    client: Client | None, *, origin: str = "http://localhost", path: str = "/ws/live/"
+    client: Client | None,
+    *,
+    origin: str = "http://localhost",
+    path: str = "/ws/live/",
+    token: str = "",
 ):
-    headers = [(b"origin", origin.encode()), (b"host", b"testserver")]
+    headers = [(b"host", b"testserver")]
+    if origin:
+        headers.append((b"origin", origin.encode()))
+    if token:
+        headers.append((b"authorization", f"Bearer {token}".encode()))
     if client:
         cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies['sessionid'].value}"
         headers.append((b"cookie", cookie.encode()))
@@ -249,3 +260,95 @@ def test_announces_every_step_after_commit(monkeypatch):
     services.delete_image(tenant=annotation.tenant, image_id=annotation.image_id)
 
     assert told == ["pending", "failed", "gone"]
+
+
+async def test_a_key_hears_its_shop():
+    new = await sync_to_async(make_key)()
+
+    async with socket_of(None, origin="", token=new.token) as socket:
+        await connect(socket)
+        await sync_to_async(make_annotation)(tenant=new.key.tenant)
+
+        hint = json.loads(await socket.receive_from(timeout=5))
+
+        assert (hint["type"], hint["state"]) == ("annotation", "pending")
+
+
+async def test_a_key_hears_of_reviews_and_batches():
+    new = await sync_to_async(make_key)()
+    tenant = new.key.tenant
+    annotation = await sync_to_async(make_done_annotation)(tenant=tenant)
+
+    async with socket_of(None, origin="", token=new.token) as socket:
+        await connect(socket)
+        await sync_to_async(reviews.review_annotation)(
+            tenant=tenant,
+            annotation_id=annotation.id,
+            corrections=[],
+            reviewer=None,
+            key=new.key,
+            now=timezone.now(),
+        )
+        await sync_to_async(batches.order_batch)(
+            tenant=tenant,
+            key=new.key,
+            items=[{"annotation": annotation, "taken_at": timezone.now()}],
+            now=timezone.now(),
+        )
+
+        hints = [json.loads(await socket.receive_from(timeout=5)) for _ in range(3)]
+
+        assert [(hint["type"], hint["state"]) for hint in hints] == [
+            ("annotation", "done"),
+            ("review", "done"),
+            ("batch", "pending"),
+        ]
+
+
+async def test_a_revoked_key_is_cut_off():
+    member = await sync_to_async(make_member)()
+    new = await sync_to_async(make_key)(member=member)
+
+    async with socket_of(None, origin="", token=new.token) as socket:
+        await connect(socket)
+        await sync_to_async(keys.revoke_key)(
+            tenant=member.tenant, by=member, key_id=new.key.id, now=timezone.now()
+        )
+
+        assert await closed_with(socket) == consumers.NOT_LOGGED_IN
+
+
+async def test_a_revoked_key_is_cut_off_also_when_the_hint_is_lost(monkeypatch):
+    monkeypatch.setattr(consumers, "RECHECK_KEY_S", 0.1)
+    new = await sync_to_async(make_key)()
+
+    async with socket_of(None, origin="", token=new.token) as socket:
+        await connect(socket)
+        await sync_to_async(ApiKey.objects.update)(revoked_at=timezone.now())
+
+        assert await closed_with(socket) == consumers.NOT_LOGGED_IN
+
+
+@pytest.mark.parametrize(
+    ("scopes", "change", "code"),
+    [
+        (["search"], "", consumers.NOT_A_MEMBER),
+        (["annotate"], "x", consumers.NOT_LOGGED_IN),
+    ],
+)
+async def test_a_key_that_may_not_listen(scopes, change, code):
+    new = await sync_to_async(make_key)(scopes=scopes)
+
+    async with socket_of(None, origin="", token=new.token + change) as socket:
+        await socket.connect(timeout=5)
+
+        assert await closed_with(socket) == code
+
+
+async def test_a_key_does_not_open_sockets_for_other_pages():
+    new = await sync_to_async(make_key)()
+
+    async with socket_of(None, origin="https://evil.example", token=new.token) as socket:
+        connected, _ = await socket.connect(timeout=5)
+
+        assert not connected
