@@ -1,12 +1,13 @@
 """The engine over HTTP against the same work without a server, in one run.
 
-    python -m benchmarks.engine annotations/demo_photos [--rounds 5] [--seconds 6] [--json]
+    python -m benchmarks.engine annotations/demo_photos [--model kalas-mini@1] [--rounds 5] [--json]
 
 Each round measures the bare loops and then the engine with 1, 4 and 16 clients, so that a busy
 machine slows both sides of a ratio; medians over the rounds are printed. The clients run on the
 same cores as the engine. The bare loops run one thread a core:
-  pipeline   decode, foreground, colours and network: what the engine does to a photo
-  model      decode, crop and network only
+  pipeline   decode, finder, foreground, colours and classifier: what the engine does to a photo
+  model      decode, crop and classifier of the whole photo only
+Before the rounds the networks alone are measured on single inputs, exported and in torch.
 """
 
 import argparse
@@ -23,21 +24,22 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter, sleep, thread_time
 from typing import Any
 
+import numpy as np
 import psutil
-import torch
 
-from inference import pipeline, registry
+from inference import pipeline, runtime, specs, torch_networks
 from inference.client import Client, Overloaded, Unavailable
-from inference.networks.garment_net import normalise
 from inference.preprocess import decode, resize_crop, whole
 from inference.request import Photo
+from inference.runtime import Array, Model, Network
 from inference.server import DEFAULT_MODEL
 from kalas.lib.malloc import tune_allocator
 
 ROOT = Path(__file__).resolve().parent.parent
+EXPORTS = Path(os.environ.get("KALAS_VAR", ROOT / "var")).resolve() / "exports"
 CLIENTS = (1, 4, 16)
 BATCH = 8
 
@@ -65,37 +67,62 @@ def main() -> None:
     photos = [path.read_bytes() for path in sorted(options.photos.glob("*.jpg"))]
     if not photos:
         sys.exit(f"There are no *.jpg in {options.photos}.")
-    loops = make_loops(photos)
-    with start_engine() as engine:
+    model = runtime.open_model(options.model, device="cpu", cache=EXPORTS)
+    networks = time_networks(model)
+    loops = make_loops(model)
+    with start_engine(options.model) as engine:
         first_answer = wait_for_answer(engine.client, photos[0])
         for _ in range(50):
             engine.client.annotate(photos[0])
         rounds = [measure(loops, engine, photos, options.seconds) for _ in range(options.rounds)]
         memory = psutil.Process(engine.process.pid).memory_full_info()
-    report = summarise(rounds, first_answer, memory)
+    report = summarise(rounds, first_answer, memory) | networks
     print(json.dumps(report, indent=2) if options.json else as_text(report))
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine")
     parser.add_argument("photos", type=Path, help="a folder with *.jpg")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or name@version")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6.0, help="for each measurement")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
-def make_loops(photos: list[bytes]) -> dict[str, Callable[[list[bytes]], object]]:
-    device = torch.device("cpu")
-    whole_pipeline = pipeline.load(DEFAULT_MODEL, device=device)
-    network = registry.build(DEFAULT_MODEL, device=device)
-    size = registry.spec(DEFAULT_MODEL).input_size
+def time_networks(model: Model) -> dict[str, object]:
+    """Processor milliseconds a call on one input: as the engine runs it, and in torch."""
+    sizes = {"garments": model.spec.input_size}
+    if model.spec.finder:
+        sizes["finder"] = specs.find(model.spec.finder).input_size
+    reference = torch_networks.open_model(model.spec, device="cpu")
+    pipeline.use_one_core()
+    report: dict[str, object] = {"runtime": model.runtime}
+    for part, size in sizes.items():
+        pixels = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
+        report[f"{part}_cpu_ms"] = time_network(getattr(model, part), pixels)
+        report[f"{part}_torch_cpu_ms"] = time_network(getattr(reference, part), pixels)
+    return report
 
-    @torch.inference_mode()
+
+def time_network(network: Network, pixels: Array) -> float:
+    spent = []
+    for _ in range(25):
+        start = thread_time()
+        network(pixels)
+        spent.append(thread_time() - start)
+    return round(statistics.median(spent) * 1000, 2)
+
+
+def make_loops(model: Model) -> dict[str, Callable[[list[bytes]], object]]:
+    whole_pipeline = pipeline.Pipeline(model)
+    size = model.spec.input_size
+
     def classify(batch: list[bytes]) -> object:
         images = [decode(data) for data in batch]
-        crops = [torch.from_numpy(resize_crop(image, whole(image), size)) for image in images]
-        return network(normalise(torch.stack(crops).permute(0, 3, 1, 2))).category.softmax(1)
+        return model.garments(
+            np.stack([resize_crop(image, whole(image), size) for image in images])
+        )
 
     return {
         "pipeline": lambda batch: whole_pipeline.annotate([Photo(data) for data in batch]),
@@ -176,11 +203,14 @@ class RunningEngine:
 
 
 @contextmanager
-def start_engine() -> Iterator[RunningEngine]:
+def start_engine(model: str) -> Iterator[RunningEngine]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"unix:{folder}/engine.sock"
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "run_inference", "--url", url, "--device", "cpu"],
+            [
+                *(sys.executable, "manage.py", "run_inference", "--url", url),
+                *("--device", "cpu", "--model", model),
+            ],
             cwd=ROOT,
         )
         try:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from inference.client import Client, Overloaded, Unavailable
+from inference.client import Client, NoWords, Overloaded, Unavailable
 from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ModelName
 
 RESULT = AnnotationResult(30, 40, ModelName("m", "1", "kalas-1"), abstained="no-garment")
@@ -86,6 +86,20 @@ def test_sends_the_photo_with_its_parameters(server):
 
     assert result == RESULT
     assert server.requests == [("/v1/annotate?crop=1%2C2%2C3%2C4&hint=footwear", b"x" * 30)]
+
+
+def test_embeds_texts(server):
+    server.body = b'{"model": {}, "embeddings": [[0.6, 0.8], [1, 0]]}'
+
+    assert Client(server.url).embed_texts(["red", "elbise"]) == [[0.6, 0.8], [1.0, 0.0]]
+    assert server.requests == [("/v1/embed-text", b'{"texts": ["red", "elbise"]}')]
+
+
+def test_a_model_without_words_is_told_from_a_failure(server):
+    server.status, server.body = 501, b'{"code": "no-words", "detail": "kalas-mini@1 reads none"}'
+
+    with pytest.raises(NoWords, match="kalas-mini@1"):
+        Client(server.url).embed_text("red")
 
 
 def test_reads_the_health(server):

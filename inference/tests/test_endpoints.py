@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ModelName
-from inference.endpoints import MAX_BODY, Busy, make_application
-from inference.request import Photo
+from inference.endpoints import MAX_BODY, MAX_TEXT, MAX_TEXTS, Busy, make_application
+from inference.request import NoWords, Photo
 
 RESULT = AnnotationResult(30, 40, ModelName("m", "1", "kalas-1"), abstained="no-garment")
 HEALTH = EngineHealth("ready", "cpu", RESULT.model, waiting=0, capacity=8, done=3, uptime_s=1.5)
@@ -36,6 +36,12 @@ class FakeEngine:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+    async def embed_texts(self, texts):
+        self.refuse_if_busy()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return [[float(len(text)), 0.5] for text in texts]
 
     def health(self):
         return HEALTH
@@ -74,6 +80,54 @@ async def test_answers_a_photo():
     assert AnnotationResult.from_json(body) == RESULT
     [photo] = engine.photos
     assert (photo.data, photo.crop, photo.hint) == (b"abcd", Box(1, 2, 30, 40), "footwear")
+
+
+async def embed(engine, body):
+    return await request(engine, "/v1/embed-text", body=(body,))
+
+
+async def test_embeds_texts():
+    status, _, body = await embed(FakeEngine(), '{"texts": ["red", "çanta"]}'.encode())
+
+    assert status == 200
+    assert body["embeddings"] == [[3.0, 0.5], [5.0, 0.5]]
+    assert body["model"]["version"] == "1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b'{"texts": []}',
+        b'{"texts": "red"}',
+        b'{"texts": [1]}',
+        json.dumps({"texts": ["a"] * (MAX_TEXTS + 1)}).encode(),
+        json.dumps({"texts": ["a" * (MAX_TEXT + 1)]}).encode(),
+        b"[" * 100_000,
+    ],
+)
+async def test_refuses_what_are_no_texts(body):
+    status, _, problem = await embed(FakeEngine(), body)
+
+    assert (status, problem["code"]) == (400, "invalid-texts")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "code"),
+    [(NoWords("m@1"), 501, "no-words"), (RuntimeError("broken"), 500, "engine-error")],
+)
+async def test_says_why_texts_have_no_embeddings(outcome, status, code):
+    answer = await embed(FakeEngine(outcome), b'{"texts": ["red"]}')
+
+    assert (answer[0], answer[2]["code"]) == (status, code)
+
+
+async def test_a_busy_engine_embeds_no_texts():
+    status, headers, _ = await embed(FakeEngine(busy=Busy("starting", 2)), b'{"texts": ["a"]}')
+
+    assert (status, headers[b"retry-after"]) == (503, b"2")
 
 
 async def test_tells_its_health():

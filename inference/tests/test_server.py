@@ -14,8 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
-from inference import server
-from inference.client import Client, Overloaded
+from inference import server, specs
+from inference.client import Client, NoWords, Overloaded
 from inference.contract import AnnotationResult, Box, InvalidImage, ModelName
 from inference.endpoints import MAX_BODY, Busy
 from inference.pipeline import Pipeline
@@ -54,7 +54,7 @@ def test_answers_a_real_photo(engine):
     result = engine.client.annotate(SHIRT)
 
     assert (result.width, result.height) == (400, 533)
-    assert result.model == ModelName("kalas-mini", "1", "kalas-1")
+    assert result.model == ModelName("kalas-mini", specs.find("kalas-mini").version, "kalas-1")
     assert set(result.timings_ms) == {
         "queue",
         "decode",
@@ -75,6 +75,14 @@ def test_gives_the_same_answer_every_time_and_to_everybody(engine):
         for garment, same in zip(answer.garments, alone.garments, strict=True):
             assert (garment.category.name, garment.box) == (same.category.name, same.box)
             assert garment.category.confidence == pytest.approx(same.category.confidence, abs=1e-3)
+
+
+def test_the_first_model_reads_no_words(tmp_path):
+    with run_engine(tmp_path / "e.sock", "--model", "kalas-mini@1") as engine:
+        assert engine.wait_until("ready").model == ModelName("kalas-mini", "1", "kalas-1")
+
+        with pytest.raises(NoWords):
+            engine.client.embed_text("red dress")
 
 
 def test_looks_into_the_crop(engine):
