@@ -33,6 +33,7 @@ TINY = TrainConfig(
     cool_down=0.5,
     weight_decay=0.0005,
     label_smoothing=0.1,
+    plain_weight=0.2,
     auxiliary_weight=0.2,
     attribute_weight=0.2,
     text_weight=0.3,
@@ -189,15 +190,26 @@ def test_warms_up_and_cools_down():
     assert schedule(1, warm_up=0.2, cool_down=0) == 1
 
 
-def test_asks_only_for_one_of_the_accepted_answers():
+def loss_of(logits: list[float], *, plain: int = NONE) -> torch.Tensor:
+    """Where the first two of three answers are right."""
     accepts = torch.tensor([[True, True, False]])
-    first = accepted_loss(torch.tensor([[9.0, 0.0, 0.0]]), accepts, smoothing=0)
-    second = accepted_loss(torch.tensor([[0.0, 9.0, 0.0]]), accepts, smoothing=0)
-    wrong = accepted_loss(torch.tensor([[0.0, 0.0, 9.0]]), accepts, smoothing=0)
+    plainly = torch.tensor([plain])
+    return accepted_loss(torch.tensor([logits]), accepts, plainly, plain_weight=0.2, smoothing=0)
+
+
+def test_asks_only_for_one_of_the_accepted_answers():
+    first, second = loss_of([9.0, 0.0, 0.0]), loss_of([0.0, 9.0, 0.0])
 
     assert torch.isclose(first, second)
     assert first < 0.01
-    assert wrong > 5
+    assert loss_of([0.0, 0.0, 9.0]) > 5
+
+
+def test_prefers_what_the_label_says_by_itself():
+    first, second = (loss_of(logits, plain=0) for logits in ([9.0, 0.0, 0.0], [0.0, 9.0, 0.0]))
+
+    assert first < 0.01
+    assert 1 < second < loss_of([0.0, 0.0, 9.0], plain=0)
 
 
 def test_leaves_photos_without_the_label_out_of_an_auxiliary_loss():

@@ -30,6 +30,7 @@ class Batch:
     """uint8 (N, 3, H, W), channels last in memory."""
     accepts: Tensor
     """bool (N, labels)."""
+    plain: Tensor
     colour: Tensor
     article: Tensor
     """int64 (N,), -1 where the photo has no such label."""
@@ -59,6 +60,7 @@ class TrainingSet:
         self._backgrounds = backgrounds
         self._seed = seed
         self._accepts = accepts_matrix(samples)
+        self._plain = np.array([s.plain for s in samples])
         self._colour = np.array([s.colour for s in samples])
         keys = len(taxonomy.load().attribute_order)
         self._attributes = np.array([s.attributes or (NONE,) * keys for s in samples])
@@ -114,6 +116,7 @@ class TrainingSet:
         return Batch(
             images=torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2),
             accepts=torch.from_numpy(self._accepts[chosen]),
+            plain=torch.from_numpy(self._plain[chosen]),
             colour=torch.from_numpy(self._colour[chosen]),
             article=torch.from_numpy(self._article[chosen]),
             attributes=torch.from_numpy(self._attributes[chosen]),

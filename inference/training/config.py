@@ -27,6 +27,8 @@ class TrainConfig:
     cool_down: float
     weight_decay: float
     label_smoothing: float
+    plain_weight: float
+    """Of the answer that a label with several right ones says by itself."""
     auxiliary_weight: float
     """Of the raw article type's loss beside the category's."""
     attribute_weight: float

@@ -187,7 +187,13 @@ class _Run:
             features = self._net.features(normalise(batch.images.to(self._device)))
             texts = self._texts(batch.words.to(self._device), batch.weights.to(self._device))
             logits = self._net.category(features).float()
-            loss = accepted_loss(logits, accepts, smoothing=config.label_smoothing)
+            loss = accepted_loss(
+                logits,
+                accepts,
+                self._to(batch.plain),
+                plain_weight=config.plain_weight,
+                smoothing=config.label_smoothing,
+            )
             article = known_loss(self._extras.article(features).float(), self._to(batch.article))
             colour = known_loss(self._net.colour(features).float(), self._to(batch.colour))
             said = attribute_loss(

@@ -5,14 +5,22 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def accepted_loss(logits: Tensor, accepts: Tensor, *, smoothing: float) -> Tensor:
+def accepted_loss(
+    logits: Tensor, accepts: Tensor, plain: Tensor, *, plain_weight: float, smoothing: float
+) -> Tensor:
     """Mean of -log P(any accepted answer), with label smoothing over all answers.
 
     A coarse label ("Pants") asks only that the probability lies somewhere among its categories
-    (partial-label likelihood, Jin and Ghahramani 2002). logits (N, C), accepts bool (N, C).
+    (partial-label likelihood, Jin and Ghahramani 2002). Where one of them is what the label says
+    by itself, -log P(it) counts with `plain_weight` beside it: else an answer that no photo has
+    for its only one ("Tops" may be t-shirts) would be given to none.
+    logits (N, C), accepts bool (N, C), plain int64 (N,), -1 where there is none.
     """
     log_shares = functional.log_softmax(logits, dim=1)
     right = log_shares.masked_fill(~accepts, float("-inf")).logsumexp(dim=1)
+    said = log_shares.gather(1, plain.clamp(min=0)[:, None]).squeeze(1)
+    weight = plain_weight * (plain >= 0).float()
+    right = (1 - weight) * right + weight * said
     loss: Tensor = -((1 - smoothing) * right + smoothing * log_shares.mean(dim=1)).mean()
     return loss
 

@@ -25,6 +25,7 @@ NONE = -1
 _LANGUAGES: tuple[Literal["en", "tr"], ...] = ("en", "tr")
 _UNSEEN = ("season", "occasion")
 """Keys that nearly every product has and few people search by."""
+_SHELVES = ("Pants", "Shoes", "shoes", "loafers", "sneakers", "intimate")
 _SMALLEST_CUT = 12
 _CUT_MARGIN = 0.08
 STORED_HEIGHT = 176
@@ -43,6 +44,8 @@ class Sample:
     id: str
     label: str
     accepts: tuple[int, ...]
+    plain: int = NONE
+    """Of several right answers the one that the label says by itself, if it says one."""
     colour: int = NONE
     attributes: tuple[int, ...] = ()
     """For each key of the taxonomy's attribute order the value's index, NONE where none is said;
@@ -111,6 +114,7 @@ def _usable(
             id=str(row["id"]),
             label=row[column],
             accepts=accepts,
+            plain=_plain_index(row[column], meaning.categories),
             colour=_colour_index(row.get("base_colour")),
             attributes=attribute_indices(names.mine(data_set, row)),
             article=row[column] if data_set == "fpi" else "",
@@ -139,6 +143,7 @@ def read_outfits(path: Path, *, limit: int = 0) -> list[Sample]:
                     id=f"{row['id']}-{len(samples)}",
                     label=garment.label,
                     accepts=accepts,
+                    plain=_plain_index(garment.label, categories),
                     attributes=attribute_indices(names.mine("ccp", said)),
                     texts=_texts("ccp", said, categories),
                 )
@@ -159,7 +164,7 @@ def _texts(data_set: DataSet, row: dict[str, Any], categories: tuple[str, ...]) 
     if not categories or categories[0] == taxonomy.load().abstention:
         return ()
     name = names.query(row.get("display_name") or "")
-    if len(categories) > 1:
+    if len(categories) > 1 and data_set != "fpi":
         return (name,) if name else ()
     said = {k: v for k, v in names.mine(data_set, row).items() if k not in _UNSEEN}
     colour = names.colour_of(row)
@@ -176,6 +181,14 @@ def head_indices(categories: tuple[str, ...]) -> tuple[int, ...]:
     """Indices into the head; categories that the model doesn't answer fall away."""
     order = taxonomy.load().label_order
     return tuple(sorted(order.index(name) for name in categories if name in order))
+
+
+def _plain_index(label: str, categories: tuple[str, ...]) -> int:
+    """The first of a list, except where the label is a whole shelf's."""
+    order = taxonomy.load().label_order
+    if label in _SHELVES or not categories or categories[0] not in order:
+        return NONE
+    return order.index(categories[0])
 
 
 def accepts_matrix(samples: list[Sample]) -> NDArray[np.bool_]:
