@@ -62,7 +62,7 @@ class GarmentFinder(nn.Module):
                 blocks.append(ResidualBlock(before, width, stride=stride))
                 before = width
         self.trunk = nn.Sequential(*blocks)
-        self._depths = depths
+        self.widths, self.depths, self.neck = widths, depths, (path, head)
         self.scene = nn.Conv2d(widths[3], path, 1)
         self.lateral = nn.ModuleList(
             _convolution(width, out, size=1)
@@ -101,7 +101,7 @@ class GarmentFinder(nn.Module):
         """The trunk's features at a 4th, 8th, 16th and 32nd of the input's size."""
         x = self.stem(images)
         levels, first = [], 0
-        for depth in self._depths:
+        for depth in self.depths:
             x = self.trunk[first : first + depth](x)
             levels.append(x)
             first += depth

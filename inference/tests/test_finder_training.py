@@ -12,10 +12,11 @@ import torch
 from django.core.management import call_command
 from PIL import Image
 
+from inference import specs
 from inference.contract import Box
 from inference.detection import DETAILS, OBJECTS, SEGMENTS, SIZE, Detail, Found
 from inference.networks.garment_finder import GarmentFinder, start_from_classifier
-from inference.registry import build_untrained
+from inference.registry import build_finder, build_untrained
 from inference.training.detection import loop
 from inference.training.detection.augment import IGNORED, view_collage, view_outfit, whole_view
 from inference.training.detection.config import FinderConfig, FinderStage, is_finder, read_config
@@ -27,6 +28,15 @@ from inference.training.detection.measure import (
     match,
     measure_finder,
     say_finder,
+)
+from inference.training.detection.publish import (
+    Boxes,
+    Calibration,
+    calibrate,
+    calibration_error,
+    fold,
+    publish_finder,
+    read_finder,
 )
 from inference.training.detection.scenes import outfit_scene, product_scene
 from inference.training.detection.targets import encode
@@ -368,3 +378,44 @@ def test_a_finder_that_draws_the_masks_boxes_is_perfect(data):
     assert result.map50.value == pytest.approx(1)
     assert result.map.value > 0.75
     assert result.mask_overlap > 0.75
+
+
+def test_folds_the_calibration_into_the_heat_map(trained):
+    tensors = safetensors.torch.load_file(trained)
+    calibration = Calibration(0.5, {detail: float(i) for i, detail in enumerate(DETAILS)})
+    images = torch.randn(1, 3, 64, 64)
+
+    before = read_finder(tensors)(images)
+    after = read_finder(fold(tensors, calibration))(images)
+
+    shifts = torch.arange(len(DETAILS)).view(1, -1, 1, 1)
+    torch.testing.assert_close(after.heat, before.heat * 0.5 + shifts, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(after.edges, before.edges)
+
+
+def test_calibrates_to_how_often_boxes_are_right():
+    rng = np.random.default_rng(0)
+    logits, details = rng.normal(0, 1, 4000), rng.integers(0, 2, 4000)
+    right = 1 / (1 + np.exp(-(2 * logits + np.where(details == 0, 1.0, -1.0))))
+    boxes = Boxes(logits, details, rng.random(4000) < right)
+
+    calibration = calibrate(boxes)
+
+    assert calibration.slope == pytest.approx(2, abs=0.2)
+    assert calibration.shifts[DETAILS[0]] == pytest.approx(1, abs=0.2)
+    assert calibration.shifts[DETAILS[1]] == pytest.approx(-1, abs=0.2)
+    assert calibration_error(boxes, calibration) < 0.03 < calibration_error(boxes, None)
+
+
+def test_publishes_a_run_as_a_described_weights_file(data, trained, tmp_path):
+    publish_finder(
+        trained, version="7", files=[data / "ccp-val.parquet"], store=tmp_path, say=print
+    )
+
+    spec = specs.find("garment-finder", store=tmp_path)
+    finder = build_finder(spec)
+    assert spec.version == "7"
+    assert spec.labels == DETAILS
+    assert spec.input_size == SIZE
+    assert "ccp-val mAP@0.5" in spec.metrics
+    assert finder(torch.zeros(1, 3, *SIZE)).heat.shape == (1, len(DETAILS), 56, 40)

@@ -92,7 +92,7 @@ def measure_finder(
 
     Raises InvalidImage.
     """
-    photos, truths = _read_outfits(path, limit=limit)
+    photos, truths = read_truths(path, limit=limit)
     found = find_all(finder, photos)
     matchings = {
         name: [
@@ -247,7 +247,8 @@ def say_finder(result: FinderResult, say: Say) -> None:
         say(f"pasted products    {result.products}")
 
 
-def _read_outfits(path: Path, *, limit: int) -> tuple[list[Pixels], list[list[OutfitGarment]]]:
+def read_truths(path: Path, *, limit: int = 0) -> tuple[list[Pixels], list[list[OutfitGarment]]]:
+    """The photos of a ccp file that have masks, and what there is to find in them."""
     table = pq.read_table(path, columns=["image", "mask"])
     rows = [row for row in table.to_pylist() if row["mask"] is not None][: limit or None]
     photos = [decode(row["image"]) for row in rows]
