@@ -292,11 +292,32 @@ API_REQUESTS_PER_SHOP = env.int("API_REQUESTS_PER_SHOP", default=2400)
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "kalas.api_schema.Schema",
     "DEFAULT_PAGINATION_CLASS": "kalas.lib.api.pages.NewestFirst",
     "EXCEPTION_HANDLER": "kalas.lib.api.problems.handle_exception",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Kalas",
+    "VERSION": "1",
+    "DESCRIPTION": "Annotates product photos of clothes for online stores.",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "kalas.api_schema.complete",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "AnnotationState": "kalas.api_schema.ANNOTATION_STATES",
+        "BatchState": "kalas.api_schema.BATCH_STATES",
+        "ObjectType": "kalas.api_schema.OBJECT_TYPES",
+        "Origin": "kalas.api_schema.ORIGINS",
+        "WebhookState": "kalas.api_schema.WEBHOOK_STATES",
+        "ChosenWebhookState": "kalas.api_schema.CHOSEN_STATES",
+        "DeliveryState": "kalas.api_schema.DELIVERY_STATES",
+    },
 }
 # Which web pages may read answers is a matter of publishable keys (accounts/api/middleware.py).
 CORS_URLS_REGEX = r"^/api/"

@@ -94,6 +94,8 @@ class WebhooksView(WebhookView):
         """Have results sent to an address. The answer tells the secret, this once."""
         return _tell_secret(self._create(request), self.secret)
 
+    post.is_idempotent = True  # type: ignore[attr-defined]
+
     @once_per_idempotency_key
     @own_rows
     def _create(self, request: Request) -> Response:
@@ -149,6 +151,8 @@ class WebhookSecretView(WebhookView):
     def post(self, request: Request, endpoint_id: UUID) -> HttpResponseBase:
         """A new secret; for a day messages are signed with the old one as well."""
         return _tell_secret(self._replace(request, endpoint_id), self.secret)
+
+    post.is_idempotent = True  # type: ignore[attr-defined]
 
     @once_per_idempotency_key
     @own_rows
