@@ -46,16 +46,17 @@ def conclude(
     palette: Palette,
 ) -> tuple[Garment, ...] | AbstainReason:
     """`answers` are those to the scene's views, in order."""
-    whole = _Judged(scene.whole, answers[0], reader.categories(answers[0].category))
-    parts = _judge_parts(scene.garments, answers[1:], reader)
+    rest = iter(answers)
+    whole = _judge(scene.whole, next(rest), reader) if scene.whole else None
+    parts = _judge_parts(scene.garments, list(rest), reader)
     main = _choose_main(scene, whole, parts, hint=hint, reader=reader)
-    rest = [part for part in parts if part is not main and reader.is_clear(part.categories)]
     if main is None:
-        main = replace(whole, categories=_expect(whole, reader))
-    elif isinstance(main, _Part):
-        # Whole photos are what most of the training saw: the whole knows what it is about.
+        return "no-garment"
+    beside = [part for part in parts if part is not main and reader.is_clear(part.categories)]
+    if whole and isinstance(main, _Part):
+        # Product photos are what most of the training saw: the whole knows what they are about.
         both = (main.categories + whole.categories) / 2
-        main = replace(main, categories=reader.expect(both, main.found.object))
+        main = replace(main, categories=reader.expect(both, main.found))
     main = replace(main, categories=reader.restrict(main.categories, hint))
     if not reader.is_garment(main.categories):
         return "no-garment"
@@ -63,8 +64,12 @@ def conclude(
         return "unreadable"
     return (
         _garment(main, reader, palette, primary=True),
-        *(_garment(part, reader, palette, primary=False) for part in rest),
+        *(_garment(part, reader, palette, primary=False) for part in beside),
     )
+
+
+def _judge(view: View, said: Said, reader: Reader) -> _Judged:
+    return _Judged(view, said, reader.categories(said.category))
 
 
 def _judge_parts(views: Sequence[View], answers: Sequence[Said], reader: Reader) -> list[_Part]:
@@ -73,7 +78,7 @@ def _judge_parts(views: Sequence[View], answers: Sequence[Said], reader: Reader)
     for view, said in zip(views, answers, strict=True):
         if view.found is None:
             continue
-        categories = reader.expect(reader.categories(said.category), view.found.object)
+        categories = reader.expect(reader.categories(said.category), view.found)
         if reader.is_garment(categories):
             parts.append(_Part(view, said, categories, view.found))
     return parts
@@ -81,27 +86,23 @@ def _judge_parts(views: Sequence[View], answers: Sequence[Said], reader: Reader)
 
 def _choose_main(
     scene: Scene,
-    whole: _Judged,
+    whole: _Judged | None,
     parts: Sequence[_Part],
     *,
     hint: ObjectType | None,
     reader: Reader,
 ) -> _Judged | None:
-    """None where that is the whole."""
-    if not parts or (hint and all(part.found.object != hint for part in parts)):
-        return None
+    """The whole where there is nothing else, or nothing else of the hinted type."""
+    unlike = hint and all(part.found.object != hint for part in parts)
+    if not parts or (whole and unlike):
+        return whole
     believed = list(parts)
-    if hint is None and reader.is_garment(whole.categories):
+    if whole and hint is None and reader.is_garment(whole.categories):
         shares = [reader.share_of(whole.categories, part.found.object) for part in parts]
         least = _DOUBTED * max(shares)
         believed = [part for part, share in zip(parts, shares, strict=True) if share >= least]
     chosen = choose_primary([part.found for part in believed], area=scene.area, hint=hint)
     return next(part for part in believed if part.found is chosen)
-
-
-def _expect(judged: _Judged, reader: Reader) -> Floats:
-    found = judged.view.found
-    return reader.expect(judged.categories, found.object) if found else judged.categories
 
 
 def _garment(judged: _Judged, reader: Reader, palette: Palette, *, primary: bool) -> Garment:

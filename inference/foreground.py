@@ -39,8 +39,6 @@ class Foreground:
     """In the pixels of the image that was given."""
     confidence: float
     """How sure the box is, 0 to 1; WHOLE_CONFIDENCE when it is only the area that was searched."""
-    plain: bool
-    """Whether it was told from a plain background, which makes the box a tight one."""
     small: Pixels
     """The area, shrunk to WORKING_SIDE."""
     shown: Mask
@@ -63,20 +61,36 @@ class _Found:
 
 def find_foreground(image: Pixels, area: Box) -> Foreground:
     """Look for the garment in this area of a uint8 (H, W, 3) RGB image."""
-    inside = image[area.top : area.bottom, area.left : area.right]
-    small = _shrink(inside)
-    lab = np.asarray(
-        cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), dtype=np.float32
-    )
+    small, lab = _shrink_to_lab(image, area)
     on_plain = _find_on_plain(small, lab)
     found = on_plain or _find_on_any(lab)
-    if not 0.01 < found.mask.mean() < 0.97:
+    if not _is_part(found):
         everything = np.ones(small.shape[:2], dtype=np.bool_)
-        return Foreground(area, WHOLE_CONFIDENCE, plain=False, small=small, shown=everything)
+        return Foreground(area, WHOLE_CONFIDENCE, small=small, shown=everything)
+    return _foreground(found, small, area)
+
+
+def find_on_plain(image: Pixels, area: Box) -> Foreground | None:
+    """The same where it costs little and is most sure: before a plain background, else None."""
+    small, lab = _shrink_to_lab(image, area)
+    found = _find_on_plain(small, lab)
+    return _foreground(found, small, area) if found and _is_part(found) else None
+
+
+def _shrink_to_lab(image: Pixels, area: Box) -> tuple[Pixels, Floats]:
+    small = _shrink(image[area.top : area.bottom, area.left : area.right])
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return small, np.asarray(lab, dtype=np.float32)
+
+
+def _is_part(found: _Found) -> bool:
+    return bool(0.01 < found.mask.mean() < 0.97)
+
+
+def _foreground(found: _Found, small: Pixels, area: Box) -> Foreground:
     return Foreground(
         box=_source_box(found.mask, area),
         confidence=found.confidence,
-        plain=on_plain is not None,
         small=small,
         shown=_middle(found),
     )

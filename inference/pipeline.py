@@ -26,11 +26,12 @@ from inference.contract import (
     InvalidImage,
     ModelName,
 )
-from inference.postprocess import Floats, Reader
+from inference.detection import fit
+from inference.postprocess import Reader
 from inference.preprocess import Pixels, decode, whole
 from inference.request import NoWords, Outcome, Photo
 from inference.runtime import Model
-from inference.scenes import Scene, frame, look
+from inference.scenes import Scene, Sight, look
 from inference.taxonomy import load as load_taxonomy
 from inference.words import encode_words
 
@@ -123,17 +124,21 @@ class Pipeline:
     def _see_all(self, photos: Sequence[Photo]) -> Iterator[_Seen | Exception]:
         decoded = list(self._map(self._try_to_decode, photos))
         usable = [d for d in decoded if isinstance(d, _Decoded)]
-        finder = self._networks.finder
-        maps: Sequence[Sequence[Floats] | None] = [None] * len(usable)
-        if finder and usable:
-            start = perf_counter()
-            found = finder(np.stack([frame(d.image, d.area) for d in usable]))
-            maps = list(zip(*found, strict=True))
-            for d in usable:
-                d.timings["detect"] = (perf_counter() - start) * 1000
-        scenes = iter(self._map(self._try_to_see, usable, maps))
+        scenes = iter(self._map(self._try_to_see, usable, self._find_all(usable)))
         for d in decoded:
             yield next(scenes) if isinstance(d, _Decoded) else d
+
+    def _find_all(self, photos: Sequence[_Decoded]) -> Sequence[Sight | None]:
+        finder = self._networks.finder
+        if finder is None or not photos:
+            return [None] * len(photos)
+        start = perf_counter()
+        framed = [fit(photo.image, photo.area) for photo in photos]
+        found = finder(np.stack([pixels for pixels, _ in framed]))
+        for photo in photos:
+            photo.timings["detect"] = (perf_counter() - start) * 1000
+        each = zip(*found, strict=True)
+        return [Sight(maps, frame) for maps, (_, frame) in zip(each, framed, strict=True)]
 
     def _try_to_decode(self, photo: Photo) -> _Decoded | _Seen | Exception:
         try:
@@ -158,11 +163,11 @@ class Pipeline:
             return _Seen(photo, image.shape[1], image.shape[0], reason, timings)
         return _Decoded(photo, image, area, timings)
 
-    def _try_to_see(self, decoded: _Decoded, maps: Sequence[Floats] | None) -> _Seen | Exception:
+    def _try_to_see(self, decoded: _Decoded, sight: Sight | None) -> _Seen | Exception:
         image, timings = decoded.image, decoded.timings
         try:
             with _timed(timings, "detect"):
-                scene = look(image, decoded.area, maps, size=self._size)
+                scene = look(image, decoded.area, sight, size=self._size)
         except Exception as error:  # one photo fails alone, whatever it does
             logger.exception("A photo of %d bytes could not be seen", len(decoded.photo.data))
             return error

@@ -8,7 +8,7 @@ from inference.detection import Found
 from inference.foreground import Foreground, Mask
 from inference.preprocess import Pixels
 
-_SIDE = 96
+_SIDE = 64
 """Longest side of the sample that is taken of a garment."""
 _HALF = 128
 _ENOUGH = 0.02

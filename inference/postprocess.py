@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.contract import Alternative, Box, Category, Colour, Garment, Label, ObjectType
+from inference.detection import DETAILS, OBJECTS, Detail, Found
 from inference.specs import WeightsSpec
 from inference.taxonomy import Taxonomy
 
@@ -17,9 +18,18 @@ TOP = 5
 CATEGORY_FLOOR = "category"
 """Of a spec's floors the one of the category: below it the photo can't be made out."""
 _DEFAULT_FLOOR = 0.5
-_OTHER_TYPE = 0.15
-"""How often the finder's object type is another than the garment's, against how often it is
-right; the categories of other types are believed that much less."""
+_OTHER_TYPE = 0.03
+"""How often the finder takes a garment for something else, against how often it is right; the
+categories that don't fit are believed that much less."""
+_ACCESSORIES: dict[Detail, tuple[str, ...]] = {
+    "bag": ("backpack", "handbag", "travel-bag", "wallet"),
+    "headwear": ("hat",),
+    "eyewear": ("eyewear",),
+    "belt": ("belt",),
+    "scarf": ("scarf",),
+    "legwear": ("socks", "leggings"),
+}
+"""Where what the finder tells apart is finer than an object type."""
 
 
 class Reader:
@@ -35,6 +45,7 @@ class Reader:
                 for name in spec.labels
             ]
         )
+        self._likely = {detail: self._likely_for(detail) for detail in DETAILS}
         self._keys = [
             (key, values, _applicable(taxonomy, key, values, spec.labels))
             for key, values in spec.attributes
@@ -44,11 +55,9 @@ class Reader:
         """Calibrated probabilities (L,) of the labels."""
         return softmax(logits)
 
-    def expect(self, probabilities: Floats, found: ObjectType) -> Floats:
-        """Given that the finder saw this object type, which is right most of the time."""
-        likely = np.where(self._objects == found, 1.0, _OTHER_TYPE)
-        likely[self._nothing] = 1.0
-        return _normalise(probabilities * likely)
+    def expect(self, probabilities: Floats, found: Found) -> Floats:
+        """Given what the finder took the garment for, which is right most of the time."""
+        return _normalise(probabilities * self._likely[found.detail])
 
     def restrict(self, probabilities: Floats, hint: ObjectType | None) -> Floats:
         """Given that the garment is of the hinted object type, if it is one."""
@@ -97,6 +106,14 @@ class Reader:
             colours=colours,
             embedding=tuple(round(x, 6) for x in embedding.tolist()),
         )
+
+    def _likely_for(self, detail: Detail) -> Floats:
+        """How much more the labels that fit are believed than the others."""
+        fits = self._objects == OBJECTS[detail]
+        if known := _ACCESSORIES.get(detail):
+            fits = np.isin(np.array(self._labels), known)
+        fits[self._nothing] = True
+        return np.where(fits, 1.0, _OTHER_TYPE).astype(np.float32)
 
     def _attributes(self, logits: Floats, category: int) -> Iterable[Label]:
         """At most one value of each key: one that such a garment can have, if it is likely."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from inference import specs, taxonomy, weights
-from inference.detection import DETAILS
+from inference.detection import DETAILS, SIZE
 from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import GarmentNet
 from inference.networks.text_net import TextNet
@@ -39,8 +39,8 @@ def build_words(spec: WeightsSpec) -> TextNet:
 
 def build_finder(spec: WeightsSpec) -> GarmentFinder:
     """Raises BadWeights."""
-    if spec.labels != DETAILS:
-        raise BadWeights(f"{spec.choice} finds other things than this version reads.")
+    if spec.labels != DETAILS or spec.input_size != SIZE:
+        raise BadWeights(f"{spec.choice} sees or finds other things than this Kalas reads.")
     path, head = spec.neck
     network = GarmentFinder(widths=spec.widths, depths=spec.depths, path=path, head=head)
     network.load_state_dict(weights.load(spec))

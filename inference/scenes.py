@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from inference.contract import Box
-from inference.detection import Found, decode_maps, overlap, tidy
-from inference.detection import fit as fit_for_finder
-from inference.foreground import Foreground, find_foreground
+from inference.detection import Found, Frame, decode_maps, overlap, tidy
+from inference.foreground import Foreground, find_foreground, find_on_plain
 from inference.pixels import cloth_of, cloth_on_ground
 from inference.preprocess import Pixels, resize_crop
 from inference.runtime import Floats
@@ -15,6 +14,8 @@ MOST = 12
 """Garments of one photo."""
 _SURE = 0.35
 """Confidence from which a found garment is one."""
+_FAINT = 0.2
+"""Confidence from which it is one if there is no other."""
 _LEAST_SIDE = 14
 """Source pixels; what is smaller can't be named."""
 _SAME = 0.75
@@ -38,56 +39,49 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One garment, or a whole that holds several."""
+    """A garment by itself, or what the finder took apart."""
 
     area: Box
-    whole: View
+    whole: View | None
+    """All that is before the ground, where the ground is plain or nothing was found."""
     garments: tuple[View, ...] = ()
-    """The parts; none where the whole is the garment."""
+    """What was found; none where the whole is the garment."""
 
     @property
     def views(self) -> tuple[View, ...]:
-        return (self.whole, *self.garments)
+        return (self.whole, *self.garments) if self.whole else self.garments
 
 
-def frame(image: Pixels, area: Box) -> Pixels:
-    """What the finder is shown of this area of a uint8 (H, W, 3) RGB image."""
-    return fit_for_finder(image, area)[0]
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the finder said of an area: heat, edges, segments, and where they lie in the photo."""
+
+    maps: Sequence[Floats]
+    frame: Frame
 
 
-def look(
-    image: Pixels,
-    area: Box,
-    maps: Sequence[Floats] | None,
-    *,
-    size: tuple[int, int],
-) -> Scene:
-    """`maps` are the finder's of this area (heat, edges, segments); None without a finder."""
-    found = _find(image, area, maps) if maps is not None else []
-    ground = find_foreground(image, area)
-    match found:
-        case []:
-            whole = _on_ground(image, area, ground, None, size=size)
-            return Scene(area, whole)
-        case [only] if ground.plain and overlap(only.box, ground.box) >= _SAME:
-            # Before a plain ground the outline is clear, and the finder adds nothing to what the
-            # classifier sees of the only garment but where there is skin.
-            whole = _on_ground(image, area, ground, only, size=size)
-            return Scene(area, whole)
-        case [only]:
-            return Scene(area, _part(image, area, only, size=size))
-        case several:
-            whole = _on_ground(image, area, ground, None, size=size)
-            parts = (_part(image, area, one, size=size) for one in several)
-            return Scene(area, whole, tuple(parts))
+def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]) -> Scene:
+    """Of this area of a uint8 (H, W, 3) RGB image; without a finder there is no sight."""
+    found = _find(sight, area) if sight else []
+    if not found:
+        ground = find_foreground(image, area)
+        return Scene(area, _on_ground(image, area, ground, None, size=size))
+    plain = find_on_plain(image, area)
+    if plain and len(found) == 1 and overlap(found[0].box, plain.box) >= _SAME:
+        # Before a plain ground the outline is clear, and the finder adds nothing to what the
+        # classifier sees of the only garment but where there is skin.
+        return Scene(area, _on_ground(image, area, plain, found[0], size=size))
+    whole = _on_ground(image, area, plain, None, size=size) if plain else None
+    return Scene(area, whole, tuple(_part(image, area, one, size=size) for one in found))
 
 
-def _find(image: Pixels, area: Box, maps: Sequence[Floats]) -> list[Found]:
-    """The garments that are sure and large enough, surest first."""
-    heat, edges, segments = maps
-    found = decode_maps(heat, edges, segments, frame=fit_for_finder(image, area)[1], least=_SURE)
+def _find(sight: Sight, area: Box) -> list[Found]:
+    """The garments that are sure and large enough, surest first; if none is sure, the surest."""
+    heat, edges, segments = sight.maps
+    found = decode_maps(heat, edges, segments, frame=sight.frame, least=_FAINT)
     large = [g for g in tidy(found, area=area) if min(g.box.width, g.box.height) >= _LEAST_SIDE]
-    return large[:MOST]
+    sure = [garment for garment in large if garment.confidence >= _SURE]
+    return sure[:MOST] or large[:1]
 
 
 def _on_ground(
