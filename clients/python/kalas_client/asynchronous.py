@@ -1,0 +1,141 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from kalas_client import requests
+from kalas_client.errors import Unreachable, read_problem
+from kalas_client.models import Annotation, Batch, Box, build
+from kalas_client.requests import Ask, Photo
+
+
+class AsyncKalas:
+    """One shop of a Kalas installation, as one API key sees it.
+
+    Every method raises Problem for what the API refuses, and Unreachable.
+    """
+
+    def __init__(
+        self, address: str, key: str, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=f"{address.rstrip('/')}/api/v1/",
+            headers={"Authorization": f"Bearer {key}", "User-Agent": "kalas-client/0.1"},
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def annotate(
+        self,
+        image: Photo | None = None,
+        *,
+        url: str | None = None,
+        name: str | None = None,
+        crop: Box | None = None,
+        hint: str | None = None,
+        product: str | None = None,
+        wait: float = 30.0,
+    ) -> Annotation:
+        """Annotate a photo: its bytes, its path, or its address on the public internet.
+
+        Still pending where the result took longer than `wait` seconds.
+        """
+        ask = requests.annotate(
+            image, url=url, name=name, crop=crop, hint=hint, product=product, wait_s=wait
+        )
+        return build(Annotation, (await self._send(ask)).json())
+
+    async def get_annotation(self, annotation_id: str) -> Annotation:
+        ask = Ask("GET", f"annotations/{annotation_id}/")
+        return build(Annotation, (await self._send(ask)).json())
+
+    async def wait_for(self, annotation: Annotation, *, timeout: float = 60.0) -> Annotation:
+        """Ask until it is answered; raises TimeoutError."""
+        end = time.monotonic() + timeout
+        pause = 0.1
+        while annotation.is_pending:
+            if time.monotonic() >= end:
+                raise TimeoutError(f"{annotation.id} is still pending.")
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+            annotation = await self.get_annotation(annotation.id)
+        return annotation
+
+    async def list_annotations(self, **filters: Any) -> AsyncIterator[Annotation]:
+        """All that match, newest first. Filters: `state`, `needs_review`, `category`, `attribute`,
+        `colour`, `object`, `product`, `since`, `until`, as documented.
+        """
+        ask: Ask | None = requests.list_annotations(filters)
+        while ask is not None:
+            page = (await self._send(ask)).json()
+            for each in page["results"]:
+                yield build(Annotation, each)
+            ask = Ask("GET", page["next"]) if page["next"] else None
+
+    async def review(
+        self, annotation_id: str, corrections: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Annotation:
+        """Accept the result; `corrections` name what changes by the garment's id:
+        `{garment.id: {"category": "top", "attributes": {"pattern": None}}}`.
+        """
+        ask = requests.review(annotation_id, corrections)
+        return build(Annotation, (await self._send(ask)).json())
+
+    async def delete_annotation(self, annotation_id: str) -> None:
+        """With its photo and all other annotations of it."""
+        await self._send(Ask("DELETE", f"annotations/{annotation_id}/"))
+
+    async def get_overlay(self, annotation_id: str) -> bytes:
+        """A PNG of the photo with boxes and names drawn on it."""
+        return (await self._send(Ask("GET", f"annotations/{annotation_id}/overlay.png"))).content
+
+    async def create_batch(self, items: list[dict[str, Any]]) -> Batch:
+        """Up to 1,000 of `{"image_url": …, "product": …}`."""
+        return build(Batch, (await self._send(requests.create_batch(items))).json())
+
+    async def get_batch(self, batch_id: str, *, offset: int = 0, limit: int = 100) -> Batch:
+        params = {"offset": str(offset), "limit": str(limit)}
+        ask = Ask("GET", f"batches/{batch_id}/", params)
+        return build(Batch, (await self._send(ask)).json())
+
+    async def get_taxonomy(self) -> dict[str, Any]:
+        taxonomy: dict[str, Any] = (await self._send(Ask("GET", "taxonomy/"))).json()
+        return taxonomy
+
+    async def get_usage(self) -> dict[str, Any]:
+        usage: dict[str, Any] = (await self._send(Ask("GET", "usage/"))).json()
+        return usage
+
+    async def _send(self, ask: Ask) -> httpx.Response:
+        """With repetitions of what may succeed a moment later."""
+        tries = 0
+        while True:
+            tries += 1
+            response = None
+            try:
+                response = await self._http.request(ask.method, ask.path, **ask.options)
+            except httpx.TransportError as error:
+                if tries >= requests.MOST_TRIES:
+                    raise Unreachable(str(error) or type(error).__name__) from error
+            if response is not None and response.is_success:
+                return response
+            passing = response is None or response.status_code in requests.PASSING
+            if response is not None and not (passing and tries < requests.MOST_TRIES):
+                raise read_problem(response)
+            await asyncio.sleep(requests.pause_s(tries, response))
