@@ -66,6 +66,7 @@ def test_measures_categories_of_the_photos_that_have_one():
     found = values(measure_category(photos, head))
 
     assert found["category top-1"] == (0.5, 4)
+    assert found["category top-1, one right answer"] == (pytest.approx(1 / 3), 3)
     assert found["category top-5"] == (1.0, 4)
     assert found["garment or not"] == (0.5, 4)
 

@@ -43,8 +43,14 @@ def measure_category(photos: Sequence[LabelledPhoto], head: Head) -> list[Metric
     # Saying nothing at all is to abstain.
     nothing_said = np.array([name in ("", abstention) for name in head.say()], dtype=np.bool_)
     ranked = np.where(head.probabilities > 0, head.probabilities, -np.inf)
+    strict = np.array([len(photo.accepts) == 1 for photo in photos], dtype=np.bool_)
     return [
         measure_mean("category top-1", _scores(are_hits(ranked, accepts, top=1), counted)),
+        measure_mean(
+            "category top-1, one right answer",
+            _scores(are_hits(ranked, accepts, top=1), strict),
+            note="without the photos whose label may mean several categories",
+        ),
         measure_mean("category top-5", _scores(are_hits(ranked, accepts, top=5), counted)),
         measure_mean("garment or not", _scores(nothing_said == nothing_there, counted)),
     ]
