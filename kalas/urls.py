@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from kalas import health, problem_pages, views
+from kalas import api_docs, health, problem_pages, views
 
 handler400 = problem_pages.answer_bad_request
 handler404 = problem_pages.answer_not_found
@@ -21,6 +21,8 @@ urlpatterns = [
     path("docs/problems/<slug:name>/", problem_pages.show_problem, name="problem"),
     path("api/v1/", include("accounts.api.urls")),
     path("api/", include("annotations.api.urls")),
+    path("api/", include("retrieval.api.urls")),
+    path("api/docs/", api_docs.show_docs, name="api_docs"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/", include("integrations.api.urls")),
     path("admin/", admin.site.urls),
