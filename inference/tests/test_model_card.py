@@ -84,6 +84,8 @@ def write_evaluation(folder: Path, evaluation: dict[str, Any]) -> Path:
 
 def test_writes_a_card_with_charts_and_pictures(tmp_path):
     path = write_evaluation(tmp_path, make_evaluation())
+    (tmp_path / "kalas-mini-1").mkdir()
+    (tmp_path / "kalas-mini-1" / "notes.md").write_text("Trained on a rainy day.")
 
     call_command("model_card", str(path), data=tmp_path, out=tmp_path)
 
@@ -91,6 +93,7 @@ def test_writes_a_card_with_charts_and_pictures(tmp_path):
     assert "| fpi | category top-1 | 3 | 0.333 [0.062, 0.792] ✗ | – | 0.91 | 0.95 |" in card
     assert "| top | t-shirt | 8 | 12 |" in card
     assert "Free Gifts: anything" in card
+    assert "Trained on a rainy day." in card
     for picture in re.findall(r"!\[[^]]*]\(([^)]*)\)", card):
         assert (tmp_path / picture).exists()
     with Image.open(tmp_path / "kalas-mini-1" / "fpi-mistakes.jpg") as sheet:

@@ -1,4 +1,7 @@
-"""Writes a model's card, its charts and its contact sheets from an evaluation."""
+"""Writes a model's card, its charts and its contact sheets from an evaluation.
+
+What a person has to say about a version stands in `notes.md` in the folder of its pictures.
+"""
 
 import argparse
 from pathlib import Path
@@ -34,10 +37,12 @@ def run(options: argparse.Namespace, say: Say) -> None:
         raise WrongModel(f"{options.evaluation.name} measured other weights than {spec.choice}.")
     name = f"{spec.name}-{spec.version}"
     pictures = _draw_pictures(evaluation, options.out, name=name, data=options.data)
+    notes = options.out / name / "notes.md"
     card = write_card(
         evaluation,
         spec,
         prose=_PROSE.read_text(),
+        notes=notes.read_text() if notes.exists() else "",
         configs=sorted(_CONFIGS.glob(f"{name}*.toml")),
         pictures=pictures,
     )

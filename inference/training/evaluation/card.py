@@ -60,15 +60,20 @@ def write_card(
     spec: WeightsSpec,
     *,
     prose: str,
+    notes: str,
     configs: Sequence[Path],
     pictures: Pictures,
 ) -> str:
-    """`prose` holds the words between the tables: each {name} in it is one of the parts below."""
+    """`prose` holds the words between the tables: each {name} in it is one of the parts below.
+
+    `notes` are what a person wrote about this version.
+    """
     parts = {
         "title": f"{spec.name} {spec.version}",
         "facts": _facts(evaluation, spec),
         "data": "\n".join(f"- {data}" for data in spec.data),
         "configs": "\n".join(f"- [{path.name}](../../{path.as_posix()})" for path in configs),
+        "notes": notes.strip(),
         "goals": _goals(evaluation),
         "types": _types(evaluation),
         "calibration": _calibration(evaluation),

@@ -22,6 +22,8 @@ _LINE = 14
 _ALIKE = 2
 """At most that many of one label with one answer."""
 _QUALITY = 70
+_FACES = ("headwear", "eyewear")
+"""What outfit photos show in the middle of a passer-by's face: that is nobody's business here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +70,18 @@ def draw_sheet(way: Mapping[str, Any], path: Path) -> bytes:
 
 
 def _read_crops(path: Path) -> tuple[dict[str, Pixels], dict[str, str]]:
-    """What was judged, by photo id, and its label."""
+    """What was judged, by photo id, and the label of what may be shown."""
     if recognise_file(path) == "ccp":
         outfits = read_outfits(path)
         photos, _ = list_garments(outfits)
         views: Sequence[Pixels] = list(crop_garments(outfits, size=_TILE))
+        shown = [garment.detail not in _FACES for outfit in outfits for garment in outfit.garments]
     else:
         photos = read_photos(path).photos
+        shown = [True] * len(photos)
         views = [_shrink(photo.data) for photo in photos]
     crops = {photo.id: view for photo, view in zip(photos, views, strict=True)}
-    return crops, {photo.id: photo.label for photo in photos}
+    return crops, {p.id: p.label for p, is_shown in zip(photos, shown, strict=True) if is_shown}
 
 
 def _shrink(data: bytes) -> Pixels:
