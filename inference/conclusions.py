@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 from inference.colours import Palette, name_colours
 from inference.contract import AbstainReason, Garment, ObjectType
-from inference.detection import Found, choose_primary
+from inference.detection import Found, choose_primary, overlap
 from inference.postprocess import Floats, Reader
 from inference.scenes import Scene, View
 
-_DOUBTED = 0.5
-"""A part is not what the photo is about if the whole believes in its object type less than this,
-against the type of a part that it believes in most."""
+_SAME = 0.5
+"""Overlap from which a part and the whole are one thing."""
 
 
 class Said(NamedTuple):
@@ -53,10 +52,12 @@ def conclude(
     if main is None:
         return "no-garment"
     beside = [part for part in parts if part is not main and reader.is_clear(part.categories)]
-    if whole and isinstance(main, _Part):
-        # Product photos are what most of the training saw: the whole knows what they are about.
-        both = (main.categories + whole.categories) / 2
-        main = replace(main, categories=reader.expect(both, main.found))
+    if whole and main is whole:
+        # What the finder took for something else is this very garment.
+        beside = [p for p in beside if overlap(p.view.box, whole.view.box) < _SAME]
+    elif whole:
+        # Photos of one garment, shown whole, are what the classifier has seen most of.
+        main = replace(main, categories=whole.categories)
     main = replace(main, categories=reader.restrict(main.categories, hint))
     if not reader.is_garment(main.categories):
         return "no-garment"
@@ -92,17 +93,15 @@ def _choose_main(
     hint: ObjectType | None,
     reader: Reader,
 ) -> _Judged | None:
-    """The whole where there is nothing else, or nothing else of the hinted type."""
-    unlike = hint and all(part.found.object != hint for part in parts)
-    if not parts or (whole and unlike):
-        return whole
-    believed = list(parts)
-    if whole and hint is None and reader.is_garment(whole.categories):
-        shares = [reader.share_of(whole.categories, part.found.object) for part in parts]
-        least = _DOUBTED * max(shares)
-        believed = [part for part, share in zip(parts, shares, strict=True) if share >= least]
-    chosen = choose_primary([part.found for part in believed], area=scene.area, hint=hint)
-    return next(part for part in believed if part.found is chosen)
+    """The whole where there is nothing else, or nothing of the object type that it shows."""
+    if whole and not (hint or reader.is_garment(whole.categories)):
+        return None
+    fitting = list(parts)
+    wanted = hint or (reader.object_of(whole.categories) if whole else None)
+    if wanted and (whole or any(part.found.object == wanted for part in parts)):
+        fitting = [part for part in parts if part.found.object == wanted]
+    chosen = choose_primary([part.found for part in fitting], area=scene.area)
+    return next((part for part in fitting if part.found is chosen), whole)
 
 
 def _garment(judged: _Judged, reader: Reader, palette: Palette, *, primary: bool) -> Garment:

@@ -149,7 +149,7 @@ def _read_texts(body: bytes) -> list[str]:
     """Raises _Problem."""
     rule = f'It is {{"texts": […]}} with 1 to {MAX_TEXTS} texts of at most {MAX_TEXT} characters.'
     try:
-        texts = json.loads(body)["texts"]
+        texts: list[str] = json.loads(body)["texts"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _Problem(400, "invalid-texts", "The request is wrong", rule) from error
     well_formed = (

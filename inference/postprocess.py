@@ -67,9 +67,10 @@ class Reader:
         possible[self._nothing] = True
         return _normalise(np.where(possible, probabilities, 0))
 
-    def share_of(self, probabilities: Floats, found: ObjectType) -> float:
-        """How probable it is that the main garment is of this object type."""
-        return float(probabilities[self._objects == found].sum())
+    def object_of(self, probabilities: Floats) -> ObjectType:
+        """Of the likeliest category."""
+        labels = np.arange(len(probabilities)) != self._nothing
+        return self._object(int(np.where(labels, probabilities, -1).argmax()))
 
     def is_garment(self, probabilities: Floats) -> bool:
         return int(probabilities.argmax()) != self._nothing
@@ -97,7 +98,7 @@ class Reader:
         ]
         confidence = box_confidence * (1 - float(probabilities[self._nothing]))
         return Garment(
-            object=cast(ObjectType, str(self._objects[best[0]])),
+            object=self._object(int(best[0])),
             confidence=round(confidence, 4),
             primary=primary,
             box=box,
@@ -106,6 +107,9 @@ class Reader:
             colours=colours,
             embedding=tuple(round(x, 6) for x in embedding.tolist()),
         )
+
+    def _object(self, label: int) -> ObjectType:
+        return cast(ObjectType, str(self._objects[label]))
 
     def _likely_for(self, detail: Detail) -> Floats:
         """How much more the labels that fit are believed than the others."""

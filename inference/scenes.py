@@ -43,7 +43,7 @@ class Scene:
 
     area: Box
     whole: View | None
-    """All that is before the ground, where the ground is plain or nothing was found."""
+    """All that is before the ground; None of an outfit in the street, where that says little."""
     garments: tuple[View, ...] = ()
     """What was found; none where the whole is the garment."""
 
@@ -71,8 +71,11 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
         # Before a plain ground the outline is clear, and the finder adds nothing to what the
         # classifier sees of the only garment but where there is skin.
         return Scene(area, _on_ground(image, area, plain, found[0], size=size))
-    whole = _on_ground(image, area, plain, None, size=size) if plain else None
-    return Scene(area, whole, tuple(_part(image, area, one, size=size) for one in found))
+    parts = tuple(_part(image, area, one, size=size) for one in found)
+    if plain is None and len({garment.object for garment in found}) > 1:
+        return Scene(area, None, parts)
+    ground = plain or find_foreground(image, area)
+    return Scene(area, _on_ground(image, area, ground, None, size=size), parts)
 
 
 def _find(sight: Sight, area: Box) -> list[Found]:

@@ -29,8 +29,8 @@ class Command(BaseCommand):
         try:
             spec = specs.find(options["model"])
             errors = export.export(spec, cache=settings.VAR / "exports")
-        except (specs.UnknownModel, specs.BadWeights, OSError) as error:
-            raise CommandError(str(error)) from error
+        except (specs.UnknownModel, specs.BadWeights, OSError) as problem:
+            raise CommandError(str(problem)) from problem
         for part, error in errors.items():
             self.stdout.write(f"{part:10} differs from torch by {error:.1e}")
         if max(errors.values()) > exports.MAX_ERROR:
