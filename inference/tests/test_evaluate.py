@@ -245,6 +245,15 @@ def test_refuses_a_wrong_file_in_one_line(weights, tmp_path, name, content, said
     assert "\n" not in str(refused.value)
 
 
+def test_refuses_to_measure_nothing_or_into_nowhere(data, tmp_path):
+    with pytest.raises(CommandError, match="Name files"):
+        call_command("evaluate")
+    with pytest.raises(CommandError, match="no folder"):
+        call_command(
+            "evaluate", str(data / "fpi-val.parquet"), json=tmp_path / "missing" / "out.json"
+        )
+
+
 def test_refuses_other_weights(data, tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"stem": torch.zeros(3)}, path)

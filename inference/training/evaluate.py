@@ -95,6 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, say: Say) -> None:
     """Raises one of REFUSED."""
     earlier = [read_evaluation(path) for path in options.compare or ()]
+    if not options.files and len(earlier) < 2:
+        raise UnknownFile("Name files to measure, or two evaluations to compare.")
+    if options.json and not options.json.absolute().parent.is_dir():
+        # Rather now than after minutes of measuring.
+        raise FileNotFoundError(f"There is no folder {options.json.parent}.")
     if options.files:
         tune_allocator()
         questions = Questions(tuple(options.ways), options.limit, options.seed)
