@@ -1,0 +1,138 @@
+"""A page that shows the API's description, without a script or a server of somebody else's."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    kind: str
+    required: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: str
+    kind: str
+    text: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    id: str
+    method: str
+    path: str
+    text: str
+    parameters: list[Field]
+    body: list[Field]
+    body_types: list[str]
+    body_example: str
+    answers: list[Answer]
+
+
+@dataclass(slots=True)
+class Chapter:
+    name: str
+    operations: list[Operation] = field(default_factory=list)
+
+
+@require_safe
+def show_docs(request: HttpRequest) -> HttpResponse:
+    context = {"chapters": list_chapters(), "address": settings.PUBLIC_URL.rstrip("/")}
+    return render(request, "kalas/api_docs.html", context)
+
+
+@lru_cache(maxsize=1)
+def list_chapters() -> list[Chapter]:
+    """In the order of the addresses; the same for everybody while the process runs."""
+    description = SchemaGenerator().get_schema(request=None, public=True)
+    schemas = description["components"]["schemas"]
+    chapters: dict[str, Chapter] = {}
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            name = operation["tags"][0]
+            chapter = chapters.setdefault(name, Chapter(name))
+            chapter.operations.append(_read(method, path, operation, schemas))
+    return list(chapters.values())
+
+
+def _read(method: str, path: str, operation: Fields, schemas: Fields) -> Operation:
+    content = operation.get("requestBody", {}).get("content", {})
+    first: Fields = next(iter(content.values()), {})
+    return Operation(
+        id=operation["operationId"],
+        method=method.upper(),
+        path=path,
+        text=operation.get("description", ""),
+        parameters=[
+            Field(
+                each["name"],
+                _name_kind(each["schema"], schemas),
+                each.get("required", False),
+                each.get("description", ""),
+            )
+            for each in operation.get("parameters", [])
+        ],
+        body=_list_fields(first.get("schema", {}), schemas),
+        body_types=list(content),
+        body_example=_write(first.get("example")),
+        answers=list(_list_answers(operation)),
+    )
+
+
+def _list_answers(operation: Fields) -> Iterator[Answer]:
+    for status, response in operation["responses"].items():
+        if status == "default":
+            continue
+        kinds = list(response.get("content", {}))
+        example = response.get("content", {}).get("application/json", {}).get("example")
+        yield Answer(status, ", ".join(kinds), response.get("description", ""), _write(example))
+
+
+def _list_fields(schema: Fields, schemas: Fields) -> list[Field]:
+    known = schemas[_ref(schema)] if "$ref" in schema else schema
+    required = known.get("required", [])
+    return [
+        Field(name, _name_kind(each, schemas), name in required, each.get("description", ""))
+        for name, each in known.get("properties", {}).items()
+    ]
+
+
+def _name_kind(schema: Fields, schemas: Fields) -> str:
+    """In a few words: integer, string (uuid), active | off, list of …"""
+    if "$ref" in schema:
+        return _name_kind(schemas[_ref(schema)], schemas)
+    several = schema.get("oneOf") or schema.get("anyOf") or schema.get("allOf")
+    if several:
+        return " | ".join(_name_kind(each, schemas) for each in several)
+    if "enum" in schema:
+        return " | ".join(str(each) for each in schema["enum"])
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"list of {_name_kind(schema['items'], schemas)}"
+    if kind == "object" and "properties" in schema:
+        return f"{{{', '.join(schema['properties'])}}}"
+    plain = " | ".join(kind) if isinstance(kind, list) else str(kind)
+    return f"{plain} ({schema['format']})" if "format" in schema else plain
+
+
+def _ref(schema: Fields) -> str:
+    return str(schema["$ref"]).rsplit("/", 1)[-1]
+
+
+def _write(example: object) -> str:
+    return "" if example is None else json.dumps(example, indent=2, ensure_ascii=False)

@@ -1,0 +1,40 @@
+from django.urls import reverse
+
+from kalas import api_docs
+
+
+def test_everybody_may_read_about_every_operation(client, db):
+    operations = [each for chapter in api_docs.list_chapters() for each in chapter.operations]
+    assert len(operations) > 20
+
+    answer = client.get(reverse("api_docs"))
+
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    for operation in operations:
+        assert f'id="{operation.id}"' in page
+        assert operation.path in page
+        assert operation.text or operation.answers
+
+
+def test_the_page_asks_no_other_server(client, db):
+    page = client.get(reverse("api_docs")).content.decode()
+
+    assert "//cdn" not in page
+    assert page.count("<script") == client.get(reverse("problems")).content.decode().count(
+        "<script"
+    )
+
+
+def test_says_what_a_body_holds():
+    chapters = {chapter.name: chapter for chapter in api_docs.list_chapters()}
+    create = next(each for each in chapters["webhooks"].operations if each.id == "create_webhook")
+
+    fields = {each.name: each for each in create.body}
+
+    assert fields["url"].required
+    assert fields["events"].kind == (
+        "list of annotation.finished | annotation.reviewed | batch.finished"
+    )
+    assert '"events"' in create.body_example
+    assert "whsec_" in create.answers[0].example
