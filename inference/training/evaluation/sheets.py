@@ -20,7 +20,7 @@ _TILE = (128, 96)
 """(height, width) of a photo; its two lines of text are below."""
 _LINE = 14
 _ALIKE = 2
-"""At most that many of one label with one answer."""
+"""At most that many of one category with one answer."""
 _QUALITY = 70
 _FACES = ("headwear", "eyewear")
 """What outfit photos show in the middle of a passer-by's face: that is nobody's business here."""
@@ -36,7 +36,7 @@ class Mistake:
 def find_mistakes(way: Mapping[str, Any], labels: Mapping[str, str]) -> list[Mistake]:
     """The surest wrong categories of one file and way of an evaluation, the surest first.
 
-    `labels` by photo id.
+    `labels` are the right answers by photo id.
     """
     photos = way["photos"]
     scores = unpack(photos["scores"]["category top-1"])
@@ -70,7 +70,7 @@ def draw_sheet(way: Mapping[str, Any], path: Path) -> bytes:
 
 
 def _read_crops(path: Path) -> tuple[dict[str, Pixels], dict[str, str]]:
-    """What was judged, by photo id, and the label of what may be shown."""
+    """What was judged, by photo id, and the right answers of what may be shown."""
     if recognise_file(path) == "ccp":
         outfits = read_outfits(path)
         photos, _ = list_garments(outfits)
@@ -81,7 +81,10 @@ def _read_crops(path: Path) -> tuple[dict[str, Pixels], dict[str, str]]:
         shown = [True] * len(photos)
         views = [_shrink(photo.data) for photo in photos]
     crops = {photo.id: view for photo, view in zip(photos, views, strict=True)}
-    return crops, {p.id: p.label for p, is_shown in zip(photos, shown, strict=True) if is_shown}
+    # The label alone would puzzle where the product's name decides what it means.
+    return crops, {
+        p.id: " / ".join(p.accepts) for p, is_shown in zip(photos, shown, strict=True) if is_shown
+    }
 
 
 def _shrink(data: bytes) -> Pixels:
@@ -89,12 +92,12 @@ def _shrink(data: bytes) -> Pixels:
     return resize_crop(image, whole(image), _TILE)
 
 
-def _draw_tile(crop: Pixels, label: str, mistake: Mistake) -> Image.Image:
+def _draw_tile(crop: Pixels, right: str, mistake: Mistake) -> Image.Image:
     tile = Image.new("RGB", (_TILE[1], _TILE[0] + 2 * _LINE), "white")
     tile.paste(Image.fromarray(crop), (0, 0))
     draw = ImageDraw.Draw(tile)
     font = ImageFont.load_default(10)
-    draw.text((0, _TILE[0] + 1), label, fill="#1a7f37", font=font)
+    draw.text((0, _TILE[0] + 1), right, fill="#1a7f37", font=font)
     said = f"{mistake.said or 'not found'} {mistake.confidence:.2f}"
     draw.text((0, _TILE[0] + 1 + _LINE), said, fill="#b3261e", font=font)
     return tile
