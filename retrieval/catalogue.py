@@ -144,8 +144,9 @@ def find_covers(product_ids: Sequence[UUID]) -> dict[UUID, UUID]:
     """The photo to show of each; one query, or none."""
     if not product_ids:
         return {}
-    rows = with_covers(Product.objects.filter(id__in=product_ids))
-    return dict(rows.exclude(cover_id=None).values_list("id", "cover_id"))
+    products = with_covers(Product.objects.filter(id__in=product_ids))
+    rows = products.values_list("id", "cover_id")  # type: ignore[misc]  # an annotation
+    return {product_id: cover_id for product_id, cover_id in rows if cover_id}
 
 
 def _filter_flag(products: TenantQuerySet[Product], flag: str) -> TenantQuerySet[Product]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# The measured limit: see docs/decisions/0015-near-duplicates-by-hash.md.
+# The measured limit: docs/decisions/0017-near-duplicates-by-hash.md.
 NEAR_BITS = 8
 SIDE = 32
 KEPT = 8

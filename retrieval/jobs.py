@@ -1,5 +1,8 @@
 """Jobs are deferred here by name, so that services need not know the tasks that call them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from procrastinate.contrib.django import app
 
 from retrieval.models import CatalogueImport, ProductImage
@@ -7,6 +10,9 @@ from retrieval.models import CatalogueImport, ProductImage
 COMPARE_TASK = "retrieval.compare_photo"
 FETCH_TASK = "retrieval.fetch_photo"
 IMPORT_TASK = "retrieval.run_import"
+
+# A queue of its own, so that hosts that take their time hold up no annotation.
+FETCH_QUEUE = "fetches"
 
 # Behind every annotation: nobody looks at a page that waits for these.
 BEHIND_ALL = -10
@@ -20,9 +26,16 @@ def defer_comparison(photo: ProductImage) -> None:
 
 
 def defer_fetch(photo: ProductImage) -> None:
-    app.configure_task(FETCH_TASK, allow_unknown=False, priority=BEHIND_ALL).defer(
+    app.configure_task(FETCH_TASK, allow_unknown=False, queue=FETCH_QUEUE).defer(
         product_image_id=str(photo.id)
     )
+
+
+def defer_fetches(photos: Sequence[ProductImage]) -> None:
+    arguments: list[dict[str, Any]] = [{"product_image_id": str(photo.id)} for photo in photos]
+    if arguments:
+        task = app.configure_task(FETCH_TASK, allow_unknown=False, queue=FETCH_QUEUE)
+        task.batch_defer(*arguments)
 
 
 def defer_import(catalogue_import: CatalogueImport) -> None:

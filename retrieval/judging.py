@@ -5,6 +5,7 @@ together see best is the product's, then the category within it; the photo that 
 best is the best view. A photo that clearly shows something else disagrees.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class SeenGarment:
     def weight(self) -> float:
         """How well it is seen: large, sharp and known."""
         main = MAIN_GARMENT_COUNTS if self.primary else 1.0
-        return self.box_confidence * self.category_confidence * self.share**0.5 * main
+        return self.box_confidence * self.category_confidence * math.sqrt(self.share) * main
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,16 @@ import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
-from botocore.exceptions import BotoCoreError, ClientError
-from django.db import Error as DatabaseError
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from annotations.files import StorageAway
 from retrieval import jobs
 from retrieval.models import ProductImage
-from retrieval.services import duplicates, fetching
+from retrieval.services import duplicates, fetching, imports
 
 logger = logging.getLogger(__name__)
 
-_AWAY = [DatabaseError, StorageAway, OSError, BotoCoreError, ClientError]
-RETRY = RetryStrategy(max_attempts=50, wait=5, linear_wait=5, retry_exceptions=_AWAY)
+RETRY = RetryStrategy(max_attempts=50, wait=5, linear_wait=5, retry_exceptions=imports.AWAY)
 
 
 @app.task(name=jobs.COMPARE_TASK, retry=RETRY)
@@ -30,8 +26,9 @@ def compare_photo(*, product_image_id: str) -> None:
 
 @app.task(
     name=jobs.FETCH_TASK,
+    queue=jobs.FETCH_QUEUE,
     retry=RetryStrategy(
-        max_attempts=50, exponential_wait=5, retry_exceptions=[fetching.FetchLater, *_AWAY]
+        max_attempts=50, exponential_wait=5, retry_exceptions=[fetching.FetchLater, *imports.AWAY]
     ),
     pass_context=True,
 )
@@ -40,3 +37,18 @@ def fetch_photo(context: JobContext, *, product_image_id: str) -> None:
     fetching.fetch_photo(
         product_image_id=UUID(product_image_id), attempt=attempt, now=datetime.now(UTC)
     )
+
+
+@app.task(name=jobs.IMPORT_TASK, retry=RETRY)
+def run_import(*, import_id: str) -> None:
+    imports.run_import(import_id=UUID(import_id), clock=_now)
+
+
+@app.periodic(cron="37 3 * * *")
+@app.task(queueing_lock="retrieval.forget_old_imports")
+def forget_old_imports(timestamp: int) -> None:
+    imports.forget_old_imports(now=datetime.fromtimestamp(timestamp, UTC))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

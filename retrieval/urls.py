@@ -1,12 +1,30 @@
 from django.urls import path
 
-from retrieval.views import photos, products, similar
+from retrieval.views import exports, imports, photos, products, similar
 
 urlpatterns = [
     path("annotations/<uuid:annotation_id>/similar/", similar.show_similar, name="similar"),
     path("catalogue/", products.show_catalogue, name="catalogue"),
     path("catalogue/new/", products.add_product, name="add_product"),
     path("catalogue/change/", products.change_products, name="change_products"),
+    path("catalogue/export/csv/", exports.export_csv, name="export_csv"),
+    path("catalogue/export/ndjson/", exports.export_ndjson, name="export_ndjson"),
+    path("catalogue/export/coco/", exports.export_coco, name="export_coco"),
+    path("catalogue/imports/", imports.show_imports, name="catalogue_imports"),
+    path("catalogue/imports/<uuid:import_id>/", imports.show_import, name="catalogue_import"),
+    path(
+        "catalogue/imports/<uuid:import_id>/progress/",
+        imports.show_import_progress,
+        name="import_progress",
+    ),
+    path("catalogue/imports/<uuid:import_id>/check/", imports.check_import, name="check_import"),
+    path("catalogue/imports/<uuid:import_id>/start/", imports.start_import, name="start_import"),
+    path("catalogue/imports/<uuid:import_id>/cancel/", imports.cancel_import, name="cancel_import"),
+    path(
+        "catalogue/imports/<uuid:import_id>/problems/",
+        imports.download_problems,
+        name="import_problems",
+    ),
     path("catalogue/<uuid:product_id>/", products.show_product, name="product"),
     path("catalogue/<uuid:product_id>/edit/", products.edit_product, name="edit_product"),
     path("catalogue/<uuid:product_id>/delete/", products.delete_product, name="delete_product"),

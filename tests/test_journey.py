@@ -187,8 +187,11 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
     expect(results).to_have_count(1, timeout=RESULT_MS)
     detail = owner.page.locator("#results article h2 a").first.get_attribute("href")
     assert detail
+    product = add_product(owner)
     for path in (
         "/dashboard/", "/annotate/", "/annotations/", detail, "/shops/members/",
+        "/catalogue/", "/catalogue/?view=list", "/catalogue/new/", "/catalogue/imports/", product,
+        upload_table(owner),
         "/shops/settings/", "/accounts/email/", "/accounts/2fa/", "/accounts/sessions/",
         "/shops/developers/webhooks/", "/shops/developers/", "/api/docs/",
     ):  # fmt: skip
@@ -212,3 +215,24 @@ def check_webhooks(owner: Visitor) -> None:
     owner.page.locator("#log li a").click()
     expect(owner.page.locator("main pre")).to_have_count(2)
     owner.check()
+
+
+def add_product(owner: Visitor) -> str:
+    """With a photo; return its address."""
+    owner.go("/catalogue/new/")
+    owner.page.locator("input[name=title]").fill("Striped shirt")
+    owner.page.locator("main form button.button-primary").click()
+    owner.page.wait_for_load_state("networkidle")
+    owner.page.locator("input[type=file]").first.set_input_files(PHOTOS[1:2])
+    expect(owner.page.locator("#photos li")).to_have_count(1, timeout=RESULT_MS)
+    return owner.page.url.removeprefix(owner.house.url)
+
+
+def upload_table(owner: Visitor) -> str:
+    """Return the address of the page that asks what its columns mean."""
+    owner.go("/catalogue/imports/")
+    table = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"id,title\n1,Shirt\n"}
+    owner.page.locator("input[name=file]").set_input_files(table)
+    owner.page.locator("main form button.button-primary").click()
+    owner.page.wait_for_url("**/catalogue/imports/*-*/")
+    return owner.page.url.removeprefix(owner.house.url)

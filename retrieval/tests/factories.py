@@ -1,16 +1,19 @@
 """Minimal products for tests."""
 
+import zipfile
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.models import Tenant
 from annotations import photos as annotation_photos
 from annotations.tests.factories import make_done_annotation, make_photo_bytes
 from inference.contract import AnnotationResult
-from retrieval.models import NearDuplicate, Product, ProductImage
-from retrieval.services import photos, products
+from retrieval.models import CatalogueImport, NearDuplicate, Product, ProductImage
+from retrieval.services import imports, photos, products
 
 DEMO_PHOTOS = Path(__file__).resolve().parents[2] / "annotations" / "demo_photos"
 _numbers = count(1)
@@ -59,3 +62,51 @@ def make_pair(*, tenant: Tenant) -> NearDuplicate:
         (make_product(tenant=tenant), make_product(tenant=tenant)), key=lambda p: p.id
     )
     return NearDuplicate.objects.create(tenant=tenant, product=first, other=second, distance=3)
+
+
+def make_import(
+    *, tenant: Tenant, data: bytes | str = "id,title\n1,Shirt\n", name: str = "products.csv"
+) -> CatalogueImport:
+    """An uploaded file that waits for its columns, or a ZIP of photos that is being checked."""
+    content = data.encode() if isinstance(data, str) else data
+    return imports.begin_import(
+        tenant=tenant,
+        upload=SimpleUploadedFile(name, content),
+        requested_by=None,
+        now=timezone.now(),
+    )
+
+
+def make_zip(members: dict[str, bytes]) -> bytes:
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def work(run: CatalogueImport) -> CatalogueImport:
+    """Do what its jobs do, to the end."""
+    run.refresh_from_db()
+    while run.is_working:
+        imports.run_import(import_id=run.id, clock=timezone.now)
+        run.refresh_from_db()
+    return run
+
+
+def check(run: CatalogueImport, *, currency: str = "") -> CatalogueImport:
+    """With the columns as they were guessed."""
+    imports.check_import(
+        tenant=run.tenant, import_id=run.id, mapping=run.mapping, currency=currency
+    )
+    return work(run)
+
+
+def import_file(
+    *, tenant: Tenant, data: bytes | str, name: str = "products.csv", currency: str = ""
+) -> CatalogueImport:
+    """Upload, check and import a file."""
+    run = make_import(tenant=tenant, data=data, name=name)
+    run = check(run, currency=currency) if run.columns else work(run)
+    imports.start_import(tenant=tenant, import_id=run.id)
+    return work(run)

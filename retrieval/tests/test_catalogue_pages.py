@@ -17,7 +17,8 @@ HTMX = {"HX-Request": "true"}
 
 
 def show(page, **query) -> str:
-    return page.get(reverse("catalogue"), query).content.decode()
+    html: str = page.get(reverse("catalogue"), query).content.decode()
+    return html
 
 
 def upload(page, product, *contents: bytes, **headers):

@@ -113,6 +113,7 @@ def test_what_was_published_stays_so(tenant):
 def test_is_judged_anew_when_a_photo_is_deleted(tenant):
     product = make_product(tenant=tenant)
     photo = add_annotated_photo(product)
+    assert photo.image_id
 
     annotation_services.delete_image(tenant=tenant, image_id=photo.image_id)
 
@@ -123,6 +124,7 @@ def test_is_judged_anew_when_a_photo_is_deleted(tenant):
 def test_is_judged_anew_when_a_photo_is_taken_away(tenant):
     product = make_product(tenant=tenant)
     photo = add_annotated_photo(product)
+    assert photo.image_id
 
     photos.remove_photo(tenant=tenant, product_image_id=photo.id, now=timezone.now())
 
@@ -180,6 +182,8 @@ def test_deleting_takes_the_photos_that_no_other_product_has(tenant):
     first, second = make_product(tenant=tenant), make_product(tenant=tenant)
     mine = add_annotated_photo(first)
     shared = add_annotated_photo(first)
+    assert mine.image_id
+    assert shared.image_id
     photos.link_image(
         tenant=tenant, product_id=second.id, image_id=shared.image_id, now=timezone.now()
     )

@@ -14,13 +14,14 @@ from procrastinate.contrib.django.utils import connector_params
 
 from integrations import jobs as webhook_jobs
 from kalas import tasks
+from retrieval import jobs as catalogue_jobs
 
 logger = logging.getLogger(__name__)
 
 EXIT_DATABASE_LOST = 75
 GRACE_S = 20
-# Receivers of webhooks may take their time; each that does so keeps one of these busy.
-WEBHOOKS_AT_ONCE = 8
+# Other people's hosts may take their time; each that does so keeps one of these busy.
+ASIDE = {webhook_jobs.QUEUE: 8, catalogue_jobs.FETCH_QUEUE: 4}
 
 
 class Command(BaseCommand):
@@ -39,7 +40,7 @@ async def _run(*, concurrency: int, wait: bool) -> None:
     # Django's connection and with its transaction.
     jobs_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     # Each job runs in a thread; without enough of them one queue would hold up the other.
-    threads = ThreadPoolExecutor(concurrency + WEBHOOKS_AT_ONCE, thread_name_prefix="job")
+    threads = ThreadPoolExecutor(concurrency + sum(ASIDE.values()), thread_name_prefix="job")
     asyncio.get_running_loop().set_default_executor(threads)
     async with jobs_app.open_async():
         await tasks.requeue_stalled_jobs(jobs_app=jobs_app, now=datetime.now(UTC))
@@ -56,17 +57,17 @@ async def _run(*, concurrency: int, wait: bool) -> None:
 
 
 async def _run_workers(jobs_app: App, *, concurrency: int, wait: bool) -> None:
-    """One for the webhooks and one for all else, until one of them ends or a signal asks."""
-    queues = {task.queue for task in jobs_app.tasks.values()} - {webhook_jobs.QUEUE}
-    houses = _run_worker(jobs_app, queues=sorted(queues), concurrency=concurrency, wait=wait)
-    webhooks = _run_worker(
-        jobs_app, queues=[webhook_jobs.QUEUE], concurrency=WEBHOOKS_AT_ONCE, wait=wait
-    )
-    if not wait:  # what the first defers is for the second
-        await houses
-        await webhooks
+    """One for each queue aside and one for all else, until one of them ends or a signal asks."""
+    queues = sorted({task.queue for task in jobs_app.tasks.values()} - set(ASIDE))
+    sizes = [(queues, concurrency), *(([queue], size) for queue, size in ASIDE.items())]
+    if not wait:  # what the first defers is for the others, and they defer for the first
+        for names, size in [*sizes, sizes[0]]:
+            await _run_worker(jobs_app, queues=names, concurrency=size, wait=False)
         return
-    workers = [asyncio.create_task(houses), asyncio.create_task(webhooks)]
+    workers = [
+        asyncio.create_task(_run_worker(jobs_app, queues=names, concurrency=size, wait=True))
+        for names, size in sizes
+    ]
     _cancel_at_signal(workers)
     await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
     for worker in workers:

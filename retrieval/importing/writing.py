@@ -1,0 +1,146 @@
+"""Rows become products: created, changed or left alone, a chunk at a time."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from django.db.models import Max
+
+from retrieval import jobs
+from retrieval.importing.cells import ParsedRow
+from retrieval.models import CatalogueImport, Product, ProductImage
+from retrieval.services.products import FIELDS, set_values
+
+
+@dataclass(slots=True)
+class Outcome:
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+def apply_rows(
+    *, run: CatalogueImport, rows: Sequence[ParsedRow], dry: bool, now: datetime
+) -> Outcome:
+    """Write the rows, or with `dry` only say what they would do; a fixed number of queries.
+
+    What a row leaves empty is emptied, columns that the file does not have stay as they are, and
+    photos are added, never removed: the same file twice changes nothing.
+    """
+    known = _find_known(run, [row.external_id for row in rows], lock=not dry)
+    merged = _find_merged(run, {row.external_id for row in rows} - set(known))
+    sources = _find_sources([product.id for product in known.values()])
+    outcome = Outcome()
+    new: list[Product] = []
+    changed: list[Product] = []
+    photos: list[tuple[Product, list[str]]] = []
+    for row in rows:
+        product = known.get(row.external_id)
+        if product is None and row.external_id in merged:
+            # Another product by now: what the row says of it is not that product's.
+            outcome.unchanged += 1
+            continue
+        if product is None:
+            product = _build(run, row, now)
+            new.append(product)
+            outcome.created += 1
+        wanted = [each for each in row.images if (product.id, each) not in sources]
+        differs = bool(set_values(product, row.values)) and row.external_id in known
+        if wanted:
+            photos.append((product, wanted))
+        if row.external_id in known:
+            outcome.changed += differs or bool(wanted)
+            outcome.unchanged += not (differs or wanted)
+            changed += [product] if differs else []
+    if not dry:
+        Product.objects.bulk_create(new)
+        for product in changed:
+            product.updated_at = now
+        Product.objects.bulk_update(changed, [*FIELDS, "updated_at"])
+        _add_waiting_photos(run, photos, now)
+    return outcome
+
+
+def find_or_create(
+    *, run: CatalogueImport, external_id: str, may_create: bool, now: datetime
+) -> tuple[Product | None, bool]:
+    """The product of this id, or the one it was merged into."""
+    mine = Product.objects.filter(tenant_id=run.tenant_id, store_id=run.store_id)
+    product = (
+        mine.filter(external_id=external_id).first()
+        or mine.filter(also_known_as__contains=[external_id]).first()
+    )
+    if product or not may_create:
+        return product, False
+    return mine.get_or_create(
+        external_id=external_id,
+        defaults={
+            "tenant_id": run.tenant_id,
+            "store_id": run.store_id,
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+
+
+def _find_known(
+    run: CatalogueImport, external_ids: Collection[str], *, lock: bool
+) -> dict[str, Product]:
+    products = Product.objects.filter(
+        tenant_id=run.tenant_id, store_id=run.store_id, external_id__in=external_ids
+    ).order_by("id")
+    if lock:
+        products = products.select_for_update(of=("self",))
+    return {product.external_id: product for product in products}
+
+
+def _find_merged(run: CatalogueImport, external_ids: Collection[str]) -> set[str]:
+    rows = Product.objects.filter(
+        tenant_id=run.tenant_id,
+        store_id=run.store_id,
+        also_known_as__overlap=list(external_ids),
+    ).values_list("also_known_as", flat=True)
+    return {name for names in rows for name in names}
+
+
+def _find_sources(product_ids: Sequence[UUID]) -> set[tuple[UUID, str]]:
+    photos = ProductImage.objects.filter(product__in=product_ids).exclude(source="")
+    return set(photos.values_list("product_id", "source"))
+
+
+def _build(run: CatalogueImport, row: ParsedRow, now: datetime) -> Product:
+    return Product(
+        id=uuid4(),
+        tenant_id=run.tenant_id,
+        store_id=run.store_id,
+        external_id=row.external_id,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _add_waiting_photos(
+    run: CatalogueImport, photos: Sequence[tuple[Product, list[str]]], now: datetime
+) -> None:
+    """Entries after those that are there; what lies at an address is fetched by a job each."""
+    ends = dict(
+        ProductImage.objects.filter(product__in=[product.id for product, _names in photos])
+        .order_by()
+        .values_list("product")
+        .annotate(last=Max("position"))
+    )
+    entries = [
+        ProductImage(
+            tenant_id=run.tenant_id,
+            product=product,
+            position=ends.get(product.id, -1) + number,
+            source=source,
+            catalogue_import=run,
+            created_at=now,
+        )
+        for product, names in photos
+        for number, source in enumerate(names, start=1)
+    ]
+    ProductImage.objects.bulk_create(entries)
+    jobs.defer_fetches([entry for entry in entries if entry.source.startswith("http")])
