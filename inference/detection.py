@@ -55,10 +55,10 @@ STRIDE = 4
 """Input pixels between two places of its maps."""
 EDGE_UNIT = 8.0
 """Input pixels that a distance of one stands for."""
-FAINT = 0.05
+FAINT = 0.002
 """Below it a peak is not looked at; callers ask for far more."""
 
-_MOST = 40
+_MOST = 60
 _SURE = 0.35
 """Confidence from which a garment's pixels can't be another detail's that was not found."""
 _SAME = 0.5
