@@ -105,13 +105,13 @@ def _inputs(part: Part, spec: WeightsSpec, photos: Path) -> Iterator[Sequence[Ar
     if part == "words":
         yield encode_words(list(_TEXTS))
         return
-    size = spec.input_size if part == "garments" else specs.find(spec.finder, store=spec.folder).input_size
+    seeing = specs.find(spec.finder, store=spec.folder) if part == "finder" else spec
     paths = sorted(photos.glob("*.jpg"))
     if len(paths) < _COMPARED:
         raise FileNotFoundError(f"{photos} has fewer than {_COMPARED} photos to compare on.")
     chosen = paths[:: len(paths) // _COMPARED][:_COMPARED]
     images = [decode(path.read_bytes()) for path in chosen]
-    crops = np.stack([resize_crop(image, whole(image), size) for image in images])
+    crops = np.stack([resize_crop(image, whole(image), seeing.input_size) for image in images])
     for start in range(0, len(crops), largest):
         yield (crops[start : start + largest],)
 

@@ -1,7 +1,6 @@
 """A model's networks in torch: the reference, what is exported, and what runs on CUDA."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import cast
 
 import numpy as np
@@ -38,11 +37,12 @@ class FromWords(nn.Module):
 
 
 class TorchNetwork:
-    """Arrays in, arrays out; bfloat16 where the device is CUDA."""
+    """Arrays in, arrays out; in bfloat16 where that is fast, which is on CUDA."""
 
-    def __init__(self, module: nn.Module, *, device: str) -> None:
+    def __init__(self, module: nn.Module, *, device: str, short: bool | None = None) -> None:
         self._module = module.to(device).eval().requires_grad_(False)
         self._device = torch.device(device)
+        self._short = self._device.type == "cuda" if short is None else short
 
     @torch.inference_mode()
     def __call__(self, *inputs: Array) -> Sequence[Floats]:
@@ -51,7 +51,7 @@ class TorchNetwork:
         if on_cuda:
             tensors = [tensor.pin_memory() for tensor in tensors]
         tensors = [tensor.to(self._device, non_blocking=on_cuda) for tensor in tensors]
-        with torch.autocast("cuda", dtype=torch.bfloat16) if on_cuda else nullcontext():
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._short):
             answers = self._module(*tensors)
         return [cast(Floats, answer.float().cpu().numpy()) for answer in answers]
 
@@ -75,9 +75,11 @@ def build_parts(spec: WeightsSpec) -> dict[Part, nn.Module]:
     """The modules of a model by part, in evaluation mode. Raises UnknownModel, BadWeights."""
     parts: dict[Part, nn.Module] = {"garments": FromPixels(registry.build_described(spec))}
     if spec.text:
-        parts["words"] = FromWords(registry.build_words(specs.find(spec.text, store=spec.folder)))
+        words = specs.find(spec.text, store=spec.folder)
+        parts["words"] = FromWords(registry.build_words(words))
     if spec.finder:
-        parts["finder"] = FromPixels(registry.build_finder(specs.find(spec.finder, store=spec.folder)))
+        finder = specs.find(spec.finder, store=spec.folder)
+        parts["finder"] = FromPixels(registry.build_finder(finder))
     return {part: module.eval().requires_grad_(False) for part, module in parts.items()}
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def cache(model, tmp_path_factory):
 
 
 def test_answers_as_torch_does_at_any_batch_size(model, cache):
-    files = exports.find(model, cache=cache).files
+    files = exports.ensure(model, cache=cache).files
     reference = torch_networks.open_model(model, device="cpu")
     crops = np.random.default_rng(1).integers(0, 256, (11, 40, 30, 3), dtype=np.uint8)
     photos = np.random.default_rng(1).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
@@ -91,7 +92,7 @@ def test_other_weights_have_another_export(model, cache):
 
 
 def test_a_damaged_export_counts_as_none(model, cache):
-    file = exports.find(model, cache=cache).files["words"]
+    file = exports.ensure(model, cache=cache).files["words"]
     whole = file.read_bytes()
     try:
         file.write_bytes(whole[:-1])
@@ -111,14 +112,17 @@ def test_is_not_admitted_where_it_differs(model, cache):
 
 
 def test_tells_a_differing_export():
-    def doubled(crops):
+    def doubled(*crops):
         return [np.array([[1.0, 2.002]])]
 
-    def right(crops):
+    def right(*crops):
         return [np.array([[1.0, 2.0]])]
 
+    def broken(*crops):
+        return [np.array([[np.nan, 1]])]
+
     assert export.compare(right, doubled, [(np.zeros(4),)]) == pytest.approx(1e-3)
-    assert export.compare(right, lambda _: [np.array([[np.nan, 1]])], [(np.zeros(4),)]) > 1
+    assert export.compare(right, broken, [(np.zeros(4),)]) > 1
 
 
 def test_runs_in_torch_and_says_why_where_there_is_no_export(tmp_path, monkeypatch):
@@ -131,7 +135,7 @@ def test_runs_in_torch_and_says_why_where_there_is_no_export(tmp_path, monkeypat
 
 
 def test_a_failing_export_is_told_and_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(exports.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     spec = specs.find("kalas-mini@1")
 
     assert "exit status 1" in exports.ensure(spec, cache=tmp_path).reason

@@ -72,7 +72,7 @@ def test_an_unforeseen_error_of_one_photo_stays_its_own(monkeypatch):
 
 
 def test_an_error_of_the_network_is_everybodys():
-    def broken(images):
+    def broken(*inputs):
         raise RuntimeError("the device is lost")
 
     with pytest.raises(RuntimeError, match="device"):

@@ -36,5 +36,10 @@ def tiny_network(*inputs: Array) -> Sequence[Floats]:
     return [logits, embedding, middle, np.zeros((len(crops), 5), np.float32)]
 
 
-def make_pipeline(garments: Network = tiny_network, **parts: Network) -> Pipeline:
-    return Pipeline(Model(SPEC, garments, **parts))
+def make_pipeline(
+    garments: Network = tiny_network,
+    *,
+    words: Network | None = None,
+    finder: Network | None = None,
+) -> Pipeline:
+    return Pipeline(Model(SPEC, garments, words, finder))
