@@ -88,12 +88,20 @@ def _lines(garment: Garment) -> list[str]:
     likely += [(other.name, other.confidence) for other in category.alternatives]
     categories = (f"{names.title('category', n, 'en')} {c:.0%}" for n, c in likely if c >= 0.01)
     colours = (f"{names.title('colour', c.name, 'en')} {c.share:.0%}" for c in garment.colours)
-    return [
+    attributes = (
+        f"{names.title('attribute', label.key, 'en')}: "
+        f"{names.title('value', f'{label.key}:{label.name}', 'en')} {label.confidence:.0%}"
+        for label in garment.attributes
+    )
+    lines = [
         f"  object    {names.title('object', garment.object, 'en')} {garment.confidence:.0%},"
         f" box {','.join(map(str, garment.box.as_tuple()))}",
         f"  category  {', '.join(categories)}",
         f"  colours   {', '.join(colours)}",
     ]
+    if garment.attributes:
+        lines.append(f"  and       {', '.join(attributes)}")
+    return lines
 
 
 def _crop(text: str) -> Box:
