@@ -51,6 +51,6 @@ def attribute_loss(logits: Tensor, labels: Tensor, sizes: tuple[int, ...]) -> Te
 
     logits (N, sum of `sizes`), the keys' values one after the other; labels (N, keys), -1 unknown.
     """
-    parts = logits.split(list(sizes), dim=1)
+    parts = logits.split_with_sizes(list(sizes), dim=1)
     losses = [known_loss(part, labels[:, key]) for key, part in enumerate(parts)]
     return torch.stack(losses).sum()

@@ -125,7 +125,7 @@ def _usable(
 def read_outfits(path: Path, *, limit: int = 0) -> list[Sample]:
     """Each garment of a ccp file's masked photos, cut out with a little of what is around it."""
     labels = taxonomy.load_labels("ccp")
-    samples = []
+    samples: list[Sample] = []
     for row in pq.read_table(path).slice(0, limit or None).to_pylist():
         if row["mask"] is None:
             continue
