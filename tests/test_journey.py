@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.chromium import run_chromium
 from tests.running_house import House, run_house
@@ -231,7 +231,7 @@ def add_product(owner: Visitor) -> str:
 def upload_table(owner: Visitor) -> str:
     """Return the address of the page that asks what its columns mean."""
     owner.go("/catalogue/imports/")
-    table = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"id,title\n1,Shirt\n"}
+    table = FilePayload(name="a.csv", mimeType="text/csv", buffer=b"id,title\n1,Shirt\n")
     owner.page.locator("input[name=file]").set_input_files(table)
     owner.page.locator("main form button.button-primary").click()
     owner.page.wait_for_url("**/catalogue/imports/*-*/")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -85,7 +85,7 @@ def evaluate(data: Path, weights: Path, **options: Any) -> dict[str, Any]:
         json=out,
         **options,
     )
-    return json.loads(out.read_text())
+    return cast(dict[str, Any], json.loads(out.read_text()))
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -122,7 +122,7 @@ def ccp_row(index: int) -> dict[str, Any]:
 
 def metrics(evaluation: dict[str, Any], file: str, way: str) -> dict[str, Any]:
     (found,) = [f for f in evaluation["files"] if f["name"] == file]
-    return found["ways"][way]["metrics"]
+    return cast(dict[str, Any], found["ways"][way]["metrics"])
 
 
 def test_measures_a_catalogue(evaluation):

@@ -1,6 +1,7 @@
 """Each number of an evaluation against cases counted by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def make_head(values: tuple[str, ...], *rows: list[float]) -> Head:
     return Head(values, np.array(rows, np.float32))
 
 
-def values(metrics: list[Metric]) -> dict[str, tuple[float, int]]:
+def values(metrics: list[Metric]) -> dict[str, tuple[Any, int]]:
     return {m.key: (pytest.approx(m.estimate.value), m.estimate.count) for m in metrics}
 
 
@@ -279,7 +280,7 @@ def test_packs_scores():
     np.testing.assert_array_equal(unpack([0.25, None]), others)
 
 
-def make_evaluation(scores: str, ids: list[str]) -> dict:
+def make_evaluation(scores: str, ids: list[str]) -> dict[str, Any]:
     way = {"photos": {"ids": ids, "scores": {"category top-1": scores}}}
     return {"files": [{"name": "fpi-val", "ways": {"whole": way}}]}
 

@@ -15,9 +15,10 @@ from inference.training.calibration import (
     reliability,
     shares,
 )
+from inference.training.measure import Bools, Floats
 
 
-def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+def draw(count: int) -> tuple[Floats, Bools]:
     """Logits whose softmax is honest, and answers drawn from it."""
     rng = np.random.default_rng(0)
     honest = rng.normal(0, 1.5, (count, 6)).astype(np.float32)
@@ -40,7 +41,7 @@ def test_fits_each_head_on_one_half_and_checks_it_on_the_other():
     ids = tuple(f"fpi-{i}" for i in range(len(honest)))
     heads = {
         "category": HeadAnswers(ids, honest * 2, accepts),
-        "pattern": HeadAnswers(ids, honest / 2, accepts),
+        "pattern": HeadAnswers(ids, honest * 0.5, accepts),
         "fit": HeadAnswers((), np.empty((0, 3), np.float32), np.empty((0, 3), bool)),
     }
 
