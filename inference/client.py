@@ -133,7 +133,7 @@ def _refusal(response: httpx.Response) -> Exception:
             return InvalidImage(str(problem.get("code", "unreadable")), detail)
         case 400:
             return ValueError(detail)
-        case 501:
+        case 501 if problem.get("code") == "no-words":
             return NoWords(detail)
         case 503:
             return Overloaded(_seconds(response.headers.get("Retry-After", "")))

@@ -102,6 +102,13 @@ def test_a_model_without_words_is_told_from_a_failure(server):
         Client(server.url).embed_text("red")
 
 
+def test_another_server_s_refusal_is_unavailable(server):
+    server.status, server.body = 501, b"<html>Unsupported method</html>"
+
+    with pytest.raises(Unavailable, match="501"):
+        Client(server.url).health()
+
+
 def test_reads_the_health(server):
     assert Client(server.url).health() == HEALTH
 
