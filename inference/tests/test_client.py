@@ -106,7 +106,7 @@ def test_another_server_s_refusal_is_unavailable(server):
     server.status, server.body = 501, b"<html>Unsupported method</html>"
 
     with pytest.raises(Unavailable, match="501"):
-        Client(server.url).health()
+        Client(server.url).embed_text("red")
 
 
 def test_reads_the_health(server):
