@@ -68,7 +68,8 @@ class MemberAuthentication(SessionAuthentication):
         caller = Caller(
             membership.tenant,
             SCOPES_OF_ROLE[membership.role],
-            f"user:{membership.user_id}",
+            # Not the user, who may work in several shops: what is kept of a caller is the shop's.
+            f"member:{membership.id}",
             user=membership.user,
         )
         return caller, None

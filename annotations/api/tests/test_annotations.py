@@ -14,7 +14,7 @@ from PIL import Image
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import DailyUsage, IdempotentRequest, Scope
-from accounts.tests.factories import make_key
+from accounts.tests.factories import make_key, make_member
 from annotations.models import Annotation, FashionImage, Label
 from annotations.tests.factories import make_annotation, make_done_annotation, make_photo_bytes
 from kalas.lib import remote_images
@@ -288,6 +288,22 @@ def test_a_key_is_one_callers_own(api):
 
     assert response.status_code == 202
     assert "Idempotent-Replayed" not in response
+
+
+def test_a_key_of_another_shop_s_request_replays_nothing_here(client, member):
+    """Somebody who works in two shops, and no longer in the first one."""
+    client.force_login(member.user)
+    headers, photo = {"Idempotency-Key": "order-1"}, make_photo_bytes()
+    theirs = post_file(client, photo, headers=headers).json()
+    other = make_member(user=member.user)
+    member.delete()
+
+    response = post_file(client, photo, headers=headers)
+
+    assert response.status_code == 202
+    assert "Idempotent-Replayed" not in response
+    assert response.json()["id"] != theirs["id"]
+    assert Annotation.objects.get(id=response.json()["id"]).tenant == other.tenant
 
 
 def test_what_failed_can_be_repaired_with_the_same_key(api):
