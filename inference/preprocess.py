@@ -76,6 +76,16 @@ def resize_crop(image: Pixels, box: Box, size: tuple[int, int]) -> Pixels:
     )
 
 
+def crop_alone(image: Pixels, box: Box, size: tuple[int, int]) -> Pixels:
+    """What the box shows and nothing beside it, at `size`, undistorted.
+
+    Where `size` has another ratio the box's own border pixels go on: for one garment of several,
+    whose neighbours would be what a wider crop shows.
+    """
+    part = image[box.top : box.bottom, box.left : box.right]
+    return resize_crop(part, whole(part), size)
+
+
 def whole(image: Pixels) -> Box:
     return Box(0, 0, image.shape[1], image.shape[0])
 

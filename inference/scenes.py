@@ -7,7 +7,7 @@ from inference.contract import Box
 from inference.detection import Found, Frame, decode_maps, overlap, tidy
 from inference.foreground import Foreground, find_foreground, find_on_plain
 from inference.pixels import cloth_of, cloth_on_ground
-from inference.preprocess import Pixels, resize_crop
+from inference.preprocess import Pixels, crop_alone, resize_crop
 from inference.runtime import Floats
 
 MOST = 12
@@ -105,7 +105,7 @@ def _on_ground(
 
 def _part(image: Pixels, area: Box, found: Found, *, size: tuple[int, int]) -> View:
     return View(
-        crop=resize_crop(image, with_margin(found.box, area), size),
+        crop=crop_alone(image, with_margin(found.box, area), size),
         box=found.box,
         box_confidence=found.confidence,
         cloth=cloth_of(image, found),

@@ -1,8 +1,17 @@
-import numpy as np
+from io import BytesIO
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from inference import scenes
 from inference.contract import Box
-from inference.detection import OBJECTS
+from inference.detection import OBJECTS, Found
+from inference.preprocess import resize_crop, whole
 from inference.taxonomy import load_labels
+from inference.training import samples
+from inference.training.evaluation import outfits
 from inference.training.outfits import BODY, DETAIL_OF, LABELS, body_of, garments_of
 
 WIDTH, HEIGHT = 340, 510
@@ -88,3 +97,29 @@ def test_tells_body_from_clothes():
     )
 
     assert body_of(mask).sum() == 300
+
+
+def test_training_measuring_and_serving_see_the_same_crop_of_a_garment(tmp_path):
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (150, 100, 3), dtype=np.uint8)
+    mask = np.zeros((150, 100), np.uint8)
+    mask[40:60, 20:80] = LABELS.index("belt")
+    rows = [{"id": "7", "image": png(image), "mask": png(mask), "tags": ["belt"]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "ccp.parquet")
+
+    [trained] = samples.read_outfits(tmp_path / "ccp.parquet")
+    [measured] = outfits.crop_garments(
+        outfits.read_outfits(tmp_path / "ccp.parquet"), size=(80, 60)
+    )
+    belt = Found("accessory", "belt", Box(20, 40, 80, 60), 0.9)
+    served = scenes._part(image, whole(image), belt, size=(80, 60)).crop
+
+    assert (resize_crop(trained.image, whole(trained.image), (80, 60)) == served).all()
+    assert (measured == served).all()
+    assert (served[0] == served[20]).all(), "what lies above the belt is not in it"
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()

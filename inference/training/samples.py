@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from inference import taxonomy
 from inference.contract import Box
-from inference.preprocess import Pixels, decode
+from inference.preprocess import Pixels, decode, whole
+from inference.scenes import with_margin
 from inference.training import names
 from inference.training.outfits import garments_of, read_mask
 
@@ -27,7 +28,6 @@ _UNSEEN = ("season", "occasion")
 """Keys that nearly every product has and few people search by."""
 _SHELVES = ("Pants", "Shoes", "shoes", "loafers", "sneakers", "intimate")
 _SMALLEST_CUT = 12
-_CUT_MARGIN = 0.08
 STORED_HEIGHT = 176
 """Larger photos are kept at this height: more than any run's input, with room to crop."""
 
@@ -139,7 +139,7 @@ def read_outfits(path: Path, *, limit: int = 0) -> list[Sample]:
             said = {"label": garment.label}
             samples.append(
                 Sample(
-                    image=_shrink(_cut(image, garment.box)),
+                    image=_shrink(_cut(image, with_margin(garment.box, whole(image)))),
                     id=f"{row['id']}-{len(samples)}",
                     label=garment.label,
                     accepts=accepts,
@@ -220,9 +220,5 @@ def _shrink(image: Pixels) -> Pixels:
 
 
 def _cut(image: Pixels, box: Box) -> Pixels:
-    height, width = image.shape[:2]
-    x, y = round(box.width * _CUT_MARGIN), round(box.height * _CUT_MARGIN)
-    return image[
-        max(0, box.top - y) : min(height, box.bottom + y),
-        max(0, box.left - x) : min(width, box.right + x),
-    ]
+    """Of which the whole is seen as serving's `crop_alone` sees the box."""
+    return image[box.top : box.bottom, box.left : box.right]

@@ -10,7 +10,7 @@ import numpy as np
 from inference import taxonomy
 from inference.contract import AnnotationResult, Garment
 from inference.detection import overlap
-from inference.preprocess import Pixels, decode, resize_crop, whole
+from inference.preprocess import Pixels, crop_alone, decode, resize_crop, whole
 from inference.scenes import with_margin
 from inference.training.evaluation.answers import CATEGORY
 from inference.training.evaluation.asking import SERVED, WHOLE, Asked, Questions, judge, watch
@@ -98,7 +98,7 @@ def crop_garments(outfits: Sequence[Outfit], *, size: tuple[int, int]) -> Iterat
     for outfit in outfits:
         image = decode(outfit.data)
         for garment in outfit.garments:
-            yield resize_crop(image, with_margin(garment.box, whole(image)), size)
+            yield crop_alone(image, with_margin(garment.box, whole(image)), size)
 
 
 def match_garments(
