@@ -25,6 +25,7 @@ def build_described(spec: WeightsSpec, *, device: torch.device | str = "cpu") ->
         attributes=spec.attribute_values,
         widths=spec.widths,
         depths=spec.depths,
+        colour_hidden=spec.colour_hidden,
     )
     network.load_state_dict(weights.load(spec))
     return prepare(network, device=device)
@@ -75,6 +76,7 @@ def _build_kalas_mini() -> GarmentNet:
         attributes=sum(len(values) for _, values in names.attribute_order),
         widths=(48, 96, 192, 384),
         depths=(2, 2, 3, 2),
+        colour_hidden=128,
     )
 
 

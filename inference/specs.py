@@ -44,6 +44,8 @@ class WeightsSpec:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     widths: tuple[int, ...] = ()
     depths: tuple[int, ...] = ()
+    colour_hidden: int = 0
+    """Hidden units of the colour head; 0: it is linear on the embedding."""
     neck: tuple[int, ...] = ()
     """A finder's channels on the way back up and in its heads."""
     labels: tuple[str, ...] = ()

@@ -34,11 +34,21 @@ class Answer(NamedTuple):
     """(N, A): the values of all attribute keys one after the other, in the file's order."""
 
 
+class Seen(NamedTuple):
+    """What the heads read; the mean of several views of a crop is as good as one's."""
+
+    features: Tensor
+    """(N, 256): the embedding before normalisation."""
+    tints: Tensor
+    """(N, T): what the colour head reads."""
+
+
 class GarmentNet(nn.Module):
     """float32 (N, 3, H, W), RGB, as `normalise` gives it → Answer.
 
     Any H and W of at least 32; trained on portrait crops of 3:4. `attributes` is the number of
-    values of all attribute keys together.
+    values of all attribute keys together. With `colour_hidden` the colour head has that many
+    hidden units and reads the trunk's first and last stage, else it reads the embedding.
     """
 
     def __init__(
@@ -49,6 +59,7 @@ class GarmentNet(nn.Module):
         attributes: int,
         widths: tuple[int, ...] = (48, 96, 192, 384),
         depths: tuple[int, ...] = (2, 2, 3, 2),
+        colour_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(
@@ -65,10 +76,18 @@ class GarmentNet(nn.Module):
                 blocks.append(ResidualBlock(before, width, stride=stride))
                 before = width
         self.trunk = nn.Sequential(*blocks)
+        self._early = depths[0]
         self.embed = nn.Linear(before, EMBEDDING_SIZE, bias=False)
         self.embed_norm = nn.BatchNorm1d(EMBEDDING_SIZE)
         self.category = nn.Linear(EMBEDDING_SIZE, labels)
-        self.colour = nn.Linear(EMBEDDING_SIZE, colours)
+        self.colour: nn.Module = nn.Linear(EMBEDDING_SIZE, colours)
+        self._tinted = colour_hidden > 0
+        if self._tinted:
+            self.colour = nn.Sequential(
+                nn.Linear(before + 2 * widths[0], colour_hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(colour_hidden, colours),
+            )
         self.attributes = nn.Linear(EMBEDDING_SIZE, attributes)
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
@@ -81,19 +100,27 @@ class GarmentNet(nn.Module):
             # Each block starts as the identity, which lets the learning rate start high.
             nn.init.zeros_(cast(ResidualBlock, block).last_norm.weight)
 
-    def features(self, images: Tensor) -> Tensor:
-        """(N, 256) embedding before normalisation, which the heads read."""
-        pooled = self.trunk(self.stem(images)).mean(dim=(2, 3))
-        return cast(Tensor, self.embed_norm(self.embed(pooled)))
+    def see(self, images: Tensor) -> Seen:
+        early = self.trunk[: self._early](self.stem(images))
+        pooled = self.trunk[self._early :](early).mean(dim=(2, 3))
+        features = cast(Tensor, self.embed_norm(self.embed(pooled)))
+        if not self._tinted:
+            return Seen(features, features)
+        # Absolute colour is plainest before the trunk has made shapes of it.
+        mean, mean_of_squares = early.mean(dim=(2, 3)), early.square().mean(dim=(2, 3))
+        spread = (mean_of_squares - mean.square()).clamp(min=1e-6).sqrt()
+        return Seen(features, torch.cat([pooled, mean, spread], dim=1))
+
+    def answer(self, seen: Seen) -> Answer:
+        return Answer(
+            category=self.category(seen.features) / self.temperature,
+            embedding=functional.normalize(seen.features, dim=1),
+            colour=self.colour(seen.tints) / self.colour_temperature,
+            attributes=self.attributes(seen.features) / self.attribute_temperatures,
+        )
 
     def forward(self, images: Tensor) -> Answer:
-        features = self.features(images)
-        return Answer(
-            category=self.category(features) / self.temperature,
-            embedding=functional.normalize(features, dim=1),
-            colour=self.colour(features) / self.colour_temperature,
-            attributes=self.attributes(features) / self.attribute_temperatures,
-        )
+        return self.answer(self.see(images))
 
 
 class ResidualBlock(nn.Module):

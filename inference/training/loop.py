@@ -184,7 +184,7 @@ class _Run:
             )
         accepts = batch.accepts.to(self._device)
         with torch.autocast(self._device.type, enabled=self._device.type == "cuda"):
-            features = self._net.features(normalise(batch.images.to(self._device)))
+            features, tints = self._net.see(normalise(batch.images.to(self._device)))
             texts = self._texts(batch.words.to(self._device), batch.weights.to(self._device))
             logits = self._net.category(features).float()
             loss = accepted_loss(
@@ -195,7 +195,7 @@ class _Run:
                 smoothing=config.label_smoothing,
             )
             article = known_loss(self._extras.article(features).float(), self._to(batch.article))
-            colour = known_loss(self._net.colour(features).float(), self._to(batch.colour))
+            colour = known_loss(self._net.colour(tints).float(), self._to(batch.colour))
             said = attribute_loss(
                 self._net.attributes(features).float(), self._to(batch.attributes), self._keys
             )

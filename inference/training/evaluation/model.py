@@ -60,6 +60,7 @@ def read_run(path: Path, *, texts: Path | None, size: tuple[int, int], device: s
         attributes=spec.attribute_values,
         widths=spec.widths,
         depths=spec.depths,
+        colour_hidden=spec.colour_hidden,
     )
     _fill(network, tensors)
     model = wrap(network, spec, device=device)
@@ -84,6 +85,7 @@ def _describe(path: Path, tensors: dict[str, Tensor], size: tuple[int, int]) -> 
         std=STD,
         widths=widths,
         depths=depths,
+        colour_hidden=len(tensors.get("colour.0.bias", ())),
         labels=names.label_order,
         colour_families=tuple(family.name for family in names.colour_families),
         attributes=names.attribute_order,
