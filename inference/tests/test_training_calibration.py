@@ -7,6 +7,7 @@ from inference.training.calibration import (
     calibration_error,
     check,
     choose_floor,
+    choose_least,
     equal_error,
     estimate_error,
     fit,
@@ -67,6 +68,28 @@ def test_says_nothing_below_the_confidence_that_is_right_often_enough():
     )
     assert right[confidence >= floor].mean() == pytest.approx(0.8, abs=0.02)
     assert choose_floor(head, 1.0, wanted=1.1) == 1.0
+
+
+def test_a_photo_is_unreadable_below_the_confidence_that_is_hopeless():
+    honest, accepts = draw(10_000)
+    head = HeadAnswers(tuple(f"fpi-{i}" for i in range(len(honest))), honest, accepts)
+
+    least = choose_least(head, 1.0, hopeless=0.35)
+
+    confidence, right = (
+        shares(honest).max(axis=1),
+        accepts[np.arange(10_000), honest.argmax(axis=1)],
+    )
+    assert right[confidence < least].mean() == pytest.approx(0.35, abs=0.02)
+    assert choose_least(head, 1.0, hopeless=0) == 0
+
+
+def test_few_photos_choose_no_floor():
+    honest, accepts = draw(12)
+    head = HeadAnswers(tuple(f"fpi-{i}" for i in range(12)), honest, accepts)
+
+    assert choose_floor(head, 1.0, wanted=0.01) == 1
+    assert choose_least(head, 1.0, hopeless=1.01) == 0
 
 
 def test_halves_photos_by_their_id():

@@ -10,6 +10,8 @@ from inference.training.measure import Bools, Counts, Doubles, Estimate, Floats,
 
 BINS = 15
 _ROUNDS = 300
+_FEWEST = 20
+"""Photos below which a share says too little to choose a floor by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +62,28 @@ def check(head: HeadAnswers, temperature: float) -> tuple[float, float]:
 def choose_floor(head: HeadAnswers, temperature: float, *, wanted: float) -> float:
     """The least confidence from which on answers of the fitting half are right as often as wanted.
 
-    1 where they never are: then the head had better say nothing. In steps of 0.01.
+    1 where they never are, or are too few to tell: then the head had better say nothing. In steps
+    of 0.01.
     """
-    half = in_fitting_half(head.ids)
-    confidence, right = judge(
-        shares(head.logits[half], temperature=temperature), head.accepts[half]
-    )
+    confidence, right = _judge_fitting_half(head, temperature)
     for floor in np.arange(0.2, 1.0, 0.01):
         said = confidence >= floor
-        if said.any() and right[said].mean() >= wanted:
+        if said.sum() >= _FEWEST and right[said].mean() >= wanted:
             return round(float(floor), 2)
     return 1.0
+
+
+def choose_least(head: HeadAnswers, temperature: float, *, hopeless: float) -> float:
+    """The confidence below which answers of the fitting half are right less often than hopeless.
+
+    0 where they never are, or are too few to tell. In steps of 0.01.
+    """
+    confidence, right = _judge_fitting_half(head, temperature)
+    for least in np.arange(0.99, 0.0, -0.01):
+        below = confidence < least
+        if below.sum() >= _FEWEST and right[below].mean() < hopeless:
+            return round(float(least), 2)
+    return 0.0
 
 
 def in_fitting_half(ids: Sequence[str]) -> Bools:
@@ -145,6 +158,11 @@ def reliability(confidence: Doubles, right: Bools) -> tuple[Bin, ...]:
         )
         for i in np.unique(index)
     )
+
+
+def _judge_fitting_half(head: HeadAnswers, temperature: float) -> tuple[Doubles, Bools]:
+    half = in_fitting_half(head.ids)
+    return judge(shares(head.logits[half], temperature=temperature), head.accepts[half])
 
 
 def _equal_bins(confidence: Doubles) -> Counts:
