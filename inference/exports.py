@@ -64,8 +64,9 @@ def place(spec: WeightsSpec, *, cache: Path) -> Path:
     parts = [specs.find(choice, store=spec.folder) for choice in (spec.finder, spec.text) if choice]
     weights = [spec.sha256, *(part.sha256 for part in parts)]
     made_with = [f"{name}-{version(name)}" for name in ("torch", "onnxruntime")]
-    key = hashlib.sha256("\n".join([*weights, *made_with, str(_FORMAT)]).encode()).hexdigest()
-    return cache / f"{spec.name}-{spec.version}-{key[:16]}"
+    seen = [f"{spec.input_size}", "mirrored" if spec.mirrored else "as it is"]
+    key = hashlib.sha256("\n".join([*weights, *made_with, *seen, str(_FORMAT)]).encode())
+    return cache / f"{spec.name}-{spec.version}-{key.hexdigest()[:16]}"
 
 
 def digest(path: Path) -> str:

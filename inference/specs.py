@@ -48,6 +48,8 @@ class WeightsSpec:
     """Hidden units of the colour head; 0: it is linear on the embedding."""
     neck: tuple[int, ...] = ()
     """A finder's channels on the way back up and in its heads."""
+    mirrored: bool = False
+    """Whether it answers by the mean of what it sees in a crop and in its mirror image."""
     labels: tuple[str, ...] = ()
     """Head index → category; for a finder → what it finds."""
     colour_families: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import registry, specs
-from inference.networks.garment_net import normalise
+from inference.networks.garment_net import Answer, GarmentNet, Seen, normalise
 from inference.runtime import Array, Floats, Model, Part
 from inference.specs import WeightsSpec
 
@@ -23,6 +23,20 @@ class FromPixels(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         # Pixel by pixel is channels-last already: the permutation copies nothing.
         return tuple(self.network(normalise(pixels.permute(0, 3, 1, 2))))
+
+
+class FromBothSides(nn.Module):
+    """A GarmentNet that answers by the mean of what it sees in a crop and its mirror image."""
+
+    def __init__(self, network: GarmentNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Answer:
+        seen = self.network.see(torch.cat([images, images.flip(3)]))
+        return self.network.answer(
+            Seen(*(part.reshape(2, -1, part.shape[1]).mean(dim=0) for part in seen))
+        )
 
 
 class FromWords(nn.Module):
@@ -73,7 +87,7 @@ def open_model(spec: WeightsSpec, *, device: str, reason: str = "") -> Model:
 
 def build_parts(spec: WeightsSpec) -> dict[Part, nn.Module]:
     """The modules of a model by part, in evaluation mode. Raises UnknownModel, BadWeights."""
-    parts: dict[Part, nn.Module] = {"garments": FromPixels(registry.build_described(spec))}
+    parts: dict[Part, nn.Module] = {"garments": _from_pixels(registry.build_described(spec), spec)}
     if spec.text:
         words = specs.find(spec.text, store=spec.folder)
         parts["words"] = FromWords(registry.build_words(words))
@@ -83,7 +97,11 @@ def build_parts(spec: WeightsSpec) -> dict[Part, nn.Module]:
     return {part: module.eval().requires_grad_(False) for part, module in parts.items()}
 
 
-def wrap(network: nn.Module, spec: WeightsSpec, *, device: str) -> Model:
+def wrap(network: GarmentNet, spec: WeightsSpec, *, device: str) -> Model:
     """A GarmentNet as a model of one part, for instance one in training."""
-    garments = TorchNetwork(FromPixels(network), device=device)
+    garments = TorchNetwork(_from_pixels(network, spec), device=device)
     return Model(spec, garments, device=device, runtime=f"torch {torch.__version__}")
+
+
+def _from_pixels(network: GarmentNet, spec: WeightsSpec) -> FromPixels:
+    return FromPixels(FromBothSides(network) if spec.mirrored else network)

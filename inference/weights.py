@@ -41,10 +41,10 @@ def write_sidecar(spec: WeightsSpec) -> Path:
             ("colour", len(spec.colour_families)),
             ("attributes", spec.attribute_values),
         ):
-            if len(tensors[f"{head}.bias"]) != size:
+            last = max(n for n in tensors if n.startswith(f"{head}.") and n.endswith("bias"))
+            if len(tensors[last]) != size:
                 raise BadWeights(
-                    f"The {head} head answers {len(tensors[f'{head}.bias'])} values, "
-                    f"{size} are described."
+                    f"The {head} head answers {len(tensors[last])} values, {size} are described."
                 )
     return specs.write(described)
 

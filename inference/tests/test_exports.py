@@ -26,8 +26,8 @@ def write(folder, name, architecture, network, **known) -> WeightsSpec:
     return specs.read(weights.write_sidecar(spec))
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> WeightsSpec:
+@pytest.fixture(scope="module", params=[False, True], ids=["as it is", "mirrored"])
+def model(request, tmp_path_factory) -> WeightsSpec:
     """One of all three parts, with random weights."""
     folder = tmp_path_factory.mktemp("store")
     finder = GarmentFinder(widths=WIDTHS, depths=DEPTHS, path=8, head=8)
@@ -42,7 +42,11 @@ def model(tmp_path_factory) -> WeightsSpec:
     write(folder, "ears", "text-net", TextNet())
     return write(
         *(folder, "small", "garment-net"),
-        GarmentNet(labels=3, colours=2, attributes=2, widths=WIDTHS, depths=DEPTHS),
+        GarmentNet(
+            labels=3, colours=2, attributes=2, widths=WIDTHS, depths=DEPTHS, colour_hidden=4
+        ),
+        colour_hidden=4,
+        mirrored=request.param,
         input_size=(40, 30),
         mean=MEAN,
         std=STD,
@@ -86,9 +90,14 @@ def test_is_not_made_again(model, cache, monkeypatch):
 
 
 def test_other_weights_have_another_export(model, cache):
-    other = dataclasses.replace(model, sha256="0" * 64)
+    others = (
+        dataclasses.replace(model, sha256="0" * 64),
+        dataclasses.replace(model, mirrored=not model.mirrored),
+        dataclasses.replace(model, input_size=(48, 36)),
+    )
 
-    assert exports.place(other, cache=cache) != exports.place(model, cache=cache)
+    for other in others:
+        assert exports.place(other, cache=cache) != exports.place(model, cache=cache)
 
 
 def test_a_damaged_export_counts_as_none(model, cache):

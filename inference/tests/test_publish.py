@@ -1,12 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from inference import registry, specs, taxonomy
+from inference import registry, specs, taxonomy, torch_networks
 from inference.networks.garment_net import GarmentNet
 from inference.networks.text_net import TextNet
 from inference.tests.photos import encode, paint
@@ -24,6 +26,7 @@ def run(tmp_path: Path) -> Path:
         attributes=sum(len(values) for _, values in names.attribute_order),
         widths=(8, 8, 16, 16),
         depths=(1, 2, 1, 1),
+        colour_hidden=4,
     )
     path = tmp_path / "kalas-mini.safetensors"
     save_file(network.state_dict(), path)
@@ -58,7 +61,8 @@ def test_stores_a_run_as_a_version_that_can_be_asked(run, photos, tmp_path, caps
     spec = specs.find("kalas-mini", store=store)
     assert (spec.version, spec.input_size, spec.text) == ("9", (48, 36), "kalas-words@9")
     assert (spec.widths, spec.depths) == ((8, 8, 16, 16), (1, 2, 1, 1))
-    assert set(spec.floors) == {key for key, _ in spec.attributes}
+    assert (spec.colour_hidden, spec.mirrored) == (4, False)
+    assert set(spec.floors) == {"category", *(key for key, _ in spec.attributes)}
     assert specs.find(spec.text, store=store).architecture == "text-net"
     network = registry.build_described(spec)
     fitted = float(network.temperature)
@@ -68,3 +72,23 @@ def test_stores_a_run_as_a_version_that_can_be_asked(run, photos, tmp_path, caps
     assert len(network.attribute_temperatures) == sum(keys)
     assert f"category: temperature {fitted:.4f}" in capsys.readouterr().out
     assert load_file(spec.path)["category.weight"].dtype == torch.float16
+
+
+def test_a_mirrored_version_says_the_same_of_mirror_images(run, photos, tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    crops = np.random.default_rng(1).integers(0, 256, (3, 48, 36, 3), dtype=np.uint8)
+
+    publish(run, version="9", size=(48, 36), files=[photos], mirrored=True, store=store, say=print)
+
+    model = torch_networks.open_model(specs.find("kalas-mini@9", store=store), device="cpu")
+    plain = torch_networks.wrap(
+        registry.build_described(model.spec), replace(model.spec, mirrored=False), device="cpu"
+    )
+    seen, mirrored = model.garments(crops), model.garments(crops[:, :, ::-1])
+    for one, other in zip(seen, mirrored, strict=True):
+        assert np.abs(one - other).max() <= 1e-4 * np.abs(one).max()
+    # What it says is between what it says of the crop and of its mirror image.
+    category = (plain.garments(crops)[0] + plain.garments(crops[:, :, ::-1])[0]) / 2
+    assert seen[0] == pytest.approx(category, abs=1e-4)
+    assert np.linalg.norm(seen[1], axis=1) == pytest.approx(np.ones(3), abs=1e-4)

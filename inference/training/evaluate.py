@@ -78,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", type=Path, help="the run's text encoder, if it has one")
     parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"))
     parser.add_argument(
+        "--mirrored", action="store_true", help="the run sees each crop and its mirror image"
+    )
+    parser.add_argument(
         "--cache", type=Path, help="folder of ONNX exports; without it torch computes"
     )
     parser.add_argument("--limit", type=int, default=0, help="at most that many photos a file")
@@ -129,6 +132,7 @@ def read_asked(options: argparse.Namespace) -> Asked:
             texts=options.texts,
             size=size or usual.input_size,
             device=device,
+            mirrored=options.mirrored,
         )
     else:
         model = open_model(options.model, device=device, cache=options.cache)

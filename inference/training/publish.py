@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from inference import specs, taxonomy, weights
+from inference.postprocess import CATEGORY_FLOOR
 from inference.specs import WeightsSpec
-from inference.training.calibration import check, choose_floor, fit
+from inference.training.calibration import check, choose_floor, choose_least, fit
 from inference.training.evaluation.answers import CATEGORY, COLOUR
 from inference.training.evaluation.asking import show
 from inference.training.evaluation.metrics import collect_heads
@@ -23,6 +24,9 @@ from kalas.lib.malloc import tune_allocator
 
 WANTED = 0.85
 """How often an attribute that is said should be right; it decides the keys' floors."""
+
+HOPELESS = 0.35
+"""A photo is called unreadable where its category would be right less often."""
 
 _SOURCE = "trained from random weights by `manage.py train` on the data below"
 _LICENCE = "Apache-2.0"
@@ -40,6 +44,7 @@ def publish(
     size: tuple[int, int],
     files: list[Path],
     finder: str = "",
+    mirrored: bool = False,
     store: Path = specs.STORE,
     say: Say,
 ) -> WeightsSpec:
@@ -47,7 +52,7 @@ def publish(
 
     Temperatures and floors are fitted on half of the files' photos. Raises BadWeights, UnknownFile.
     """
-    model = read_run(run, texts=None, size=size, device="cpu")
+    model = read_run(run, texts=None, size=size, device="cpu", mirrored=mirrored)
     photos = [photo for path in files for photo in read_photos(path).photos]
     heads = collect_heads(photos, ask(model, show(photos, size)))
     temperatures = fit(heads)
@@ -61,6 +66,10 @@ def publish(
         key: choose_floor(heads[key], temperatures[key], wanted=WANTED)
         for key, _ in model.spec.attributes
     }
+    floors[CATEGORY_FLOOR] = choose_least(
+        heads[CATEGORY], temperatures[CATEGORY], hopeless=HOPELESS
+    )
+    say("floors: " + ", ".join(f"{name} {floor:g}" for name, floor in floors.items()))
     spec = replace(
         model.spec,
         name="kalas-mini",
@@ -121,6 +130,9 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     parser.add_argument("--size", type=int, nargs=2, required=True, metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--finder", default="", help="the model that finds the garments for it")
+    parser.add_argument(
+        "--mirrored", action="store_true", help="answer by the mean of a crop and its mirror image"
+    )
     parser.add_argument("--store", type=Path, default=specs.STORE)
     options = parser.parse_args()
     tune_allocator()
@@ -130,6 +142,7 @@ def main() -> None:
         size=tuple(options.size),
         files=options.files,
         finder=options.finder,
+        mirrored=options.mirrored,
         store=options.store,
         say=print,
     )

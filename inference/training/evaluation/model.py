@@ -50,10 +50,17 @@ def read(model: Model, texts: list[str]) -> Floats:
     return vectors
 
 
-def read_run(path: Path, *, texts: Path | None, size: tuple[int, int], device: str) -> Model:
+def read_run(
+    path: Path,
+    *,
+    texts: Path | None,
+    size: tuple[int, int],
+    device: str,
+    mirrored: bool = False,
+) -> Model:
     """A training run's weights, which answer today's taxonomy. Raises BadWeights."""
     tensors = _read_tensors(path)
-    spec = _describe(path, tensors, size)
+    spec = replace(_describe(path, tensors, size), mirrored=mirrored)
     network = GarmentNet(
         labels=len(spec.labels),
         colours=len(spec.colour_families),
