@@ -12,6 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.http import ShopRequest, TenantRequest, UserRequest
 from accounts.models import Role
+from kalas.lib.tenant_rows import only_rows_of
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -34,15 +35,20 @@ def user_required(
 def tenant_required(
     view: Callable[Concatenate[TenantRequest, P], HttpResponseBase],
 ) -> View[P]:
-    """Strangers log in first; a user without a shop makes one or waits for an invitation."""
+    """Strangers log in first; a user without a shop makes one or waits for an invitation.
+
+    The view sees its shop's rows only.
+    """
 
     @wraps(view)
     def check(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return _send_to_login(request)
-        if cast(ShopRequest, request).tenant is None:
+        tenant = cast(ShopRequest, request).tenant
+        if tenant is None:
             return _redirect(request, to="create_shop")
-        return view(cast(TenantRequest, request), *args, **kwargs)
+        with only_rows_of(tenant.id):
+            return view(cast(TenantRequest, request), *args, **kwargs)
 
     return check
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import ObjectDoesNotExist
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -23,22 +24,21 @@ from accounts.services import NotAllowed
 from integrations import endpoints, selectors
 from integrations.forms import EndpointForm
 from integrations.models import WebhookEndpoint
-from kalas.lib.tenant_rows import only_rows_of
 
 P = ParamSpec("P")
 PAGE = 25
 managers_only = role_required(Role.OWNER, Role.MANAGER)
 
 
-def own_rows(
+def one_transaction(
     view: Callable[Concatenate[TenantRequest, P], HttpResponseBase],
 ) -> Callable[Concatenate[TenantRequest, P], HttpResponseBase]:
-    """The view sees its shop's rows only; what is missing there is a 404."""
+    """The view is one transaction; what is missing is a 404."""
 
     @wraps(view)
     def answer(request: TenantRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         try:
-            with only_rows_of(request.tenant.id):
+            with transaction.atomic():
                 return view(request, *args, **kwargs)
         except ObjectDoesNotExist as error:
             raise Http404 from error
@@ -50,7 +50,7 @@ def own_rows(
 
 @managers_only
 @require_safe
-@own_rows
+@one_transaction
 def show_webhooks(request: TenantRequest) -> HttpResponse:
     return _render_list(request, EndpointForm())
 
@@ -58,7 +58,7 @@ def show_webhooks(request: TenantRequest) -> HttpResponse:
 @managers_only
 @require_POST
 @never_cache
-@own_rows
+@one_transaction
 def create_webhook(request: TenantRequest) -> HttpResponse:
     """The page that comes back is the only one that ever shows the secret."""
     form = EndpointForm(request.POST)
@@ -76,14 +76,14 @@ def create_webhook(request: TenantRequest) -> HttpResponse:
 
 @managers_only
 @require_safe
-@own_rows
+@one_transaction
 def show_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return _render_endpoint(request, _get(request, endpoint_id))
 
 
 @managers_only
 @require_safe
-@own_rows
+@one_transaction
 def show_webhook_log(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     """The part of the page that lives."""
     context = _build_log(request, _get(request, endpoint_id))
@@ -92,7 +92,7 @@ def show_webhook_log(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 
 @managers_only
 @require_POST
-@own_rows
+@one_transaction
 def change_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = _get(request, endpoint_id)
     form = EndpointForm(request.POST)
@@ -111,7 +111,7 @@ def change_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 @managers_only
 @require_POST
 @never_cache
-@own_rows
+@one_transaction
 def rotate_webhook_secret(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint, secret = endpoints.rotate_secret(
         tenant=request.tenant,
@@ -124,7 +124,7 @@ def rotate_webhook_secret(request: TenantRequest, endpoint_id: UUID) -> HttpResp
 
 @managers_only
 @require_POST
-@own_rows
+@one_transaction
 def switch_webhook_on(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     endpoints.switch_on(
         tenant=request.tenant,
@@ -138,7 +138,7 @@ def switch_webhook_on(request: TenantRequest, endpoint_id: UUID) -> HttpResponse
 
 @managers_only
 @require_POST
-@own_rows
+@one_transaction
 def switch_webhook_off(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     endpoints.switch_off(tenant=request.tenant, by=request.membership, endpoint_id=endpoint_id)
     messages.success(request, _("Switched off."))
@@ -147,7 +147,7 @@ def switch_webhook_off(request: TenantRequest, endpoint_id: UUID) -> HttpRespons
 
 @managers_only
 @require_POST
-@own_rows
+@one_transaction
 def delete_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     endpoints.delete_endpoint(tenant=request.tenant, by=request.membership, endpoint_id=endpoint_id)
     messages.success(request, _("The endpoint and its log are deleted."))
@@ -156,7 +156,7 @@ def delete_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 
 @managers_only
 @require_POST
-@own_rows
+@one_transaction
 def test_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     endpoints.send_test(
         tenant=request.tenant,
@@ -170,7 +170,7 @@ def test_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 
 @managers_only
 @require_safe
-@own_rows
+@one_transaction
 def show_webhook_delivery(request: TenantRequest, delivery_id: UUID) -> HttpResponse:
     delivery = selectors.get_delivery(tenant=request.tenant, delivery_id=delivery_id)
     context = {
@@ -183,7 +183,7 @@ def show_webhook_delivery(request: TenantRequest, delivery_id: UUID) -> HttpResp
 
 @managers_only
 @require_POST
-@own_rows
+@one_transaction
 def send_webhook_again(request: TenantRequest, delivery_id: UUID) -> HttpResponse:
     try:
         endpoints.send_again(

@@ -15,8 +15,9 @@ from accounts.api.base import ApiView
 from accounts.models import ApiKey, Membership, Scope
 from accounts.tests.factories import make_key, make_member
 from annotations import batches
-from annotations.models import Annotation, Batch, BatchItem, FashionImage, Review
+from annotations.models import Annotation, Batch, BatchItem, FashionImage, Review, TenantQuerySet
 from annotations.tests.factories import make_done_annotation
+from integrations.models import TenantQuerySet as WebhookQuerySet
 from integrations.models import WebhookDelivery, WebhookEndpoint
 from integrations.tests.factories import make_delivery, make_endpoint
 
@@ -120,9 +121,14 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", WITH_OBJECT)
-@pytest.mark.parametrize("who", ["session", "other key"])
-def test_a_foreign_object_is_a_missing_one(name: str, who: str) -> None:
+@pytest.mark.parametrize("who", ["session", "other key", "key, where the code forgets the shop"])
+def test_a_foreign_object_is_a_missing_one(
+    name: str, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     foreign = foreign_ids()
+    if "forgets" in who:  # so that only the database stands between the shops
+        for forgetful in (TenantQuerySet, WebhookQuerySet):
+            monkeypatch.setattr(forgetful, "for_tenant", lambda rows, tenant: rows.all())
     missing: dict[str, object] = dict.fromkeys(foreign, uuid4())
     member = make_member()
     client = Client()

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
@@ -22,6 +23,7 @@ from accounts import idempotency, limits
 from accounts.api.authentication import Caller, KeyAuthentication, MemberAuthentication
 from accounts.models import Scope, Tenant
 from kalas.lib.api.problems import Problem
+from kalas.lib.tenant_rows import only_rows_of
 
 P = ParamSpec("P")
 V = TypeVar("V", bound="ApiView")
@@ -54,6 +56,7 @@ class ApiView(APIView):
     metadata_class = None
     scopes: ClassVar[Mapping[str, Sequence[Scope]]]
     spent: Sequence[limits.Limit] = ()
+    wall: ExitStack
 
     @property
     def caller(self) -> Caller:
@@ -65,12 +68,18 @@ class ApiView(APIView):
     def tenant(self) -> Tenant:
         return self.caller.tenant
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with ExitStack() as self.wall:
+            return super().dispatch(request, *args, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Raises the problem that keeps this request from being answered."""
+        """Raises the problem that keeps this request from being answered. From here on the
+        database shows the caller's shop only."""
         super().initial(request, *args, **kwargs)
         user: object = request.user
         if not isinstance(user, Caller):
             raise NotAuthenticated
+        self.wall.enter_context(only_rows_of(user.tenant.id))
         self._take_from_limits()
         method = "GET" if request.method == "HEAD" else str(request.method)
         needed = self.scopes.get(method, ())

@@ -1,8 +1,7 @@
-from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import cast
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import ObjectDoesNotExist
 from django.http import HttpResponseBase
 from django.utils import timezone
@@ -29,11 +28,6 @@ from integrations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
-from kalas.lib.tenant_rows import only_rows_of
-
-P = ParamSpec("P")
-R = TypeVar("R")
-V = TypeVar("V", bound="WebhookView")
 
 # What the services raise, and the problem that it is.
 PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
@@ -61,24 +55,13 @@ class WebhookView(ApiView):
         return super().handle_exception(exc)
 
 
-def own_rows(method: Callable[Concatenate[V, P], R]) -> Callable[Concatenate[V, P], R]:
-    """The method sees its shop's rows only, and has one transaction."""
-
-    @wraps(method)
-    def answer(self: V, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with only_rows_of(self.tenant.id):
-            return method(self, *args, **kwargs)
-
-    return answer
-
-
 class WebhooksView(WebhookView):
     secret = ""
 
     @extend_schema(
         operation_id="list_webhooks", parameters=[PageQuery], responses=EndpointAnswer(many=True)
     )
-    @own_rows
+    @transaction.atomic
     def get(self, request: Request) -> Response:
         """The addresses that results are sent to."""
         read_query(request, PageQuery)
@@ -97,7 +80,7 @@ class WebhooksView(WebhookView):
     post.is_idempotent = True  # type: ignore[attr-defined]
 
     @once_per_idempotency_key
-    @own_rows
+    @transaction.atomic
     def _create(self, request: Request) -> Response:
         asked = read(EndpointInput, request.data)
         endpoint, self.secret = endpoints.create_endpoint(
@@ -108,13 +91,13 @@ class WebhooksView(WebhookView):
 
 class OneWebhookView(WebhookView):
     @extend_schema(operation_id="get_webhook", responses=EndpointAnswer)
-    @own_rows
+    @transaction.atomic
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         endpoint = selectors.get_endpoint(tenant=self.tenant, endpoint_id=endpoint_id)
         return Response(describe_endpoint(endpoint))
 
     @extend_schema(operation_id="change_webhook", request=EndpointChange, responses=EndpointAnswer)
-    @own_rows
+    @transaction.atomic
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
         """Change the address, name or events, switch it off, or on again after a pause."""
         asked = read(EndpointChange, request.data)
@@ -137,7 +120,7 @@ class OneWebhookView(WebhookView):
         return Response(describe_endpoint(endpoint))
 
     @extend_schema(operation_id="delete_webhook", responses={204: None})
-    @own_rows
+    @transaction.atomic
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
         """Delete it with its log, and what was not sent yet."""
         endpoints.delete_endpoint(tenant=self.tenant, by=self.member, endpoint_id=endpoint_id)
@@ -155,7 +138,7 @@ class WebhookSecretView(WebhookView):
     post.is_idempotent = True  # type: ignore[attr-defined]
 
     @once_per_idempotency_key
-    @own_rows
+    @transaction.atomic
     def _replace(self, request: Request, endpoint_id: UUID) -> Response:
         endpoint, self.secret = endpoints.rotate_secret(
             tenant=self.tenant, by=self.member, endpoint_id=endpoint_id, now=timezone.now()
@@ -166,7 +149,7 @@ class WebhookSecretView(WebhookView):
 class WebhookTestView(WebhookView):
     @extend_schema(operation_id="test_webhook", request=None, responses={202: DeliveryAnswer})
     @once_per_idempotency_key
-    @own_rows
+    @transaction.atomic
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Send a `webhook.test`, whatever the endpoint's events and state."""
         delivery = endpoints.send_test(
@@ -181,7 +164,7 @@ class WebhookDeliveriesView(WebhookView):
         parameters=[PageQuery],
         responses=DeliveryAnswer(many=True),
     )
-    @own_rows
+    @transaction.atomic
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """What was sent to the endpoint in the last 30 days, newest first."""
         read_query(request, PageQuery)
@@ -194,7 +177,7 @@ class WebhookDeliveriesView(WebhookView):
 
 class WebhookDeliveryView(WebhookView):
     @extend_schema(operation_id="get_webhook_delivery", responses=DeliveryDetailAnswer)
-    @own_rows
+    @transaction.atomic
     def get(self, request: Request, delivery_id: UUID) -> Response:
         """With its body and what came back, the newest attempt first."""
         delivery = selectors.get_delivery(tenant=self.tenant, delivery_id=delivery_id)
@@ -206,7 +189,7 @@ class WebhookDeliveryView(WebhookView):
 class WebhookAgainView(WebhookView):
     @extend_schema(operation_id="send_webhook_again", request=None, responses={202: DeliveryAnswer})
     @once_per_idempotency_key
-    @own_rows
+    @transaction.atomic
     def post(self, request: Request, delivery_id: UUID) -> Response:
         """The same message with the same `webhook-id`, with all of its tries."""
         delivery = endpoints.send_again(

@@ -2,12 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from accounts.tests.factories import make_user
 from inference import client
 from inference.contract import EngineHealth
 from kalas import health, tasks
+from kalas.lib import embedded_postgres
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HEALTH = EngineHealth(
@@ -73,6 +75,19 @@ def test_names_an_engine_that_does_not_answer(client, worker, settings, tmp_path
 
     assert response.status_code == 503
     assert response.json()["engine"] == "does not answer"
+
+
+def test_names_a_role_that_walks_through_row_level_security(client, engine, worker, monkeypatch):
+    def connect_as_superuser():
+        name = settings.DATABASES["default"]["NAME"]
+        return embedded_postgres.connect(settings.VAR / "postgres", database=name)
+
+    monkeypatch.setattr(health, "_connect", connect_as_superuser)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert "row-level security does not bind" in response.json()["database"]
 
 
 def test_names_a_database_that_does_not_answer(client, engine, monkeypatch):
