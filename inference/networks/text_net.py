@@ -31,7 +31,10 @@ class TextNet(nn.Module):
             self.table.weight[0].zero_()
 
     def forward(self, ids: Tensor, weights: Tensor) -> Tensor:
-        bag = (self.table(ids) * weights[:, :, None]).sum(dim=1)
+        # Row 0, which fills the shorter texts up, comes with weight 0.
+        bag = functional.embedding_bag(
+            ids, self.table.weight, mode="sum", per_sample_weights=weights
+        )
         hidden = functional.gelu(self.grow(self.norm(bag)))
         return functional.normalize(cast(Tensor, self.shrink(hidden)), dim=1)
 
