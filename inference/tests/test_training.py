@@ -1,4 +1,6 @@
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -15,32 +17,49 @@ from inference import registry, taxonomy
 from inference.networks.garment_net import GarmentNet
 from inference.taxonomy import UnknownLabel
 from inference.training import loop
-from inference.training.augment import augment, find_on_white
-from inference.training.config import Stage, TrainConfig, read_config
+from inference.training.augment import View, augment, find_on_white
+from inference.training.batches import Plan, TrainingSet
+from inference.training.config import Changes, TrainConfig, read_config
 from inference.training.loop import schedule, train
-from inference.training.losses import accepted_loss, attribute_loss, contrast_loss, known_loss
-from inference.training.samples import NONE, UnknownFile, read_samples
+from inference.training.losses import (
+    accepted_loss,
+    alike_loss,
+    attribute_losses,
+    contrast_loss,
+    known_loss,
+)
+from inference.training.samples import NONE, Sample, UnknownFile, read_samples
+from inference.training.texts import Texts
 
 CONFIGS = Path(__file__).parents[1] / "training" / "configs"
 
 TINY = TrainConfig(
     name="kalas-mini",
     seed=3,
-    stages=(Stage(1, ((32, 32), (40, 32))), Stage(1, ((48, 36),))),
+    epochs=2,
+    size=(40, 32),
     batch_size=8,
-    learning_rate=0.05,
+    twice=4,
+    learning_rate=(0.05, 0.0),
+    words_rate=0.001,
     warm_up=0.2,
-    cool_down=0.5,
     weight_decay=0.0005,
     label_smoothing=0.1,
     plain_weight=0.2,
-    auxiliary_weight=0.2,
-    attribute_weight=0.2,
+    article_weight=0.2,
+    colour_weight=0.5,
+    attribute_weight=0.1,
     text_weight=0.3,
+    alike_weight=0.2,
+    bank=16,
     average_decay=0.9,
     clothing_repeats=2,
     outfit_repeats=1,
     negative_photos=4,
+    changes=Changes(0.1, 0.2, 0.3, 0.2, 0.3, 0.2, 0.1),
+    attribute_weights={"gender": 0.5},
+    apart=("season",),
+    balanced=("gender",),
 )
 
 
@@ -131,7 +150,7 @@ def test_reads_photos_with_their_meanings(data):
     keys = [key for key, _ in taxonomy.load().attribute_order]
     garments = [s for s in reading.samples if s.label != "Lipstick"]
     assert all(NONE not in (s.colour, s.attributes[keys.index("gender")]) for s in garments)
-    assert {s.texts[0] for s in reading.samples if s.label == "Jeans"} <= {
+    assert {s.name for s in reading.samples if s.label == "Jeans"} <= {
         f"men {colour} jeans" for colour in ("red", "blue", "green")
     }
 
@@ -165,29 +184,31 @@ def test_refuses_to_read_categories_from_outfit_masks(data):
 
 
 def test_ships_readable_configs():
+    keys = {key for key, _ in taxonomy.load().attribute_order}
+    types = set(taxonomy.load_labels("fpi").meanings)
+
     for path in CONFIGS.glob("kalas-mini*.toml"):
         config = read_config(path)
 
-        assert config.sizes_at(0) == config.stages[0].sizes
-        assert config.sizes_at(config.epochs - 1) == config.stages[-1].sizes
+        assert {*config.attribute_weights, *config.apart, *config.balanced} <= keys
+        assert set(config.repeats) <= types
 
 
 def test_refuses_a_config_with_an_unknown_key(tmp_path):
     path = tmp_path / "odd.toml"
-    path.write_text("stages = []\nlearning_rat = 1\n")
+    path.write_text("size = [64, 48]\nlearning_rat = 1\n[changes]\n")
 
-    with pytest.raises(TypeError, match="learning_rat"):
+    with pytest.raises(TypeError):
         read_config(path)
 
 
-def test_warms_up_and_cools_down():
-    factors = [schedule(share / 100, warm_up=0.2, cool_down=0.3) for share in range(101)]
+def test_warms_up_and_goes_along_a_line():
+    factors = [schedule(share / 100, warm_up=0.2, rates=(0.2, 0.1)) for share in range(101)]
 
     assert factors[0] < 0.05
-    assert set(factors[20:70]) == {1.0}
-    assert factors[85] == pytest.approx(0.5)
-    assert factors[100] == 0
-    assert schedule(1, warm_up=0.2, cool_down=0) == 1
+    assert factors[50] == pytest.approx(0.75)
+    assert factors[100] == pytest.approx(0.5)
+    assert schedule(0.5, warm_up=0, rates=(0.1, 0.0)) == pytest.approx(0.5)
 
 
 def loss_of(logits: list[float], *, plain: int = NONE) -> torch.Tensor:
@@ -219,13 +240,31 @@ def test_leaves_photos_without_the_label_out_of_an_auxiliary_loss():
     assert known_loss(logits, torch.tensor([0, -1])) < 0.01
 
 
-def test_sums_the_losses_of_the_known_attribute_keys():
-    logits = torch.tensor([[9.0, 0.0, 0.0, 9.0, 0.0]])
-    right, wrong, unknown = torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), torch.tensor([[-1, -1]])
+def test_gives_one_known_photo_less_say_than_a_batch():
+    logits = torch.zeros(40, 2)
+    one, all_of_them = torch.full((40,), -1), torch.zeros(40, dtype=torch.int64)
+    one[0] = 0
 
-    assert attribute_loss(logits, right, (2, 3)) < 0.01
-    assert attribute_loss(logits, wrong, (2, 3)) > 8
-    assert attribute_loss(logits, unknown, (2, 3)) == 0
+    assert known_loss(logits, one) == pytest.approx(known_loss(logits, all_of_them).item() / 10)
+
+
+def test_weighs_answers():
+    logits, labels = torch.tensor([[0.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1])
+    weighed = known_loss(logits, labels, classes=torch.tensor([0.5, 1.5]))
+
+    assert weighed == pytest.approx(known_loss(logits, labels).item())
+
+
+def test_measures_each_attribute_key_where_it_is_known():
+    logits = torch.tensor([[9.0, 0.0, 0.0, 9.0, 0.0]])
+    mixed = torch.tensor([[0, 0]])
+
+    losses = attribute_losses(logits, mixed, (2, 3))
+
+    assert losses.shape == (2,)
+    assert losses[0] < 0.01
+    assert losses[1] > 8
+    assert (attribute_losses(logits, torch.tensor([[-1, -1]]), (2, 3)) == 0).all()
 
 
 def test_contrasts_photos_with_their_texts():
@@ -241,17 +280,108 @@ def test_contrasts_photos_with_their_texts():
     )
 
 
+def test_contrasts_photos_with_other_texts_too():
+    photos, scale = torch.eye(3), torch.tensor(20.0)
+    texts = torch.cat([photos, photos[:1]])
+    own = torch.eye(3, 4, dtype=torch.bool)
+    also_right = own.clone()
+    also_right[0, 3] = True
+
+    assert contrast_loss(photos, texts, own, scale=scale) > 0.1
+    assert contrast_loss(photos, texts, also_right, scale=scale) == pytest.approx(
+        contrast_loss(photos, texts, own, scale=scale).item(), abs=0.01
+    )
+
+
+def test_contrasts_the_views_of_a_photo_with_all_others():
+    views = torch.eye(3)[[0, 1, 2, 0]]
+    photos = torch.tensor([5, 6, 7, 5])
+
+    assert alike_loss(views, photos, scale=20) < 0.01
+    assert alike_loss(views[[0, 1, 2, 1]], photos, scale=20) > 5
+    assert alike_loss(views, torch.tensor([1, 2, 3, 4]), scale=20) == 0
+
+
+def sample(*, name: str = "", descriptions: tuple[str, ...] = (), article: str = "") -> Sample:
+    return Sample(
+        image=np.zeros((8, 8, 3), np.uint8),
+        id="1",
+        label="x",
+        accepts=(0,),
+        article=article,
+        name=name,
+        descriptions=descriptions,
+    )
+
+
+def test_knows_which_texts_fit_which_photo():
+    red = ("red shirt", "red tee", "kırmızı gömlek")
+    samples = [
+        sample(name="checked red shirt", descriptions=red),
+        sample(name="plain red shirt", descriptions=red),
+        sample(descriptions=("blue shirt", "mavi gömlek")),
+        sample(),
+    ]
+    texts = Texts(samples)
+    rng = np.random.default_rng(1)
+    chosen = {photo: {texts.choose(photo, rng) for _ in range(100)} for photo in range(4)}
+    photos, own = np.array([0, 1, 2]), np.array([0, 4, 5])
+
+    assert chosen == {0: {0, 1, 2, 3}, 1: {1, 2, 3, 4}, 2: {5, 6}, 3: {NONE}}
+    fits = texts.fit(photos, own, np.arange(7))
+    assert fits.astype(int).tolist() == [
+        [1, 1, 1, 1, 0, 0, 0],
+        [0, 1, 1, 1, 1, 0, 0],
+        [0, 0, 0, 0, 0, 1, 1],
+    ]
+    ids, weights = texts.encode(np.array([1, 5]))
+    assert ids.shape == weights.shape
+    assert (weights[:, -1] > 0).any()
+
+
+def test_fills_half_of_each_batch_with_runs_of_one_type():
+    samples = [sample(article=f"type {i % 20}", name=f"name {i}") for i in range(640)]
+    training_set = TrainingSet(
+        samples, repeats=[1.0] * 640, articles=["type 0"], backgrounds=[], seed=1
+    )
+    plan = Plan((32, 32), batch_size=32, twice=8, bank=10, changes=TINY.changes)
+
+    batches = list(training_set.batches(plan, epoch=0))
+
+    assert len(batches) == training_set.steps(batch_size=32)
+    for batch in batches:
+        photos = batch.photos.tolist()
+        assert len(photos) == 40
+        assert set(photos[32:]) <= set(photos[:32])
+        assert all(len({photo % 20 for photo in photos[at : at + 8]}) <= 2 for at in (0, 8))
+        assert batch.fits.shape == (40, 50)
+
+
 def test_augments_to_the_asked_size_and_the_same_for_the_same_seed(data):
     image = read_samples(data / "fpi-train.parquet").samples[0].image
     ground = np.full((30, 30, 3), 90, np.uint8)
 
-    def views(seed: int) -> list[np.ndarray]:
+    def views(seed: int) -> list[View]:
         rng = np.random.default_rng(seed)
-        return [augment(image, size=(48, 36), backgrounds=[ground], rng=rng) for _ in range(40)]
+        return [
+            augment(
+                image,
+                size=(48, 36),
+                changes=TINY.changes,
+                backgrounds=[ground],
+                rng=rng,
+                again=index % 2 == 1,
+            )
+            for index in range(40)
+        ]
 
-    assert all(view.shape == (48, 36, 3) and view.dtype == np.uint8 for view in views(1))
-    assert all((a == b).all() for a, b in zip(views(1), views(1), strict=True))
-    assert any((a != b).any() for a, b in zip(views(1), views(2), strict=True))
+    def differences(one: list[View], other: list[View]) -> int:
+        return sum((a.pixels != b.pixels).any() for a, b in zip(one, other, strict=True))
+
+    assert all(v.pixels.shape == (48, 36, 3) and v.pixels.dtype == np.uint8 for v in views(1))
+    assert differences(views(1), views(1)) == 0
+    assert differences(views(1), views(2)) > 0
+    assert {view.true_colours for view in views(1)} == {True, False}
 
 
 def test_finds_the_garment_on_white_only():
@@ -294,19 +424,41 @@ def test_resumes_to_the_same_weights_as_an_uninterrupted_run(data, trained, tmp_
         torch.testing.assert_close(tensors[name], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_trains_on_from_other_weights_by_command(data, trained, tmp_path):
+@pytest.mark.parametrize("file", ["kalas-mini.safetensors", "checkpoint.pt"])
+def test_trains_on_from_another_run_by_command(data, trained, tmp_path, file):
     config = tmp_path / "tiny.toml"
     text = (CONFIGS / "kalas-mini-2.toml").read_text()
-    stages = text[text.index("stages") : text.index("batch_size")]
     for old, new in (
-        (stages, "stages = [{epochs = 1, sizes = [[32, 32]]}]\n"),
-        ("batch_size = 128", "batch_size = 16"),
-        ("negative_photos = 1200", "negative_photos = 4"),
+        (r"epochs = \d+", "epochs = 1"),
+        (r"size = .*", "size = [32, 32]"),
+        (r"batch_size = \d+", "batch_size = 16"),
+        (r"twice = \d+", "twice = 4"),
+        (r"negative_photos = \d+", "negative_photos = 4"),
     ):
-        assert old in text
-        text = text.replace(old, new)
+        text, count = re.subn(f"(?m)^{old}$", new, text)
+        assert count == 1
     config.write_text(text)
 
-    call_command("train", config=config, data=data, out=tmp_path / "run", start=trained)
+    call_command(
+        "train", config=config, data=data, out=tmp_path / "run", start=trained.with_name(file)
+    )
 
     assert (tmp_path / "run" / "kalas-mini.safetensors").exists()
+
+
+def test_goes_on_from_a_checkpoint_with_all_that_it_had(data, trained, tmp_path):
+    lines: list[str] = []
+    still = replace(TINY, epochs=0)
+
+    path = train(
+        still,
+        data=data,
+        out=tmp_path,
+        resume=False,
+        say=lines.append,
+        start=trained.with_name("checkpoint.pt"),
+    )
+
+    assert not [line for line in lines if "anew" in line]
+    before, after = (safetensors.torch.load_file(file) for file in (trained, path))
+    assert all((after[name] == tensor).all() for name, tensor in before.items())

@@ -4,39 +4,73 @@ Everything works on uint8 pixels at the small input size, where it costs about a
 training step.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.contract import Box
-from inference.preprocess import Pixels, resize_crop
+from inference.preprocess import Pixels, resize_crop, whole
+from inference.training.config import Changes
 
 Mask = NDArray[np.uint8]
 
+
+@dataclass(frozen=True, slots=True)
+class _Light:
+    brightness: tuple[float, float]
+    contrast: float
+    """Up to that much more or less, of saturation too."""
+    tint: float
+
+
+_GENTLE = _Light((0.88, 1.12), 0.15, 0.03)
+"""Navy stays navy, and cream no white."""
+_STRONG = _Light((0.75, 1.2), 0.25, 0.07)
 _WHITE = 238
 _WHITE_BORDER = 0.75
 """Share of the border's pixels that must be white for a photo to count as a catalogue cut-out."""
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    pixels: Pixels
+    """uint8 (height, width, 3)."""
+    true_colours: bool
+    """Whether the colours can still be told."""
+
+
 def augment(
-    image: Pixels, *, size: tuple[int, int], backgrounds: list[Pixels], rng: np.random.Generator
-) -> Pixels:
-    """A random view of the photo at `size`; the label stays right, colours nearly so."""
+    image: Pixels,
+    *,
+    size: tuple[int, int],
+    changes: Changes,
+    backgrounds: list[Pixels],
+    rng: np.random.Generator,
+    again: bool = False,
+) -> View:
+    """A random view of the photo at `size`; the label stays right.
+
+    The second view of a photo, `again`, is as another shop would show it.
+    """
     garment = find_on_white(image)
-    if garment is not None and backgrounds and rng.random() < 0.2:
+    if garment is not None and backgrounds and rng.random() < changes.ground:
         image = _replace_ground(image, garment, backgrounds=backgrounds, rng=rng)
-    view = resize_crop(image, _random_box(image, garment, rng), size)
+    box = _cut_again(image, rng) if again else _random_box(image, garment, changes.whole, rng)
+    view = resize_crop(image, box, size)
     if rng.random() < 0.5:
         view = view[:, ::-1]
-    if rng.random() < 0.3:
+    if rng.random() < changes.turn:
         view = _turn(view, rng)
-    if rng.random() < 0.2:
+    if rng.random() < changes.detail:
         view = _lose_detail(view, rng)
-    if rng.random() < 0.5:
-        view = _change_light(view, rng)
-    if rng.random() < 0.15:
+    strong = rng.random() < (0.5 if again else changes.light * changes.strong_light)
+    if strong or rng.random() < changes.light:
+        view = _change_light(view, _STRONG if strong else _GENTLE, rng)
+    if rng.random() < changes.erase:
         view = _erase(view, rng)
-    return np.ascontiguousarray(view)
+    return View(np.ascontiguousarray(view), true_colours=not strong)
 
 
 def find_on_white(image: Pixels) -> Mask | None:
@@ -48,9 +82,21 @@ def find_on_white(image: Pixels) -> Mask | None:
     return np.asarray(cv2.bitwise_not(ground))
 
 
-def _random_box(image: Pixels, garment: Mask | None, rng: np.random.Generator) -> Box:
-    """Between the whole photo and a little less than the garment."""
+def _cut_again(image: Pixels, rng: np.random.Generator) -> Box:
+    """75 to 97 % of each side."""
     height, width = image.shape[:2]
+    h, w = int(height * rng.uniform(0.75, 0.97)), int(width * rng.uniform(0.75, 0.97))
+    top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+    return Box(left, top, left + max(8, w), top + max(8, h))
+
+
+def _random_box(
+    image: Pixels, garment: Mask | None, whole_share: float, rng: np.random.Generator
+) -> Box:
+    """The whole photo, or between it and a little less than the garment."""
+    height, width = image.shape[:2]
+    if rng.random() < whole_share:
+        return whole(image)
     if garment is None:
         margins = rng.uniform(0, 0.18, 4) * rng.integers(0, 2)
         near = np.array([width, height, width, height]) * margins
@@ -116,10 +162,9 @@ def _lose_detail(view: Pixels, rng: np.random.Generator) -> Pixels:
     return np.asarray(cv2.imdecode(cv2.imencode(".jpg", view, quality)[1], cv2.IMREAD_COLOR))
 
 
-def _change_light(view: Pixels, rng: np.random.Generator) -> Pixels:
-    """Brightness, contrast and saturation by up to a quarter, and a light tint."""
-    gains = rng.uniform(0.75, 1.2) * rng.uniform(0.93, 1.07, 3)
-    contrast, saturation = rng.uniform(0.75, 1.25, 2)
+def _change_light(view: Pixels, light: _Light, rng: np.random.Generator) -> Pixels:
+    gains = rng.uniform(*light.brightness) * rng.uniform(1 - light.tint, 1 + light.tint, 3)
+    contrast, saturation = rng.uniform(1 - light.contrast, 1 + light.contrast, 2)
     mixing = saturation * np.eye(3) + (1 - saturation) / 3
     matrix = contrast * mixing * gains
     centre = float(np.mean(np.array(cv2.mean(view)[:3]) * gains))

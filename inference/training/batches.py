@@ -13,15 +13,30 @@ from torch import Tensor
 from inference import taxonomy
 from inference.preprocess import Pixels
 from inference.training.augment import augment
+from inference.training.config import Changes
 from inference.training.samples import NONE, Sample, accepts_matrix
-from inference.words import encode_words
+from inference.training.texts import Rows, Texts
 
 _RARE = 300
 """Categories with fewer photos are shown more often, up to `_MOST_REPEATS` times."""
 _MOST_REPEATS = 3.0
-_NAME_SHARE = 0.5
+_RUN = 8
+"""Photos of one article type that stand together in half of each batch, so that contrast has to
+look at more than the type."""
 
-Sizes = tuple[tuple[int, int], ...]
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a step shows."""
+
+    size: tuple[int, int]
+    batch_size: int
+    """Different photos."""
+    twice: int
+    """Of them those that are shown in a second view, after all others."""
+    bank: int
+    """Texts of other photos."""
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +52,14 @@ class Batch:
     attributes: Tensor
     """int64 (N, keys), -1 where nothing is said."""
     described: Tensor
-    """int64 (M,): which of the photos have a text."""
+    """int64 (M,): which of the images have a text."""
     words: Tensor
     weights: Tensor
-    """(M, T): their texts, as `encode_words` gives them."""
-    same: Tensor
-    """bool (M, M): whose texts are equal."""
+    """(M + bank, T): their texts and others, as `encode_words` gives them."""
+    fits: Tensor
+    """bool (M, M + bank): which of the texts are right for which of those images."""
+    photos: Tensor
+    """int64 (N,): which photo each image is a view of."""
 
 
 class TrainingSet:
@@ -66,22 +83,30 @@ class TrainingSet:
         self._attributes = np.array([s.attributes or (NONE,) * keys for s in samples])
         index = {article: i for i, article in enumerate(articles)}
         self._article = np.array([index.get(s.article, NONE) for s in samples])
+        self._kind = np.unique([s.article or s.label for s in samples], return_inverse=True)[1]
+        self._texts = Texts(samples)
+
+    def count_attributes(self) -> NDArray[np.float64]:
+        """(A,): how many photos have each value, in the taxonomy's attribute order."""
+        counts = [
+            np.bincount(self._attributes[:, key][self._attributes[:, key] >= 0], minlength=len(v))
+            for key, (_, v) in enumerate(taxonomy.load().attribute_order)
+        ]
+        return np.concatenate(counts).astype(np.float64)
 
     def steps(self, *, batch_size: int) -> int:
         """Full batches in an epoch; the same for every epoch."""
         return int(self._repeats.sum()) // batch_size
 
-    def batches(
-        self, *, epoch: int, sizes: Sizes, batch_size: int, first: int = 0
-    ) -> Iterator[Batch]:
+    def batches(self, plan: Plan, *, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from step `first` on; each is made while the one before is used."""
-        order = self._order(epoch)
-        last = self.steps(batch_size=batch_size)
+        order = self._order(epoch, plan.batch_size)
+        last = self.steps(batch_size=plan.batch_size)
 
         def make(step: int) -> Batch:
             rng = np.random.default_rng([self._seed, epoch, step])
-            size = sizes[int(rng.integers(len(sizes)))]
-            return self._batch(order[step * batch_size : (step + 1) * batch_size], size, rng)
+            chosen = order[step * plan.batch_size : (step + 1) * plan.batch_size]
+            return self._batch(chosen, plan, rng)
 
         with ThreadPoolExecutor(max_workers=1) as pool:
             ahead = deque(pool.submit(make, step) for step in range(first, min(first + 2, last)))
@@ -91,51 +116,63 @@ class TrainingSet:
                     ahead.append(pool.submit(make, step + 2))
                 yield batch
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        """Each sample as often as its repeats say; a fraction is the chance of one more."""
+    def _order(self, epoch: int, batch_size: int) -> Rows:
+        """Each sample as often as its repeats say; a fraction is the chance of one more.
+
+        The first half of each batch are runs of one article type.
+        """
         rng = np.random.default_rng([self._seed, epoch])
         total = int(self._repeats.sum())
         # Systematic sampling: exact numbers on average and exactly `total` of them.
         edges = np.cumsum(self._repeats)
         points = (np.arange(total) + rng.random()) * (edges[-1] / total)
-        chosen = np.searchsorted(edges, points, side="right").clip(max=len(edges) - 1)
-        return np.asarray(rng.permutation(chosen), dtype=np.int64)
+        chosen = rng.permutation(
+            np.searchsorted(edges, points, side="right").clip(max=len(edges) - 1)
+        )
+        steps, half = total // batch_size, batch_size // 2 // _RUN * _RUN
+        alike, mixed = chosen[: steps * half], chosen[steps * half :]
+        alike = alike[np.argsort(self._kind[alike], kind="stable")].reshape(-1, _RUN)
+        alike = rng.permutation(alike).reshape(steps, half)
+        mixed = mixed[: steps * (batch_size - half)].reshape(steps, batch_size - half)
+        return np.hstack([alike, mixed]).ravel()
 
-    def _batch(
-        self, chosen: NDArray[np.int64], size: tuple[int, int], rng: np.random.Generator
-    ) -> Batch:
+    def _batch(self, chosen: Rows, plan: Plan, rng: np.random.Generator) -> Batch:
+        # Every other one: of the runs of one type as of the rest.
+        chosen = np.concatenate([chosen, chosen[:: plan.batch_size // plan.twice][: plan.twice]])
         views = [
-            augment(self._samples[i].image, size=size, backgrounds=self._backgrounds, rng=rng)
-            for i in chosen
+            augment(
+                self._samples[photo].image,
+                size=plan.size,
+                changes=plan.changes,
+                backgrounds=self._backgrounds,
+                rng=rng,
+                again=place >= plan.batch_size,
+            )
+            for place, photo in enumerate(chosen)
         ]
-        texts = [_choose_text(self._samples[i].texts, rng) for i in chosen]
-        described = [place for place, text in enumerate(texts) if text]
-        said = [texts[place] for place in described]
-        words, weights = encode_words(said)
-        written = np.array(said, dtype=object)
+        own = np.array([self._texts.choose(photo, rng) for photo in chosen])
+        described = np.flatnonzero(own != NONE)
+        bank = rng.integers(len(self._texts), size=plan.bank)
+        rows = np.concatenate([own[described], bank])
+        words, weights = self._texts.encode(rows)
+        true_colours = np.array([view.true_colours for view in views])
         return Batch(
-            images=torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2),
+            images=torch.from_numpy(np.stack([v.pixels for v in views])).permute(0, 3, 1, 2),
             accepts=torch.from_numpy(self._accepts[chosen]),
             plain=torch.from_numpy(self._plain[chosen]),
-            colour=torch.from_numpy(self._colour[chosen]),
+            colour=torch.from_numpy(np.where(true_colours, self._colour[chosen], NONE)),
             article=torch.from_numpy(self._article[chosen]),
             attributes=torch.from_numpy(self._attributes[chosen]),
-            described=torch.tensor(described, dtype=torch.int64),
+            described=torch.from_numpy(described),
             words=torch.from_numpy(words),
             weights=torch.from_numpy(weights),
-            same=torch.from_numpy((written[:, None] == written[None, :]).astype(np.bool_)),
+            fits=torch.from_numpy(self._texts.fit(chosen[described], own[described], rows)),
+            photos=torch.from_numpy(chosen),
         )
 
 
-def _choose_text(texts: tuple[str, ...], rng: np.random.Generator) -> str:
-    """The product's own name most of the time."""
-    if not texts:
-        return ""
-    return texts[0] if rng.random() < _NAME_SHARE else texts[int(rng.integers(len(texts)))]
-
-
 def _rarity(samples: list[Sample]) -> NDArray[np.float64]:
-    """√(300 / photos of the category) where that is more than one."""
-    counts = Counter(sample.accepts for sample in samples)
-    repeats = np.array([(_RARE / counts[sample.accepts]) ** 0.5 for sample in samples])
-    return repeats.clip(1.0, _MOST_REPEATS)
+    """√(300 / photos of the category) where that is more than one; of several the commonest's."""
+    counts = Counter(category for sample in samples for category in sample.accepts)
+    most = np.array([max(counts[category] for category in s.accepts) for s in samples])
+    return np.sqrt(_RARE / most).clip(1.0, _MOST_REPEATS)

@@ -1,73 +1,83 @@
 """A training run as a file: everything that decides its result, besides the data."""
 
-import dataclasses
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """`epochs` passes; each step's input has one of the `sizes` (height, width), by chance."""
+class Changes:
+    """How often a view is changed in which way, each from 0 to 1."""
 
-    epochs: int
-    sizes: tuple[tuple[int, int], ...]
+    whole: float
+    """Not cropped to the garment."""
+    ground: float
+    """Another ground behind what stands on white."""
+    turn: float
+    detail: float
+    """Less of it: scaled down, or saved badly."""
+    light: float
+    strong_light: float
+    """Of those in other light the share whose colours can no longer be told."""
+    erase: float
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     name: str
     seed: int
-    stages: tuple[Stage, ...]
+    epochs: int
+    size: tuple[int, int]
+    """(height, width) of the input."""
     batch_size: int
-    learning_rate: float
-    """Reached after `warm_up` of all steps, held, and led to zero over the last `cool_down`."""
+    """Different photos in a step."""
+    twice: int
+    """Of them those that a step shows in a second view."""
+    learning_rate: tuple[float, float]
+    """At the beginning, after `warm_up` of all steps, and at the end; a line between them."""
+    words_rate: float
+    """The text encoder's at the beginning; it falls with the other."""
     warm_up: float
-    cool_down: float
     weight_decay: float
     label_smoothing: float
     plain_weight: float
     """Of the answer that a label with several right ones says by itself."""
-    auxiliary_weight: float
-    """Of the raw article type's loss beside the category's."""
+    article_weight: float
+    """Of the raw article type's loss beside the category's, which counts 1."""
+    colour_weight: float
     attribute_weight: float
-    """Of the losses of the colour family and of each attribute key."""
+    """Of each attribute key that `attribute_weights` doesn't name."""
     text_weight: float
     """Of the contrast between photos and their names."""
+    alike_weight: float
+    """Of the contrast between a photo's two views and everything else."""
+    bank: int
+    """Texts of other photos in each step, which its photos are not to fit."""
     average_decay: float
     """Of the exponential moving average of the weights, which is what ships."""
-    clothing_repeats: int
+    clothing_repeats: float
     """How often an epoch shows each photo of `clothing`; augmentation differs each time."""
-    outfit_repeats: int
+    outfit_repeats: float
     """The same for each garment cut out of `ccp`'s masked photos."""
     negative_photos: int
     """Generated and background pictures without a garment in each epoch."""
+    changes: Changes
+    attribute_weights: dict[str, float] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+    """Attribute keys that are read from the embedding without a say in it."""
+    balanced: tuple[str, ...] = ()
+    """Attribute keys whose rare values count more: by one over the root of their number."""
+    repeats: dict[str, float] = field(default_factory=dict)
+    """How often an epoch shows the photos of these article types, where not once."""
     limit: int = 0
     """At most that many photos of each file, 0 for all: for a quick look."""
-
-    @property
-    def epochs(self) -> int:
-        return sum(stage.epochs for stage in self.stages)
-
-    def sizes_at(self, epoch: int) -> tuple[tuple[int, int], ...]:
-        for stage in self.stages:
-            if epoch < stage.epochs:
-                return stage.sizes
-            epoch -= stage.epochs
-        return self.stages[-1].sizes
 
 
 def read_config(path: Path) -> TrainConfig:
     """Raises TypeError for a key that is unknown or missing."""
     with path.open("rb") as file:
         raw: dict[str, Any] = tomllib.load(file)
-    stages = tuple(
-        Stage(stage["epochs"], tuple((height, width) for height, width in stage["sizes"]))
-        for stage in raw.pop("stages")
-    )
-    return TrainConfig(stages=stages, **raw)
-
-
-def describe_config(config: TrainConfig) -> dict[str, Any]:
-    return dataclasses.asdict(config)
+    lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
+    changes = Changes(**raw.get("changes", {}))
+    return TrainConfig(**{**raw, **lists, "changes": changes})

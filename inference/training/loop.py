@@ -1,10 +1,12 @@
 """The training loop: resumable, the same result with and without an interruption."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -16,9 +18,15 @@ from inference import taxonomy, weights
 from inference.networks.garment_net import EMBEDDING_SIZE, normalise
 from inference.networks.text_net import TextNet
 from inference.registry import build_untrained
-from inference.training.batches import Batch, TrainingSet
+from inference.training.batches import Batch, Plan, TrainingSet
 from inference.training.config import TrainConfig
-from inference.training.losses import accepted_loss, attribute_loss, contrast_loss, known_loss
+from inference.training.losses import (
+    accepted_loss,
+    alike_loss,
+    attribute_losses,
+    contrast_loss,
+    known_loss,
+)
 from inference.training.negatives import cut_backgrounds, make_negatives
 from inference.training.samples import read_outfits, read_samples
 
@@ -30,6 +38,8 @@ WORDS_FILE = "kalas-words.safetensors"
 _TEXTS = "texts."
 _FIRST_SCALE = 14.0
 _LARGEST_SCALE = 50.0
+_ALIKE_SCALE = 12.0
+_WORDS_DECAY = 0.01
 _SAVE_SECONDS = 120
 _SAY_STEPS = 50
 
@@ -45,8 +55,9 @@ def train(
 ) -> Path:
     """Train on `data`'s train files; returns the averaged weights' file in `out`.
 
-    Begins with random weights, or with those of `start`, another run's file. With `resume`, goes
-    on from `out`'s last checkpoint, if there is one.
+    Begins with random weights, or with those of `start`: another run's safetensors file, or its
+    checkpoint, with which that run goes on under another configuration. With `resume`, goes on
+    from `out`'s last checkpoint, if there is one.
     Raises FileNotFoundError for a missing data file.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -75,9 +86,9 @@ def _prepare(config: TrainConfig, data: Path, say: Say) -> tuple[TrainingSet, li
     say(f"ccp: {len(outfits)} garments cut from outfits")
     samples = [*fpi.samples, *clothing.samples, *outfits, *negatives]
     repeats = [
-        *[1.0] * len(fpi.samples),
-        *[float(config.clothing_repeats)] * len(clothing.samples),
-        *[float(config.outfit_repeats)] * len(outfits),
+        *[config.repeats.get(sample.article, 1.0) for sample in fpi.samples],
+        *[config.clothing_repeats] * len(clothing.samples),
+        *[config.outfit_repeats] * len(outfits),
         *[1.0] * len(negatives),
     ]
     articles = sorted({sample.article for sample in fpi.samples})
@@ -119,16 +130,25 @@ class _Run:
         self._net.to(self._device).to(memory_format=torch.channels_last)
         self._texts = TextNet().to(self._device)
         self._extras = _Extras(articles).to(self._device)
-        self._keys = tuple(len(values) for _, values in taxonomy.load().attribute_order)
+        self._keys = _Keys(config, training_set, self._device)
         self._average = {k: v.detach().clone() for k, v in self._shipped().items()}
-        self._optimiser = torch.optim.SGD(
-            _parameter_groups([self._net, self._texts, self._extras], config.weight_decay),
-            lr=config.learning_rate,
-            momentum=0.9,
-            nesterov=True,
-        )
+        self._optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.SGD(
+                _parameter_groups([self._net, self._extras], config.weight_decay),
+                lr=config.learning_rate[0],
+                momentum=0.9,
+                nesterov=True,
+            ),
+            # Most rows of the table get a gradient rarely, and then a small one.
+            torch.optim.AdamW(
+                self._texts.parameters(), lr=config.words_rate, weight_decay=_WORDS_DECAY
+            ),
+        ]
+        self._first_rates = [optimiser.param_groups[0]["lr"] for optimiser in self._optimisers]
         self._scaler = torch.amp.GradScaler(enabled=self._device.type == "cuda")
         self._at = _Progress()
+        self._before = 0
+        """Steps of the run with whose checkpoint this one began."""
         self._epoch_steps = training_set.steps(batch_size=config.batch_size)
         self._saved = time.monotonic()
 
@@ -151,14 +171,14 @@ class _Run:
         config, at = self._config, self._at
         self._net.train()
         started, losses, right, seen = time.monotonic(), 0.0, 0.0, 0
-        for batch in self._set.batches(
-            epoch=at.epoch,
-            sizes=config.sizes_at(at.epoch),
-            batch_size=config.batch_size,
-            first=at.step,
-        ):
+        plan = Plan(config.size, config.batch_size, config.twice, config.bank, config.changes)
+        for batch in self._set.batches(plan, epoch=at.epoch, first=at.step):
             loss, hits = self._step(batch)
-            losses, right, seen = losses + loss, right + hits, seen + len(batch.images)
+            losses, right, seen = (
+                losses + loss * len(batch.images),
+                right + hits,
+                seen + len(batch.images),
+            )
             at.step += 1
             at.done += 1
             if at.step % _SAY_STEPS == 0 or at.step == self._epoch_steps:
@@ -166,9 +186,9 @@ class _Run:
                 self._say(
                     f"epoch {at.epoch + 1}/{config.epochs} "
                     f"step {at.step}/{self._epoch_steps} "
-                    f"loss {losses * config.batch_size / seen:.3f} "
+                    f"loss {losses / seen:.3f} "
                     f"right {right / seen:.3f} {pace:.0f} photos/s "
-                    f"lr {self._optimiser.param_groups[0]['lr']:.4f}"
+                    f"lr {self._optimisers[0].param_groups[0]['lr']:.4f}"
                 )
                 started, losses, right, seen = time.monotonic(), 0.0, 0.0, 0
             if time.monotonic() - self._saved > _SAVE_SECONDS:
@@ -176,12 +196,11 @@ class _Run:
 
     def _step(self, batch: Batch) -> tuple[float, float]:
         config = self._config
-        for group in self._optimiser.param_groups:
-            group["lr"] = config.learning_rate * schedule(
-                self._at.done / (self._epoch_steps * config.epochs),
-                warm_up=config.warm_up,
-                cool_down=config.cool_down,
-            )
+        share = self._at.done / (self._epoch_steps * config.epochs)
+        factor = schedule(share, warm_up=config.warm_up, rates=config.learning_rate)
+        for optimiser, rate in zip(self._optimisers, self._first_rates, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
         accepts = batch.accepts.to(self._device)
         with torch.autocast(self._device.type, enabled=self._device.type == "cuda"):
             features, tints = self._net.see(normalise(batch.images.to(self._device)))
@@ -196,25 +215,36 @@ class _Run:
             )
             article = known_loss(self._extras.article(features).float(), self._to(batch.article))
             colour = known_loss(self._net.colour(tints).float(), self._to(batch.colour))
-            said = attribute_loss(
-                self._net.attributes(features).float(), self._to(batch.attributes), self._keys
+            said = attribute_losses(
+                self._keys.read(self._net.attributes, features).float(),
+                self._to(batch.attributes),
+                self._keys.sizes,
+                classes=self._keys.classes,
             )
+            embeddings = functional.normalize(features.float(), dim=1)
             contrast = contrast_loss(
-                functional.normalize(features[batch.described].float(), dim=1),
+                embeddings[batch.described],
                 texts.float(),
-                self._to(batch.same),
-                scale=self._extras.scale.exp().clamp(max=_LARGEST_SCALE),
+                self._to(batch.fits),
+                scale=self._extras.scale.exp(),
             )
+            alike = alike_loss(embeddings, self._to(batch.photos), scale=_ALIKE_SCALE)
             loss = (
                 loss
-                + config.auxiliary_weight * article
-                + config.attribute_weight * (colour + said)
+                + config.article_weight * article
+                + config.colour_weight * colour
+                + (self._keys.weights * said).sum()
                 + config.text_weight * contrast
+                + config.alike_weight * alike
             )
-        self._optimiser.zero_grad(set_to_none=True)
+        for optimiser in self._optimisers:
+            optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(self._scaler.scale(loss))
-        self._scaler.step(self._optimiser)
+        for optimiser in self._optimisers:
+            self._scaler.step(optimiser)
         self._scaler.update()
+        with torch.no_grad():
+            self._extras.scale.clamp_(max=math.log(_LARGEST_SCALE))
         self._follow()
         hits = accepts.gather(1, logits.argmax(dim=1, keepdim=True)).sum().item()
         return loss.item(), hits
@@ -225,7 +255,8 @@ class _Run:
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the averaged weights towards the present ones, faster at the start."""
-        decay = min(self._config.average_decay, (1 + self._at.done) / (10 + self._at.done))
+        done = self._before + self._at.done
+        decay = min(self._config.average_decay, (1 + done) / (10 + done))
         for name, value in self._shipped().items():
             if value.dtype.is_floating_point:
                 self._average[name].lerp_(value, 1 - decay)
@@ -237,18 +268,30 @@ class _Run:
         texts = {f"{_TEXTS}{k}": v for k, v in self._texts.state_dict().items()}
         return {**self._net.state_dict(), **texts}
 
-    def begin_with(self, weights_file: Path) -> None:
+    def begin_with(self, start: Path) -> None:
         """Take over every tensor that fits; a head of other answers starts anew."""
-        tensors = weights.widen(load_file(weights_file, device=str(self._device)))
-        words = weights_file.with_name(WORDS_FILE)
+        if start.suffix == ".pt":
+            state = _read_checkpoint(start, self._device)
+            self._load(self._keep_fitting(state["shipped"], self._shipped()))
+            extras = self._keep_fitting(state["extras"], self._extras.state_dict())
+            self._extras.load_state_dict(extras)
+            self._average = self._keep_fitting(state["average"], self._shipped())
+            self._before = state["before"] + state["at"][2]
+            return
+        tensors = weights.widen(load_file(start, device=str(self._device)))
+        words = start.with_name(WORDS_FILE)
         if words.exists():
             tensors |= {f"{_TEXTS}{k}": v for k, v in weights.widen(load_file(words)).items()}
-        present = self._shipped()
+        self._load(self._keep_fitting(tensors, self._shipped()))
+        self._average = {k: v.detach().clone() for k, v in self._shipped().items()}
+
+    def _keep_fitting(
+        self, tensors: dict[str, Tensor], present: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         fitting = {k: v for k, v in tensors.items() if k in present and v.shape == present[k].shape}
         for name in sorted(present.keys() - fitting.keys()):
             self._say(f"{name} starts anew")
-        self._load({**present, **fitting})
-        self._average = {k: v.detach().clone() for k, v in self._shipped().items()}
+        return {k: fitting.get(k, v).detach().clone() for k, v in present.items()}
 
     def _load(self, tensors: dict[str, Tensor]) -> None:
         texts = {k.removeprefix(_TEXTS): v for k, v in tensors.items() if k.startswith(_TEXTS)}
@@ -260,9 +303,10 @@ class _Run:
             "shipped": self._shipped(),
             "extras": self._extras.state_dict(),
             "average": self._average,
-            "optimiser": self._optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "scaler": self._scaler.state_dict(),
             "at": (self._at.epoch, self._at.step, self._at.done),
+            "before": self._before,
         }
         partial = self._checkpoint.with_suffix(".partial")
         torch.save(state, partial)
@@ -272,14 +316,15 @@ class _Run:
     def load(self) -> None:
         if not self._checkpoint.exists():
             return
-        # Our own file of a moment ago, and tensors only: what ships is safetensors.
-        state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
+        state = _read_checkpoint(self._checkpoint, self._device)
         self._load(state["shipped"])
         self._extras.load_state_dict(state["extras"])
         self._average = state["average"]
-        self._optimiser.load_state_dict(state["optimiser"])
+        for optimiser, its_state in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(its_state)
         self._scaler.load_state_dict(state["scaler"])
         self._at = _Progress(*state["at"])
+        self._before = state["before"]
         self._say(f"resumed at epoch {self._at.epoch + 1}, step {self._at.step}")
 
     def export(self) -> Path:
@@ -301,14 +346,47 @@ class _Run:
         partial.replace(path)
 
 
-def schedule(share: float, *, warm_up: float, cool_down: float) -> float:
+class _Keys:
+    """How the attribute keys are learnt."""
+
+    def __init__(
+        self, config: TrainConfig, training_set: TrainingSet, device: torch.device
+    ) -> None:
+        order = taxonomy.load().attribute_order
+        self.sizes = tuple(len(values) for _, values in order)
+        self.weights = torch.tensor(
+            [config.attribute_weights.get(key, config.attribute_weight) for key, _ in order],
+            device=device,
+        )
+        apart = [key in config.apart for key, values in order for _ in values]
+        self._apart = torch.tensor(apart, device=device)
+        rarity = torch.tensor(training_set.count_attributes()).clamp(min=1).rsqrt()
+        classes = [
+            part * len(part) / part.sum() if key in config.balanced else torch.ones_like(part)
+            for (key, _), part in zip(order, rarity.split_with_sizes(list(self.sizes)), strict=True)
+        ]
+        self.classes = torch.cat(classes).float().to(device)
+        """(A,): what each value counts."""
+
+    def read(self, head: nn.Module, features: Tensor) -> Tensor:
+        """(N, A) logits; those of keys kept apart send no gradient into the features."""
+        return torch.where(self._apart, head(features.detach()), head(features))
+
+
+def schedule(share: float, *, warm_up: float, rates: tuple[float, float]) -> float:
     """The learning rate's factor when `share` (0 to 1) of all steps is done.
 
-    Constant between the ends, so that a run can be led to its end from any point of its middle.
+    The rates lie on a line, so that a run that ends where another begins goes on with it.
     """
-    if share < warm_up:
-        return 0.02 + 0.98 * share / warm_up
-    return min(1.0, (1 - share) / cool_down) if cool_down else 1.0
+    first, last = rates
+    factor = 1 + share * (last / first - 1)
+    return factor * min(1.0, 0.02 + 0.98 * share / warm_up) if warm_up else factor
+
+
+def _read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """Our own file of a moment ago, and tensors only: what ships is safetensors."""
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return state
 
 
 def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, object]]:

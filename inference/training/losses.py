@@ -4,6 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_LEAST_SHARE = 0.25
+"""A head's loss is a mean over its known photos, or over this share of all if fewer are known:
+a single known photo is not to steer as much as a whole batch."""
+
 
 def accepted_loss(
     logits: Tensor, accepts: Tensor, plain: Tensor, *, plain_weight: float, smoothing: float
@@ -25,32 +29,65 @@ def accepted_loss(
     return loss
 
 
-def known_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy over the photos that have the label (not -1); zero if none has."""
-    known = labels >= 0
-    total = functional.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
-    return total / known.sum().clamp(min=1)
+def known_loss(logits: Tensor, labels: Tensor, *, classes: Tensor | None = None) -> Tensor:
+    """Cross-entropy over the photos that have the label (not -1); zero if none has.
+
+    `classes` (C,) are the answers' weights.
+    """
+    known = (labels >= 0).sum().clamp(min=_LEAST_SHARE * len(labels))
+    total = functional.cross_entropy(
+        logits, labels, weight=classes, ignore_index=-1, reduction="sum"
+    )
+    return total / known
 
 
-def contrast_loss(images: Tensor, texts: Tensor, same: Tensor, *, scale: Tensor) -> Tensor:
-    """How badly photos and texts find each other in the batch, in both directions.
+def contrast_loss(images: Tensor, texts: Tensor, fits: Tensor, *, scale: Tensor) -> Tensor:
+    """How badly photos and texts find each other, in both directions.
 
-    images, texts (N, D), L2-normalised; same bool (N, N): the texts of which photos fit a photo
-    just as well, itself among them (symmetric; InfoNCE with several positives, Khosla et al. 2020).
+    images (N, D), texts (N + M, D), L2-normalised: each photo's own, then M others, which only
+    the photos are asked about; fits bool (N, N + M): the texts that are right for a photo, its
+    own among them (InfoNCE with several positives, Khosla et al. 2020).
     """
     logits = scale * images @ texts.T
-    wanted = same.float() / same.sum(dim=1, keepdim=True)
-    forth = -(wanted * functional.log_softmax(logits, dim=1)).sum(dim=1)
-    back = -(wanted * functional.log_softmax(logits.T, dim=1)).sum(dim=1)
+    count = len(images)
+    forth = _surprise(logits, fits)
+    back = _surprise(logits[:, :count].T, fits[:, :count].T)
     loss: Tensor = torch.cat([forth, back]).mean()
     return loss
 
 
-def attribute_loss(logits: Tensor, labels: Tensor, sizes: tuple[int, ...]) -> Tensor:
-    """Sum over the keys of each key's mean cross-entropy where it is known.
+def alike_loss(embeddings: Tensor, photos: Tensor, *, scale: float) -> Tensor:
+    """How badly the views of a photo find each other among all others; zero if none is there twice.
 
-    logits (N, sum of `sizes`), the keys' values one after the other; labels (N, keys), -1 unknown.
+    embeddings (N, D), L2-normalised; photos int64 (N,): which photo each is a view of.
+    """
+    own = torch.eye(len(photos), dtype=torch.bool, device=photos.device)
+    same = (photos[:, None] == photos[None, :]) & ~own
+    twice = same.any(dim=1)
+    if not twice.any():
+        return embeddings.new_zeros(())
+    logits = (scale * embeddings @ embeddings.T).masked_fill(own, -1e4)
+    return _surprise(logits[twice], same[twice]).mean()
+
+
+def _surprise(logits: Tensor, right: Tensor) -> Tensor:
+    """Each row's cross-entropy to the even distribution over what is right; at least one is."""
+    wanted = right.float() / right.sum(dim=1, keepdim=True)
+    return -(wanted * functional.log_softmax(logits, dim=1)).sum(dim=1)
+
+
+def attribute_losses(
+    logits: Tensor, labels: Tensor, sizes: tuple[int, ...], *, classes: Tensor | None = None
+) -> Tensor:
+    """(keys,): each key's mean cross-entropy where it is known.
+
+    logits (N, sum of `sizes`), the keys' values one after the other; labels (N, keys), -1 unknown;
+    `classes` the values' weights, in the same order.
     """
     parts = logits.split_with_sizes(list(sizes), dim=1)
-    losses = [known_loss(part, labels[:, key]) for key, part in enumerate(parts)]
-    return torch.stack(losses).sum()
+    weights = classes.split_with_sizes(list(sizes)) if classes is not None else [None] * len(sizes)
+    losses = [
+        known_loss(part, labels[:, key], classes=weight)
+        for key, (part, weight) in enumerate(zip(parts, weights, strict=True))
+    ]
+    return torch.stack(losses)

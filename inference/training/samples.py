@@ -52,8 +52,10 @@ class Sample:
     empty where nothing is said at all."""
     article: str = ""
     """fpi's own type, which an auxiliary head learns; empty elsewhere."""
-    texts: tuple[str, ...] = ()
-    """Ways to say what the photo shows: the product's name first where it has one."""
+    name: str = ""
+    """The product's, without its brand."""
+    descriptions: tuple[str, ...] = ()
+    """Ways to say what the photo shows; the first in the plainest English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def _usable(
             colour=_colour_index(row.get("base_colour")),
             attributes=attribute_indices(names.mine(data_set, row)),
             article=row[column] if data_set == "fpi" else "",
-            texts=_texts(data_set, row, meaning.categories),
+            name=_name(row, meaning.categories),
+            descriptions=_describe(data_set, row, meaning.categories),
         )
 
 
@@ -145,7 +148,7 @@ def read_outfits(path: Path, *, limit: int = 0) -> list[Sample]:
                     accepts=accepts,
                     plain=_plain_index(garment.label, categories),
                     attributes=attribute_indices(names.mine("ccp", said)),
-                    texts=_texts("ccp", said, categories),
+                    descriptions=_describe("ccp", said, categories),
                 )
             )
     return samples
@@ -159,22 +162,28 @@ def attribute_indices(said: dict[str, str]) -> tuple[int, ...]:
     )
 
 
-def _texts(data_set: DataSet, row: dict[str, Any], categories: tuple[str, ...]) -> tuple[str, ...]:
-    """The product's name without its brand, and its labels in words of each language."""
+def _name(row: dict[str, Any], categories: tuple[str, ...]) -> str:
+    if not categories or categories[0] == taxonomy.load().abstention:
+        return ""
+    return names.query(row.get("display_name") or "")
+
+
+def _describe(
+    data_set: DataSet, row: dict[str, Any], categories: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The photo's labels in words of each language, plain and with synonyms."""
     if not categories or categories[0] == taxonomy.load().abstention:
         return ()
-    name = names.query(row.get("display_name") or "")
     if len(categories) > 1 and data_set != "fpi":
-        return (name,) if name else ()
+        return ()
     said = {k: v for k, v in names.mine(data_set, row).items() if k not in _UNSEEN}
     colour = names.colour_of(row)
-    choose = random.Random(name)
-    described = [
+    choose = random.Random(str(row.get("display_name")))
+    return tuple(
         names.describe(categories[0], colour, said, language, choose=synonyms)
         for language in _LANGUAGES
         for synonyms in (None, choose)
-    ]
-    return (name, *described) if name else tuple(described)
+    )
 
 
 def head_indices(categories: tuple[str, ...]) -> tuple[int, ...]:
