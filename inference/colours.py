@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.ciede import ciede2000
 from inference.contract import Colour
 from inference.preprocess import Pixels
 from inference.taxonomy import ColourName
@@ -110,36 +111,6 @@ def merge_near(centres: Floats, shares: Floats) -> tuple[Floats, Floats]:
         centres, shares = np.delete(centres, second, axis=0), np.delete(shares, second)
         distance = np.delete(np.delete(distance, second, axis=0), second, axis=1)
     return centres, shares
-
-
-def ciede2000(first: Floats, second: Floats) -> Floats:
-    """The colour difference CIEDE2000 of CIELAB arrays (…, 3), broadcast (Sharma et al. 2005)."""
-    l1, a1, b1 = np.moveaxis(first, -1, 0)
-    l2, a2, b2 = np.moveaxis(second, -1, 0)
-    chroma = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
-    stretch = 1 + (1 - np.sqrt(chroma**7 / (chroma**7 + 25.0**7))) / 2
-    c1, c2 = np.hypot(a1 * stretch, b1), np.hypot(a2 * stretch, b2)
-    h1 = np.degrees(np.arctan2(b1, a1 * stretch)) % 360
-    h2 = np.degrees(np.arctan2(b2, a2 * stretch)) % 360
-    grey = c1 * c2 == 0
-    turn = np.where(grey, 0, (h2 - h1 + 180) % 360 - 180)
-    hue = np.where(grey, h1 + h2, (h1 + turn / 2) % 360)
-    lightness, chroma = (l1 + l2) / 2, (c1 + c2) / 2
-    weight = (
-        1
-        - 0.17 * np.cos(np.radians(hue - 30))
-        + 0.24 * np.cos(np.radians(2 * hue))
-        + 0.32 * np.cos(np.radians(3 * hue + 6))
-        - 0.20 * np.cos(np.radians(4 * hue - 63))
-    )
-    middle = np.square(lightness - 50)
-    d_light = (l2 - l1) / (1 + 0.015 * middle / np.sqrt(20 + middle))
-    d_chroma = (c2 - c1) / (1 + 0.045 * chroma)
-    d_hue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2)) / (1 + 0.015 * chroma * weight)
-    twist = 2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
-    rotation = -twist * np.sin(np.radians(60 * np.exp(-np.square((hue - 275) / 25))))
-    squared = d_light**2 + d_chroma**2 + d_hue**2 + rotation * d_chroma * d_hue
-    return np.asarray(np.sqrt(np.maximum(squared, 0)))
 
 
 def _undo_photo(lab: Floats) -> Floats:
