@@ -19,7 +19,7 @@ from accounts import keys, usage
 from accounts.decorators import role_required
 from accounts.http import TenantRequest
 from accounts.key_forms import KeyForm, RotateForm
-from accounts.models import ApiKey
+from accounts.models import DEVELOPERS, ApiKey, Membership
 from accounts.services import NotAllowed
 
 
@@ -32,7 +32,7 @@ class Bar:
     height: int
 
 
-developers_only = role_required(*keys.MAY_MANAGE)
+developers_only = role_required(*DEVELOPERS)
 SHOWN_DAYS = 30
 CHART_HEIGHT = 100
 BAR = 10
@@ -119,12 +119,14 @@ def _render(
     )
     all_keys = ApiKey.objects.filter(tenant=request.tenant).select_related("created_by")
     listed = list(all_keys.order_by("-created_at", "id"))
+    developers = Membership.objects.filter(tenant=request.tenant, role__in=DEVELOPERS)
     context = {
         "form": form,
         "rotate_form": RotateForm(auto_id=False),
         "new": new,
         "keys": [key for key in listed if key.is_usable(now)],
         "closed_keys": [key for key in listed if not key.is_usable(now)],
+        "developer_ids": set(developers.values_list("user_id", flat=True)),
         "month": usage.read_month(tenant=request.tenant, now=now),
         "days": days,
         "used_days": [day for day in days if day.requests or day.refused or day.annotations],

@@ -1,4 +1,8 @@
-"""API keys: made, replaced, revoked, and recognised."""
+"""API keys: made, replaced, revoked, and recognised.
+
+A key is the shop's, not its maker's: programs do not stop when a person leaves. The developers'
+page says of which keys the maker has gone.
+"""
 
 import secrets
 import string
@@ -10,11 +14,10 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts import signals
-from accounts.models import ApiKey, Membership, Role, Scope, Tenant, User, hash_token
+from accounts.models import ApiKey, Membership, Scope, Tenant, User, hash_token
 from accounts.services import NotAllowed
 
 BRAND = "kal"
-MAY_MANAGE = (Role.OWNER, Role.MANAGER, Role.DEVELOPER)
 MOST_KEYS = 100
 # Noting each use would be a write per request.
 NOTE_USE_EVERY = timedelta(minutes=1)
@@ -142,7 +145,7 @@ def _lock_keys(*, tenant: Tenant, by: Membership) -> User:
     """Hold the shop's keys still and read the acting member's role anew; raises NotAllowed."""
     Tenant.objects.select_for_update(no_key=True).get(id=tenant.id)
     acting = Membership.objects.select_related("user").filter(tenant=tenant, id=by.id).first()
-    if acting is None or acting.role not in MAY_MANAGE:
+    if acting is None or not acting.develops:
         raise NotAllowed
     return acting.user
 

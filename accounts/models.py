@@ -110,6 +110,10 @@ class Role(models.TextChoices):
     DEVELOPER = "developer", _("Developer")
 
 
+# Who connects other software, by keys and webhooks; a key does no more than these may themselves.
+DEVELOPERS = (Role.OWNER, Role.MANAGER, Role.DEVELOPER)
+
+
 class Membership(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
@@ -133,6 +137,11 @@ class Membership(models.Model):
     def manages(self) -> bool:
         """May change members, settings and delete the shop's data."""
         return self.role in (Role.OWNER, Role.MANAGER)
+
+    @property
+    def develops(self) -> bool:
+        """May make keys and webhooks."""
+        return self.role in DEVELOPERS
 
     def may_touch(self, role: str) -> bool:
         """Whether this member may give `role` to somebody or take it away."""

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import emails, forms, invited, selectors, services
 from accounts.decorators import role_required, tenant_required, user_required
 from accounts.http import TenantRequest, UserRequest
-from accounts.models import Invitation, Role, User
+from accounts.models import ApiKey, Invitation, Role, User
 
 P = ParamSpec("P")
 managers_only = role_required(Role.OWNER, Role.MANAGER)
@@ -165,6 +165,11 @@ def remove_member(request: TenantRequest, membership_id: int) -> HttpResponseBas
     messages.success(
         request, _("%(name)s is no longer a member.") % {"name": member.user.get_full_name()}
     )
+    keys = ApiKey.objects.usable(now=timezone.now())
+    if keys.filter(tenant=request.tenant, created_by=member.user).exists():
+        messages.warning(
+            request, _("API keys that they made work on. Replace them on the page Developers.")
+        )
     return redirect("members")
 
 

@@ -200,7 +200,7 @@ def lock_endpoints(*, tenant: Tenant, by: Membership | None) -> None:
     if by is None:
         return
     acting = Membership.objects.filter(tenant=tenant, id=by.id).first()
-    if acting is None or not acting.manages:
+    if acting is None or not acting.develops:
         raise NotAllowed
 
 

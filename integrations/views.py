@@ -1,4 +1,4 @@
-"""Webhooks on the developers' pages; owners and managers only, as they may send data away."""
+"""Webhooks on the developers' pages."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.decorators import role_required
 from accounts.http import TenantRequest
-from accounts.models import Role
+from accounts.models import DEVELOPERS
 from accounts.services import NotAllowed
 from integrations import endpoints, selectors
 from integrations.forms import EndpointForm
@@ -27,7 +27,7 @@ from integrations.models import WebhookEndpoint
 
 P = ParamSpec("P")
 PAGE = 25
-managers_only = role_required(Role.OWNER, Role.MANAGER)
+developers_only = role_required(*DEVELOPERS)
 
 
 def one_transaction(
@@ -48,14 +48,14 @@ def one_transaction(
     return answer
 
 
-@managers_only
+@developers_only
 @require_safe
 @one_transaction
 def show_webhooks(request: TenantRequest) -> HttpResponse:
     return _render_list(request, EndpointForm())
 
 
-@managers_only
+@developers_only
 @require_POST
 @never_cache
 @one_transaction
@@ -74,14 +74,14 @@ def create_webhook(request: TenantRequest) -> HttpResponse:
     return _render_endpoint(request, endpoint, secret=secret, status=201)
 
 
-@managers_only
+@developers_only
 @require_safe
 @one_transaction
 def show_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return _render_endpoint(request, _get(request, endpoint_id))
 
 
-@managers_only
+@developers_only
 @require_safe
 @one_transaction
 def show_webhook_log(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
@@ -90,7 +90,7 @@ def show_webhook_log(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return render(request, "integrations/_webhook_log.html", context)
 
 
-@managers_only
+@developers_only
 @require_POST
 @one_transaction
 def change_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
@@ -108,7 +108,7 @@ def change_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return redirect("webhook", endpoint_id)
 
 
-@managers_only
+@developers_only
 @require_POST
 @never_cache
 @one_transaction
@@ -122,7 +122,7 @@ def rotate_webhook_secret(request: TenantRequest, endpoint_id: UUID) -> HttpResp
     return _render_endpoint(request, endpoint, secret=secret, status=201)
 
 
-@managers_only
+@developers_only
 @require_POST
 @one_transaction
 def switch_webhook_on(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
@@ -136,7 +136,7 @@ def switch_webhook_on(request: TenantRequest, endpoint_id: UUID) -> HttpResponse
     return redirect("webhook", endpoint_id)
 
 
-@managers_only
+@developers_only
 @require_POST
 @one_transaction
 def switch_webhook_off(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
@@ -145,7 +145,7 @@ def switch_webhook_off(request: TenantRequest, endpoint_id: UUID) -> HttpRespons
     return redirect("webhook", endpoint_id)
 
 
-@managers_only
+@developers_only
 @require_POST
 @one_transaction
 def delete_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
@@ -154,7 +154,7 @@ def delete_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return redirect("webhooks")
 
 
-@managers_only
+@developers_only
 @require_POST
 @one_transaction
 def test_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
@@ -168,7 +168,7 @@ def test_webhook(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return redirect("webhook", endpoint_id)
 
 
-@managers_only
+@developers_only
 @require_safe
 @one_transaction
 def show_webhook_delivery(request: TenantRequest, delivery_id: UUID) -> HttpResponse:
@@ -181,7 +181,7 @@ def show_webhook_delivery(request: TenantRequest, delivery_id: UUID) -> HttpResp
     return render(request, "integrations/webhook_delivery.html", context)
 
 
-@managers_only
+@developers_only
 @require_POST
 @one_transaction
 def send_webhook_again(request: TenantRequest, delivery_id: UUID) -> HttpResponse:

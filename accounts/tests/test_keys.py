@@ -133,6 +133,18 @@ def test_who_lost_the_role_meanwhile_makes_no_key(member):
         make_key(member=member)
 
 
+def test_a_key_outlives_the_membership_of_who_made_it_and_the_page_says_so(page, member):
+    developer = make_member(tenant=member.tenant, role=Role.DEVELOPER)
+    token = make_key(member=developer).token
+    assert "no developer of this shop any more" not in page.get(reverse("developers")).text
+
+    response = page.post(reverse("remove_member", args=[developer.id]), follow=True)
+
+    assert "Replace them on the page Developers" in response.text
+    assert keys.authenticate_key(token=token, now=timezone.now()).tenant == member.tenant
+    assert "no developer of this shop any more" in page.get(reverse("developers")).text
+
+
 def test_a_shop_has_so_many_keys(member, monkeypatch):
     monkeypatch.setattr(keys, "MOST_KEYS", 1)
     first = make_key(member=member)

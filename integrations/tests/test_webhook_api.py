@@ -201,7 +201,7 @@ def test_who_may_not_manage(client, method, path):
 
 
 def test_a_session_needs_the_role_that_the_pages_ask_for(client, member):
-    client.force_login(make_member(tenant=member.tenant, role=Role.DEVELOPER).user)
+    client.force_login(make_member(tenant=member.tenant, role=Role.REVIEWER).user)
 
     refused = client.post(WEBHOOKS, ASKED, content_type="application/json")
 
