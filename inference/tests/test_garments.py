@@ -35,8 +35,8 @@ OUTFIT = draw(
 )
 
 
-def annotate(image, finder=painted_finder, **known):
-    return ask(make_pipeline(finder=finder), Photo(encode(image, "PNG"), **known))
+def annotate(image, finder=painted_finder, garments=tiny_network, **known):
+    return ask(make_pipeline(garments, finder=finder), Photo(encode(image, "PNG"), **known))
 
 
 def ask(pipeline: Pipeline, photo: Photo) -> AnnotationResult:
@@ -70,6 +70,72 @@ def test_the_hint_says_which_garment_is_meant(wanted):
     first, *_ = annotate(OUTFIT, hint=wanted).garments
 
     assert (first.object, first.primary) == (wanted, True)
+
+
+def on_white(*parts: tuple[Box, tuple[int, int, int]]):
+    return draw(*parts, ground=(255, 255, 255))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"), [("upper-body", {RED}), ("lower-body", {BLUE}), (None, {RED, BLUE})]
+)
+def test_two_garments_before_a_white_ground_are_named_by_themselves(wanted, names):
+    image = on_white((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"]))
+
+    first, *_ = annotate(image, hint=wanted).garments
+
+    assert first.category.name in names
+    assert first.category.confidence > 0.9
+
+
+def see_streets(*inputs):
+    """As tiny_network, but where there is little cloth a crop is no garment."""
+    said = list(tiny_network(*inputs))
+    red = np.abs(inputs[0].astype(int) - CLOTH["top"]).max(axis=3) < 40
+    said[0][red.mean(axis=(1, 2)) < 0.6, -1] = 50
+    return said
+
+
+def test_what_was_surely_found_is_believed_though_the_street_is_no_garment():
+    street = np.random.default_rng(1).integers(60, 200, (640, 400, 3), dtype=np.uint8)
+    street[100:180, 100:160] = CLOTH["top"]
+
+    [garment] = annotate(street, garments=see_streets).garments
+
+    assert garment.category.name == RED
+    assert overlap(garment.box, Box(100, 100, 160, 180)) > 0.7
+
+
+def test_says_that_there_is_no_garment_where_the_finder_is_unsure():
+    def unsure(*inputs):
+        heat, *rest = painted_finder(*inputs)
+        return [np.minimum(heat, 0), *rest]
+
+    street = np.random.default_rng(1).integers(60, 200, (640, 400, 3), dtype=np.uint8)
+    street[100:180, 100:160] = CLOTH["top"]
+
+    result = annotate(street, unsure, garments=see_streets)
+
+    assert (result.garments, result.abstained) == ((), "no-garment")
+
+
+def test_a_top_and_trousers_are_no_dress():
+    def see_dresses(*inputs):
+        said = list(tiny_network(*inputs))
+        both = [
+            (np.abs(inputs[0].astype(int) - CLOTH[name]).max(axis=3) < 40).mean(axis=(1, 2)) > 0.2
+            for name in ("top", "lower")
+        ]
+        said[0][both[0] & both[1], SPEC.labels.index("dress")] = 50
+        return said
+
+    image = on_white((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"]))
+
+    found = annotate(image, garments=see_dresses).garments
+    meant = annotate(image, garments=see_dresses, hint="full-body").garments
+
+    assert sorted(g.category.name for g in found) == [BLUE, RED]
+    assert meant[0].category.name == "dress"
 
 
 def test_the_hint_holds_where_nothing_of_it_was_found():
@@ -210,3 +276,24 @@ def test_embeds_words_where_the_model_knows_them():
     assert [len(vector) for vector in vectors] == [2, 2]
     with pytest.raises(NoWords, match="tiny@0"):
         make_pipeline().embed_texts(["red dress"])
+
+
+def test_what_was_surely_found_is_named_even_if_only_guessed():
+    image = draw((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"]))
+
+    def guess(*inputs):
+        heads = tiny_network(*inputs)
+        return [heads[0] / 20, *heads[1:]]
+
+    def ask_with(finder):
+        model = Model(replace(SPEC, floors={"category": 0.9}), guess, finder=finder)
+        return ask(Pipeline(model), Photo(encode(image, "PNG")))
+
+    def unsure(*inputs):
+        heat, *rest = painted_finder(*inputs)
+        return [np.minimum(heat, 0), *rest]
+
+    sure, vague = ask_with(painted_finder), ask_with(unsure)
+
+    assert [g.object for g in sure.garments] == ["lower-body", "upper-body"]
+    assert (vague.garments, vague.abstained) == ((), "unreadable")
