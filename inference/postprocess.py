@@ -27,7 +27,7 @@ _ACCESSORIES: dict[Detail, tuple[str, ...]] = {
     "eyewear": ("eyewear",),
     "belt": ("belt",),
     "scarf": ("scarf",),
-    "legwear": ("socks", "leggings"),
+    "legwear": ("leggings", "socks", "tights"),
 }
 """Where what the finder tells apart is finer than an object type."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from inference import taxonomy
 from inference.contract import AnnotationResult, Box
-from inference.detection import Found
+from inference.detection import OBJECTS, Found
 from inference.pipeline import Pipeline
 from inference.postprocess import Reader
 from inference.request import NoWords, Photo
@@ -15,6 +15,7 @@ from inference.runtime import Model
 from inference.tests.photos import encode, overlap, paint
 from inference.tests.stand_in import CLOTH, SKIN, blind_finder, painted_finder
 from inference.tests.tiny import BLUE, RED, SPEC, make_pipeline, tiny_network
+from inference.training.detection.scenes import detail_of_category
 
 TOP, LEGS = Box(100, 100, 300, 300), Box(110, 300, 290, 560)
 LOWER = Found("lower-body", "lower", LEGS, 0.9)
@@ -264,6 +265,18 @@ def test_believes_the_finder_softly():
     assert labels[int(reader().expect(torn, LOWER).argmax())] == "skirt"
     assert labels[int(reader().expect(sure, LOWER).argmax())] == "dress"
     assert reader().expect(torn, LOWER).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", [n for n in SPEC.labels if n != taxonomy.load().abstention])
+def test_a_category_fits_what_the_finder_learned_to_call_it(name):
+    detail = detail_of_category(name)
+    assert detail is not None
+    label = np.eye(len(SPEC.labels), dtype=np.float32)[SPEC.labels.index(name)]
+    torn = (label + np.roll(label, 1)) / 2
+
+    believed = reader().expect(torn, Found(OBJECTS[detail], detail, LEGS, 0.9))
+
+    assert believed[SPEC.labels.index(name)] >= 0.5
 
 
 def test_embeds_words_where_the_model_knows_them():

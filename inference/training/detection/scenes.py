@@ -148,11 +148,11 @@ def _flat_lays(photos: Iterator[tuple[Pixels, str]]) -> Iterator[Scene]:
 def detail_of(data_set: Literal["fpi", "clothing"], label: str, name: str = "") -> Detail | None:
     """What a label of fpi or clothing is to the finder; None where that isn't one thing."""
     labels = taxonomy.load_labels(data_set)
-    details = {_detail_of_category(c) for c in labels.meaning(label, name).categories}
+    details = {detail_of_category(c) for c in labels.meaning(label, name).categories}
     return details.pop() if len(details) == 1 else None
 
 
-def _detail_of_category(name: str) -> Detail | None:
+def detail_of_category(name: str) -> Detail | None:
     known = taxonomy.load()
     if name == known.abstention:
         return None
