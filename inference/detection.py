@@ -1,7 +1,7 @@
-"""Where the garments are: from the finder's maps to boxes, masks and the garment that matters."""
+"""Where the garments are: from the finder's maps to boxes and the garment that matters."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 import cv2
@@ -58,9 +58,12 @@ EDGE_UNIT = 8.0
 FAINT = 0.002
 """Below it a peak is not looked at; callers ask for far more."""
 
+SURE = 0.35
+"""Confidence from which a found garment is one."""
+
 _MOST = 60
-_SURE = 0.35
-"""Confidence from which a garment's pixels can't be another detail's that was not found."""
+_INSIDE = 0.5
+"""Share of a garment that must lie in what was asked about: the rest of it is a neighbour's."""
 _SAME = 0.5
 _TWICE = 0.8
 """Overlaps (intersection over union) from which two boxes of one detail, or of one object type,
@@ -88,7 +91,7 @@ class Found:
     """In the photo's pixels."""
     confidence: float
     mask: Pixels | None = None
-    """(box.height, box.width), 0 to 255: how surely each pixel of the box shows the garment."""
+    """A grid over the box, 0 to 255: how surely each place shows the garment; see `outlines`."""
     body: Pixels | None = None
     """The same of skin and hair, which are no garment's colour."""
 
@@ -110,10 +113,8 @@ def fit(image: Pixels, area: Box) -> tuple[Pixels, Frame]:
     return resize_crop(image, area, SIZE), frame
 
 
-def decode_maps(
-    heat: Floats, edges: Floats, segments: Floats, *, frame: Frame, least: float = FAINT
-) -> list[Found]:
-    """One photo's FinderMaps (without the batch axis) → its garments, surest first.
+def decode_maps(heat: Floats, edges: Floats, *, frame: Frame, least: float = FAINT) -> list[Found]:
+    """One photo's FinderMaps (without the batch axis) → its garments, surest first, no masks.
 
     Of boxes that show one garment the surest stays; nothing else is left out: see `tidy`.
     """
@@ -128,17 +129,8 @@ def decode_maps(
             other[1] == candidate[1] and _overlap(other[2], candidate[2]) > _SAME for other in kept
         ):
             kept.append(candidate)
-    if not kept:
-        return []
-    sure = {detail for confidence, detail, _ in kept if confidence >= _SURE}
     found = [
-        _to_found(
-            confidence,
-            DETAILS[detail],
-            corners,
-            shares=_shares_among(segments, sure | {detail}),
-            frame=frame,
-        )
+        _to_found(confidence, DETAILS[detail], corners, frame)
         for confidence, detail, corners in kept
     ]
     return [garment for garment in found if garment is not None]
@@ -172,25 +164,9 @@ def choose_primary(
     return max(hinted or found, key=lambda g: _prominence(g, area))
 
 
-def is_whole(garment: Found, *, area: Box) -> bool:
-    """Whether the garment ends before the picture does."""
-    box = garment.box
-    x, y = 0.01 * area.width, 0.01 * area.height
-    return (
-        box.left > area.left + x
-        and box.top > area.top + y
-        and box.right < area.right - x
-        and box.bottom < area.bottom - y
-    )
-
-
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union, 0 to 1."""
     return _overlap(one.as_tuple(), other.as_tuple())
-
-
-def without_masks(found: Sequence[Found]) -> list[Found]:
-    return [replace(garment, mask=None, body=None) for garment in found]
 
 
 def _peaks(heat: Floats, least: float) -> list[tuple[float, int, int, int]]:
@@ -225,59 +201,23 @@ def _overlap(
     return shared / (sum(areas) - shared)
 
 
-def _shares_among(segments: Floats, details: set[int]) -> Pixels:
-    """(h, w, segments), 0 to 255: softmax over ground, body and the details that were found.
-
-    A pixel may waver between coat, cardigan and dress; once one of them was found, it is that.
-    """
-    possible = [0, 1, *(2 + detail for detail in sorted(details))]
-    logits = segments[possible]
-    grown = np.exp(logits - logits.max(axis=0))
-    shares = np.zeros((*segments.shape[1:], len(SEGMENTS)), dtype=np.uint8)
-    shares[:, :, possible] = (grown / grown.sum(axis=0) * 255 + 0.5).transpose(1, 2, 0)
-    return shares
-
-
 def _to_found(
-    confidence: float,
-    detail: Detail,
-    corners: tuple[float, float, float, float],
-    *,
-    shares: Pixels,
-    frame: Frame,
+    confidence: float, detail: Detail, corners: tuple[float, float, float, float], frame: Frame
 ) -> Found | None:
-    """None where the box lies outside of what was asked about."""
-    left, right = (frame.left + x / frame.scale for x in (corners[0], corners[2]))
-    top, bottom = (frame.top + y / frame.scale for y in (corners[1], corners[3]))
+    """None where most of it lies outside of what was asked about."""
+    edges = [
+        start + at / frame.scale
+        for start, at in zip((frame.left, frame.top) * 2, corners, strict=True)
+    ]
     area = frame.area
-    left, top = max(area.left, round(left)), max(area.top, round(top))
-    right, bottom = min(area.right, round(right)), min(area.bottom, round(bottom))
+    left, top = max(area.left, round(edges[0])), max(area.top, round(edges[1]))
+    right, bottom = min(area.right, round(edges[2])), min(area.bottom, round(edges[3]))
     if left >= right or top >= bottom:
         return None
-    box = Box(left, top, right, bottom)
-    of_detail, of_body = (
-        _mask(shares[:, :, SEGMENTS.index(name)], box, frame) for name in (detail, "body")
-    )
-    return Found(OBJECTS[detail], detail, box, round(confidence, 4), of_detail, of_body)
-
-
-def _mask(share: Pixels, box: Box, frame: Frame) -> Pixels:
-    """The map's part over the box, stretched to the photo's pixels."""
-    step = frame.scale / STRIDE
-    # A photo's pixel and a place of the map both have their centres at a half.
-    x = (box.left + 0.5 - frame.left) * step - 0.5
-    y = (box.top + 0.5 - frame.top) * step - 0.5
-    away = np.array([[step, 0, x], [0, step, y]])
-    return np.asarray(
-        cv2.warpAffine(
-            share,
-            away,
-            (box.width, box.height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        dtype=np.uint8,
-    )
+    entire = (edges[2] - edges[0]) * (edges[3] - edges[1])
+    if (right - left) * (bottom - top) < _INSIDE * entire:
+        return None
+    return Found(OBJECTS[detail], detail, Box(left, top, right, bottom), round(confidence, 4))
 
 
 def _is_hand(garment: Found, found: Sequence[Found], area: Box) -> bool:

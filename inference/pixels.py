@@ -8,8 +8,6 @@ from inference.detection import Found
 from inference.foreground import Foreground, Mask
 from inference.preprocess import Pixels
 
-_SIDE = 64
-"""Longest side of the sample that is taken of a garment."""
 _HALF = 128
 _ENOUGH = 0.02
 """Share of a box's pixels that its colours can be told from."""
@@ -17,13 +15,13 @@ _ENOUGH = 0.02
 
 def cloth_of(image: Pixels, found: Found) -> Pixels:
     """(N, 3) RGB: a sample of what the finder's mask says is this garment."""
-    box = found.box
-    inside = image[box.top : box.bottom, box.left : box.right]
-    step = max(1, max(box.width, box.height) // _SIDE)
-    sample = inside[::step, ::step]
-    if found.mask is None:
-        return sample.reshape(-1, 3)
-    mask, body = found.mask[::step, ::step], _body(found)[::step, ::step]
+    box, mask, body = found.box, found.mask, found.body
+    if mask is None or body is None:
+        return image[box.top : box.bottom, box.left : box.right].reshape(-1, 3)
+    height, width = mask.shape
+    rows = box.top + ((np.arange(height) + 0.5) * box.height / height).astype(np.intp)
+    columns = box.left + ((np.arange(width) + 0.5) * box.width / width).astype(np.intp)
+    sample: Pixels = image[rows[:, None], columns]
     sure = (mask >= _HALF) & (body < _HALF)
     # The masks are coarser than the photo: at their edges is a mixture of what they part.
     inner = _inner(sure, sample.shape[0] // 16) & ~_outer(body >= _HALF, sample.shape[0] // 10)
@@ -38,7 +36,7 @@ def cloth_on_ground(ground: Foreground, area: Box, found: Found | None) -> Pixel
     what lies beyond its box."""
     if found is None or found.body is None:
         return ground.pixels
-    body = _body_on(ground, area, found)
+    body = _body_on(ground, area, found.box, found.body)
     for cloth in (ground.shown & ~_outer(body, len(body) // 16), ground.shown & ~body):
         if cloth.mean() >= _ENOUGH:
             return np.asarray(ground.small[cloth], dtype=np.uint8)
@@ -55,22 +53,14 @@ def _outer(mask: Mask, depth: int) -> Mask:
     return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(np.bool_)
 
 
-def _body(found: Found) -> Pixels:
-    if found.body is None:
-        return np.zeros((found.box.height, found.box.width), dtype=np.uint8)
-    return found.body
-
-
-def _body_on(ground: Foreground, area: Box, found: Found) -> Mask:
+def _body_on(ground: Foreground, area: Box, box: Box, body: Pixels) -> Mask:
     """Where the ground's small copy of the area shows skin or hair."""
     height, width = ground.small.shape[:2]
     x, y = width / area.width, height / area.height
-    left, right = (round((v - area.left) * x) for v in (found.box.left, found.box.right))
-    top, bottom = (round((v - area.top) * y) for v in (found.box.top, found.box.bottom))
+    left, right = (round((v - area.left) * x) for v in (box.left, box.right))
+    top, bottom = (round((v - area.top) * y) for v in (box.top, box.bottom))
     skin = np.ones((height, width), dtype=np.bool_)
     if right > left and bottom > top:
         size = (right - left, bottom - top)
-        skin[top:bottom, left:right] = (
-            cv2.resize(_body(found), size, interpolation=cv2.INTER_AREA) >= _HALF
-        )
+        skin[top:bottom, left:right] = cv2.resize(body, size, interpolation=cv2.INTER_AREA) >= _HALF
     return skin

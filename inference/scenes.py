@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from inference.contract import Box
-from inference.detection import Found, Frame, decode_maps, overlap, tidy
+from inference.detection import SURE, Found, Frame, decode_maps, overlap, tidy
 from inference.foreground import Foreground, find_foreground, find_on_plain
+from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
 from inference.preprocess import Pixels, crop_alone, resize_crop
 from inference.runtime import Floats
 
 MOST = 12
 """Garments of one photo."""
-_SURE = 0.35
-"""Confidence from which a found garment is one."""
 _FAINT = 0.2
 """Confidence from which it is one if there is no other."""
 _LEAST_SIDE = 14
@@ -81,10 +80,10 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
 def _find(sight: Sight, area: Box) -> list[Found]:
     """The garments that are sure and large enough, surest first; if none is sure, the surest."""
     heat, edges, segments = sight.maps
-    found = decode_maps(heat, edges, segments, frame=sight.frame, least=_FAINT)
+    found = decode_maps(heat, edges, frame=sight.frame, least=_FAINT)
     large = [g for g in tidy(found, area=area) if min(g.box.width, g.box.height) >= _LEAST_SIDE]
-    sure = [garment for garment in large if garment.confidence >= _SURE]
-    return sure[:MOST] or large[:1]
+    sure = [garment for garment in large if garment.confidence >= SURE]
+    return outline(sure[:MOST] or large[:1], segments, frame=sight.frame)
 
 
 def _on_ground(

@@ -16,10 +16,10 @@ from inference.detection import (
     choose_primary,
     decode_maps,
     fit,
-    is_whole,
     overlap,
     tidy,
 )
+from inference.outlines import SIDE, outline
 from inference.training.detection.targets import encode
 
 H, W = SIZE[0] // STRIDE, SIZE[1] // STRIDE
@@ -64,9 +64,8 @@ def test_finds_what_was_drawn_where_it_was_drawn(shape):
     )
     names: list[Detail] = ["outer", "top", "lower"]
 
-    found = decode_maps(
-        *answer(drawn, np.array([DETAILS.index(n) for n in names])), frame=frame, least=0.5
-    )
+    heat, edges, _ = answer(drawn, np.array([DETAILS.index(n) for n in names]))
+    found = decode_maps(heat, edges, frame=frame, least=0.5)
 
     assert sorted(g.detail for g in found) == sorted(names)
     for box, name in zip(drawn, names, strict=True):
@@ -75,20 +74,23 @@ def test_finds_what_was_drawn_where_it_was_drawn(shape):
         assert np.abs(np.array(found_one.box.as_tuple()) - expected).max() <= 1 + 1 / frame.scale
 
 
-def test_masks_cover_the_garment_and_not_what_is_over_it():
-    photo = np.zeros((512, 384, 3), np.uint8)
-    _, frame = fit(photo, Box(0, 0, 384, 512))
+@pytest.mark.parametrize("scale", [1, 10], ids=["a small photo", "a phone's"])
+def test_masks_cover_the_garment_and_not_what_is_over_it(scale):
+    photo = np.zeros((512 * scale, 384 * scale, 3), np.uint8)
+    _, frame = fit(photo, Box(0, 0, 384 * scale, 512 * scale))
     drawn = np.array([[40, 40, 140, 200], [70, 60, 110, 180]], np.float32)
+    heat, edges, segments = answer(drawn, np.array([DETAILS.index("outer"), DETAILS.index("top")]))
 
-    found = decode_maps(
-        *answer(drawn, np.array([DETAILS.index("outer"), DETAILS.index("top")])), frame=frame
-    )
+    found = outline(decode_maps(heat, edges, frame=frame), segments, frame=frame)
 
     coat = next(g for g in found if g.detail == "outer")
     assert coat.mask is not None
-    assert coat.mask.shape == (coat.box.height, coat.box.width)
-    assert coat.mask[coat.box.height // 2, coat.box.width // 2] < 60
-    assert coat.mask[coat.box.height // 2, 20] > 200
+    height, width = coat.mask.shape
+    assert (height, width) == (SIDE, round(SIDE * coat.box.width / coat.box.height))
+    assert coat.mask[height // 2, width // 2] < 60
+    # The shirt is as far from the coat's edges as it was drawn.
+    row = coat.mask[height // 2] > 128
+    assert np.flatnonzero(~row)[[0, -1]] == pytest.approx([0.3 * width, 0.7 * width - 1], abs=2)
 
 
 def test_keeps_to_the_area_that_was_asked_about():
@@ -97,16 +99,30 @@ def test_keeps_to_the_area_that_was_asked_about():
     _, frame = fit(photo, area)
     drawn = np.array([[0, 0, SIZE[1], SIZE[0]]], np.float32)
 
-    found = decode_maps(*answer(drawn, np.array([DETAILS.index("full")])), frame=frame)
+    heat, edges, _ = answer(drawn, np.array([DETAILS.index("full")]))
 
-    assert [g.box for g in found] == [area]
+    assert [g.box for g in decode_maps(heat, edges, frame=frame)] == [area]
+
+
+def test_what_lies_mostly_outside_was_not_asked_about():
+    """Someone draws a crop around a bag: the coat behind it is not meant."""
+    photo = np.zeros((512, 384, 3), np.uint8)
+    _, frame = fit(photo, Box(100, 100, 200, 240))
+    bag, coat = [10, 10, 150, 210], [-200, -300, 100, 220]
+    heat, edges, _ = answer(np.array([bag], np.float32), np.array([DETAILS.index("bag")]))
+    of_coat, far, _ = answer(np.array([coat], np.float32), np.array([DETAILS.index("outer")]))
+    heat, edges = np.maximum(heat, of_coat), edges + far - np.log(np.expm1(0.1 / EDGE_UNIT))
+
+    assert [g.detail for g in decode_maps(heat, edges, frame=frame, least=0.5)] == ["bag"]
 
 
 def test_says_nothing_where_nothing_is():
     photo = np.zeros((512, 384, 3), np.uint8)
     _, frame = fit(photo, Box(0, 0, 384, 512))
 
-    assert decode_maps(*answer(np.zeros((0, 4), np.float32), np.zeros(0, int)), frame=frame) == []
+    heat, edges, _ = answer(np.zeros((0, 4), np.float32), np.zeros(0, int))
+
+    assert decode_maps(heat, edges, frame=frame) == []
 
 
 def test_a_shoe_beside_the_upper_body_is_a_hand():
@@ -158,12 +174,6 @@ def test_the_hint_decides_among_what_was_found():
 
     assert choose_primary([shirt, shoe], area=PHOTO, hint="footwear") == shoe
     assert choose_primary([shirt, shoe], area=PHOTO, hint="full-body") == shirt
-
-
-def test_a_garment_that_the_edge_cuts_is_not_whole():
-    assert is_whole(garment("top", (80, 80, 220, 300)), area=PHOTO)
-    assert not is_whole(garment("top", (0, 80, 220, 300)), area=PHOTO)
-    assert not is_whole(garment("lower", (80, 300, 220, 600)), area=PHOTO)
 
 
 def test_overlap_is_intersection_over_union():

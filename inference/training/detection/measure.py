@@ -22,6 +22,7 @@ from inference.contract import Box, ObjectType
 from inference.detection import DETAILS, OBJECTS, Found, decode_maps, fit, overlap, tidy
 from inference.networks.garment_finder import FinderMaps
 from inference.networks.garment_net import normalise
+from inference.outlines import outline
 from inference.preprocess import Pixels, decode, whole
 from inference.training.detection.augment import view_collage
 from inference.training.detection.scenes import read_products
@@ -149,8 +150,8 @@ def find_all(finder: Finder, photos: Sequence[Pixels]) -> list[list[Found]]:
         maps = [m.float().cpu().numpy() for m in finder(normalise(images.to(device)))]
         for index, (photo, (_, frame)) in enumerate(zip(part, fitted, strict=True)):
             heat, edges, segments = (m[index] for m in maps)
-            garments = decode_maps(heat, edges, segments, frame=frame)
-            found.append(tidy(garments, area=whole(photo)))
+            garments = tidy(decode_maps(heat, edges, frame=frame), area=whole(photo))
+            found.append(outline(garments, segments, frame=frame))
     return found
 
 
@@ -284,7 +285,8 @@ def _mask_overlap(found: Found, truth: OutfitGarment) -> float:
     said = np.zeros_like(truth.mask)
     box = found.box
     if found.mask is not None:
-        said[box.top : box.bottom, box.left : box.right] = found.mask >= 128
+        shown = cv2.resize(found.mask, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
+        said[box.top : box.bottom, box.left : box.right] = shown >= 128
     both = int(cv2.countNonZero(said & truth.mask))
     return both / max(1, int(cv2.countNonZero(said | truth.mask)))
 

@@ -20,8 +20,8 @@ def find_alone(finder: Network, images: Iterable[Pixels]) -> list[list[Found]]:
     for image in images:
         area = whole(image)
         pixels, frame = fit(image, area)
-        heat, edges, segments = (maps[0] for maps in finder(pixels[None]))
-        found.append(tidy(decode_maps(heat, edges, segments, frame=frame), area=area))
+        heat, edges, _ = (maps[0] for maps in finder(pixels[None]))
+        found.append(tidy(decode_maps(heat, edges, frame=frame), area=area))
     return found
 
 
