@@ -129,7 +129,6 @@ class Reader:
             # Where most belief is in what can't be, the rest says nothing.
             if possible.sum() < _DEFAULT_FLOOR:
                 continue
-            possible = _normalise(possible)
             best = int(possible.argmax())
             if possible[best] >= self._floors.get(key, _DEFAULT_FLOOR):
                 yield Label(key, values[best], round(float(possible[best]), 4))

@@ -219,14 +219,14 @@ def test_says_when_nothing_can_be_made_out():
     assert (unclear.garments, unclear.abstained) == ((), "unreadable")
 
 
-def reader(**floors: float) -> Reader:
-    return Reader(replace(SPEC, attributes=KEYS, floors=floors), taxonomy.load())
+def reader(keys=KEYS, **floors: float) -> Reader:
+    return Reader(replace(SPEC, attributes=keys, floors=floors), taxonomy.load())
 
 
-def read_attributes(category: str, logits, **floors: float):
+def read_attributes(category: str, logits, keys=KEYS, **floors: float):
     probabilities = np.zeros(len(SPEC.labels), np.float32)
     probabilities[SPEC.labels.index(category)] = 1
-    garment = reader(**floors).garment(
+    garment = reader(keys, **floors).garment(
         probabilities,
         np.array(logits, np.float32),
         primary=True,
@@ -249,6 +249,18 @@ def test_names_one_value_of_each_key_with_its_confidence():
 
 def test_says_nothing_below_a_keys_floor():
     assert read_attributes("t-shirt", [2, 0, 3, 0], gender=0.9, **{"sleeve-length": 0.96}) == {}
+
+
+def test_an_only_possible_value_is_no_surer_for_that():
+    names = taxonomy.load()
+    values = ("polo-collar", "crew-neck")
+    assert [names.applies("neckline", v, "tank") for v in values] == [False, True]
+    keys, torn = (KEYS[0], ("neckline", values)), [0, 2, 0, 0.2]
+
+    found = read_attributes("tank", torn, keys)
+
+    assert found["neckline", "crew-neck"] == pytest.approx(0.55, abs=0.01)
+    assert {key for key, _ in read_attributes("tank", torn, keys, neckline=0.6)} == {"gender"}
 
 
 def test_says_nothing_that_such_a_garment_cannot_have():
