@@ -1,5 +1,6 @@
 """One spelling for each English word of the trade, in product names and in searches alike."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -47,7 +48,7 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "suit": ("suits",),
     "jeans": ("jean",),
     "trousers": ("trouser", "pant", "pants"),
-    "track pants": ("track pant", "track trousers"),
+    "track trousers": ("track pant", "track pants"),
     "short sleeve": ("short sleeves", "short sleeved"),
     "capris": ("capri",),
     "jeggings": ("jegging",),
@@ -92,10 +93,25 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "cufflinks": ("cufflink",),
 }  # fmt: skip
 
+_PACKS = re.compile(r"\b(?:pack|set|combo) of \d+\b")
+_WORDS = re.compile(r"3/4(?:th)?|[^\W_]+(?:['./+-][^\W_]+)*'?")
+_STOP_WORDS = frozenset(
+    {"an", "and", "as", "assorted", "by", "collection", "for", "her", "him", "his", "in", "is",
+     "new", "of", "on", "or", "the", "to", "with"}
+)  # fmt: skip
 
-def respell(words: list[str]) -> list[str]:
-    """Lower-cased words → the words that the text encoder learned: "stripes" is "striped"."""
-    return " ".join(replace_phrases(words, _spellings())).split()
+
+def normalise(text: str) -> str:
+    """A name or a search in the words that the text encoder learned: "tees" are a "t-shirt".
+
+    No model numbers, one word for one thing, each once; nothing of a text that has no other words.
+    """
+    lowered = text.replace("İ", "i").replace("’", "'").lower()
+    words = _WORDS.findall(_PACKS.sub(" ", lowered))
+    plain = [word for word in words if word.startswith("3/4") or not any(c.isdigit() for c in word)]
+    respelled = " ".join(replace_phrases(plain, _spellings())).split()
+    kept = (word for word in respelled if len(word) > 1 and word not in _STOP_WORDS)
+    return " ".join(dict.fromkeys(word.removesuffix("'s").strip("'") for word in kept))
 
 
 def replace_phrases(words: list[str], phrases: Phrases) -> list[str]:

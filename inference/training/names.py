@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inference import taxonomy
-from inference.spelling import Phrases, replace_phrases, respell
+from inference.spelling import Phrases, normalise, replace_phrases
 
 DataSet = Literal["fpi", "clothing", "ccp"]
 
@@ -99,13 +99,6 @@ _CLOTHING_LABELS = {
 }
 _CCP_LABELS = {"hoodie": ("neckline", "hooded")}
 
-_PACKS = re.compile(r"\b(?:pack|set|combo) of \d+\b")
-_WORDS = re.compile(r"3/4(?:th)?|[a-z0-9]+(?:['./+-][a-z0-9]+)*'?")
-_STOP_WORDS = frozenset(
-    {"an", "and", "as", "assorted", "by", "collection", "for", "her", "him", "his", "in", "is",
-     "new", "of", "on", "or", "the", "to", "with"}
-)  # fmt: skip
-
 
 def mine(data_set: DataSet, row: Mapping[str, Any]) -> dict[str, str]:
     """Attribute key → the value that the row's columns and name say; nothing for no garment.
@@ -135,10 +128,7 @@ def mine(data_set: DataSet, row: Mapping[str, Any]) -> dict[str, str]:
 
 def query(display_name: str) -> str:
     """What a person would type to find it: no brand, no model numbers, one word for one thing."""
-    words = _WORDS.findall(_PACKS.sub(" ", _without_brand(display_name)))
-    plain = [word for word in words if word.startswith("3/4") or not any(c.isdigit() for c in word)]
-    kept = (word for word in respell(plain) if len(word) > 1 and word not in _STOP_WORDS)
-    return " ".join(dict.fromkeys(word.removesuffix("'s").strip("'") for word in kept))
+    return normalise(_without_brand(display_name))
 
 
 def colour_of(row: Mapping[str, Any]) -> str:
