@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import registry, specs
-from inference.networks.garment_net import Answer, GarmentNet, Seen, normalise
+from inference.networks.garment_net import Answer, GarmentNet, Seen
 from inference.runtime import Array, Floats, Model, Part
 from inference.specs import WeightsSpec
 
@@ -16,13 +16,18 @@ from inference.specs import WeightsSpec
 class FromPixels(nn.Module):
     """uint8 (N, height, width, 3) RGB → what the network says, as a plain tuple."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, spec: WeightsSpec) -> None:
         super().__init__()
         self.network = network
+        self.mean: Tensor
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
+        self.std: Tensor
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         # Pixel by pixel is channels-last already: the permutation copies nothing.
-        return tuple(self.network(normalise(pixels.permute(0, 3, 1, 2))))
+        images = pixels.permute(0, 3, 1, 2).float() / 255
+        return tuple(self.network((images - self.mean) / self.std))
 
 
 class FromBothSides(nn.Module):
@@ -93,7 +98,7 @@ def build_parts(spec: WeightsSpec) -> dict[Part, nn.Module]:
         parts["words"] = FromWords(registry.build_words(words))
     if spec.finder:
         finder = specs.find(spec.finder, store=spec.folder)
-        parts["finder"] = FromPixels(registry.build_finder(finder))
+        parts["finder"] = FromPixels(registry.build_finder(finder), finder)
     return {part: module.eval().requires_grad_(False) for part, module in parts.items()}
 
 
@@ -104,4 +109,4 @@ def wrap(network: GarmentNet, spec: WeightsSpec, *, device: str) -> Model:
 
 
 def _from_pixels(network: GarmentNet, spec: WeightsSpec) -> FromPixels:
-    return FromPixels(FromBothSides(network) if spec.mirrored else network)
+    return FromPixels(FromBothSides(network) if spec.mirrored else network, spec)

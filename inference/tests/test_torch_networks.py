@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from inference import registry, runtime, torch_networks
+from inference.networks.garment_net import normalise
 from inference.preprocess import decode, resize_crop, whole
 from inference.runtime import Model
 from inference.specs import find
@@ -47,6 +48,15 @@ def test_says_the_same_on_cuda(crops, exact):
 
     assert (model.device, model.runtime[:5]) == ("cuda", "torch")
     assert_says_the_same(model.garments(crops), exact)
+
+
+def test_sees_pixels_as_training_does(crops, exact):
+    images = torch.from_numpy(crops).permute(0, 3, 1, 2)
+
+    answer = registry.build("kalas-mini@1")(normalise(images))
+
+    for seen, served in zip(answer, exact, strict=True):
+        assert np.allclose(seen.numpy(), served, atol=1e-5)
 
 
 def test_a_network_in_training_serves_as_a_model(crops, exact):
