@@ -38,7 +38,8 @@ _TEXTS = ("red striped women's top", "jeans", "checked men shirt navy blue", "si
 def export(spec: WeightsSpec, *, cache: Path, photos: Path = PHOTOS) -> dict[str, float]:
     """Export and compare all parts, and say in a report whether they are admitted.
 
-    Returns each part's error. Raises UnknownModel, BadWeights, OSError.
+    Exports of the same version by other libraries or for another machine are deleted. Returns
+    each part's error. Raises UnknownModel, BadWeights, OSError.
     """
     folder = exports.place(spec, cache=cache)
     cache.mkdir(parents=True, exist_ok=True)
@@ -62,9 +63,13 @@ def export(spec: WeightsSpec, *, cache: Path, photos: Path = PHOTOS) -> dict[str
                 "sha256": {part: exports.digest(made / f"{part}.onnx") for part in errors},
             },
         )
-        # Another engine may have made the same one meanwhile: either will do.
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(made, folder)
+        # Else another engine has made the same one meanwhile, and may be reading it.
+        if exports.find(spec, cache=cache) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(made, folder)
+    for older in cache.glob(f"{spec.name}-{spec.version}-*"):
+        if older != folder:
+            shutil.rmtree(older, ignore_errors=True)
     return errors
 
 

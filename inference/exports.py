@@ -1,12 +1,13 @@
 """Exported networks on this machine: where they are, and whether they may be used.
 
-An export is made once for each weights file and pair of library versions, by a process of its
-own (`python -m inference.export`), and is used only if its answers agree with torch's.
+An export is made once for each model, pair of library versions and kind of machine, by a process
+of its own (`python -m inference.export`), and is used only if its answers agree with torch's.
 """
 
 import hashlib
 import json
 import logging
+import platform
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -60,12 +61,14 @@ def find(spec: WeightsSpec, *, cache: Path) -> Exported | None:
 
 
 def place(spec: WeightsSpec, *, cache: Path) -> Path:
-    """The folder of this export: another one for other weights or other libraries."""
+    """The folder of this export: another one for another model, other libraries or machines."""
     parts = [specs.find(choice, store=spec.folder) for choice in (spec.finder, spec.text) if choice]
-    weights = [spec.sha256, *(part.sha256 for part in parts)]
+    described = [
+        f"{part.sha256} {part.input_size} {part.mean} {part.std} {part.mirrored}"
+        for part in (spec, *parts)
+    ]
     made_with = [f"{name}-{version(name)}" for name in ("torch", "onnxruntime")]
-    seen = [f"{spec.input_size}", "mirrored" if spec.mirrored else "as it is"]
-    key = hashlib.sha256("\n".join([*weights, *made_with, *seen, str(_FORMAT)]).encode())
+    key = hashlib.sha256("\n".join([*described, *made_with, _machine(), str(_FORMAT)]).encode())
     return cache / f"{spec.name}-{spec.version}-{key.hexdigest()[:16]}"
 
 
@@ -75,6 +78,16 @@ def digest(path: Path) -> str:
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _machine() -> str:
+    """What computes: the answers of another processor were not compared."""
+    try:
+        about = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        about = []
+    model = next((line for line in about if line.startswith("model name")), "")
+    return f"{platform.system()} {platform.machine()} {model}"
 
 
 def _make(spec: WeightsSpec, cache: Path) -> str:

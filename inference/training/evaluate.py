@@ -135,7 +135,8 @@ def read_asked(options: argparse.Namespace) -> Asked:
             mirrored=options.mirrored,
         )
     else:
-        model = open_model(options.model, device=device, cache=options.cache)
+        # An export is of one size only.
+        model = open_model(options.model, device=device, cache=None if size else options.cache)
         if size:
             model = replace(model, spec=replace(model.spec, input_size=size))
     decoders = ThreadPoolExecutor(os.cpu_count())

@@ -28,6 +28,9 @@ class Command(BaseCommand):
         tune_allocator()
         try:
             spec = specs.find(options["model"])
+            if found := exports.find(spec, cache=settings.VAR / "exports"):
+                self.stdout.write(f"{spec.choice} was exported before. {found.reason}".strip())
+                return
             errors = export.export(spec, cache=settings.VAR / "exports")
         except (specs.UnknownModel, specs.BadWeights, OSError) as problem:
             raise CommandError(str(problem)) from problem
