@@ -26,12 +26,13 @@ from inference.contract import (
     InvalidImage,
     ModelName,
 )
-from inference.detection import fit
+from inference.detection import Frame, fit
 from inference.postprocess import Reader
 from inference.preprocess import Pixels, decode, whole
 from inference.request import NoWords, Outcome, Photo
 from inference.runtime import Model
 from inference.scenes import Scene, Sight, look
+from inference.spelling import normalise
 from inference.taxonomy import load as load_taxonomy
 from inference.words import encode_words
 
@@ -51,6 +52,8 @@ class _Decoded:
     photo: Photo
     image: Pixels
     area: Box
+    fitted: tuple[Pixels, Frame] | None
+    """What the finder is shown, if there is one."""
     timings: dict[str, float]
 
 
@@ -76,6 +79,7 @@ class Pipeline:
         self.model = ModelName(model.spec.name, model.spec.version, model.spec.taxonomy)
         self._networks = model
         self._size = model.spec.input_size
+        self._finds = model.finder is not None
         self._reader = Reader(model.spec, load_taxonomy())
         self._palette = Palette.of(load_taxonomy().colours)
         self._map = decoders.map if decoders else map
@@ -109,7 +113,8 @@ class Pipeline:
         """
         if self._networks.words is None:
             raise NoWords(f"{self._networks.spec.choice} does not read words.")
-        [vectors] = self._networks.words(*encode_words(list(texts)))
+        spelled = [normalise(text) or text for text in texts]
+        [vectors] = self._networks.words(*encode_words(spelled))
         return [[round(x, 6) for x in vector.tolist()] for vector in vectors]
 
     def warm_up(self, batch: int) -> None:
@@ -130,15 +135,15 @@ class Pipeline:
 
     def _find_all(self, photos: Sequence[_Decoded]) -> Sequence[Sight | None]:
         finder = self._networks.finder
-        if finder is None or not photos:
+        fitted = [photo.fitted for photo in photos if photo.fitted]
+        if finder is None or not fitted:
             return [None] * len(photos)
         start = perf_counter()
-        framed = [fit(photo.image, photo.area) for photo in photos]
-        found = finder(np.stack([pixels for pixels, _ in framed]))
+        found = finder(np.stack([pixels for pixels, _ in fitted]))
         for photo in photos:
             photo.timings["detect"] = (perf_counter() - start) * 1000
         each = zip(*found, strict=True)
-        return [Sight(maps, frame) for maps, (_, frame) in zip(each, framed, strict=True)]
+        return [Sight(maps, frame) for maps, (_, frame) in zip(each, fitted, strict=True)]
 
     def _try_to_decode(self, photo: Photo) -> _Decoded | _Seen | Exception:
         try:
@@ -161,7 +166,7 @@ class Pipeline:
             reason = "unreadable"
         if reason:
             return _Seen(photo, image.shape[1], image.shape[0], reason, timings)
-        return _Decoded(photo, image, area, timings)
+        return _Decoded(photo, image, area, fit(image, area) if self._finds else None, timings)
 
     def _try_to_see(self, decoded: _Decoded, sight: Sight | None) -> _Seen | Exception:
         image, timings = decoded.image, decoded.timings

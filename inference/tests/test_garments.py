@@ -299,6 +299,8 @@ def test_embeds_words_where_the_model_knows_them():
     vectors = make_pipeline(words=words).embed_texts(["red dress", "jeans"])
 
     assert [len(vector) for vector in vectors] == [2, 2]
+    tees, usual = make_pipeline(words=words).embed_texts(["Tees for ladies", "t-shirt women"])
+    assert tees == usual
     with pytest.raises(NoWords, match="tiny@0"):
         make_pipeline().embed_texts(["red dress"])
 
