@@ -161,6 +161,6 @@ def _garment(judged: _Judged, reader: Reader, palette: Palette, *, primary: bool
         primary=primary,
         box=view.box,
         box_confidence=view.box_confidence,
-        colours=name_colours(view.cloth, palette),
+        colours=name_colours(view.cloth, palette, reader.families(judged.said.colour)),
         embedding=judged.said.embedding,
     )

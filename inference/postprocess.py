@@ -37,6 +37,7 @@ class Reader:
 
     def __init__(self, spec: WeightsSpec, taxonomy: Taxonomy) -> None:
         self._labels = spec.labels
+        self._families = spec.colour_families
         self._floors = spec.floors
         self._nothing = spec.labels.index(taxonomy.abstention)
         self._objects = np.array(
@@ -54,6 +55,12 @@ class Reader:
     def categories(self, logits: Floats) -> Floats:
         """Calibrated probabilities (L,) of the labels."""
         return softmax(logits)
+
+    def families(self, logits: Floats) -> dict[str, float]:
+        """How likely the garment's base colour is of which family; nothing if that isn't known."""
+        if not self._families:
+            return {}
+        return dict(zip(self._families, softmax(logits).tolist(), strict=True))
 
     def expect(self, probabilities: Floats, found: Found) -> Floats:
         """Given what the finder took the garment for, which is right most of the time."""

@@ -31,6 +31,28 @@ def test_gives_shares_largest_first():
     assert [colour.share for colour in found] == pytest.approx([0.7, 0.3], abs=0.01)
 
 
+def test_expecting_a_family_names_what_could_be_either():
+    """A dark cloth that is nearly as blue as it is black."""
+    dark = pixels(((30, 34, 52), 1000))
+
+    said = [
+        name_colours(dark, PALETTE, {family: 0.9, "white": 0.1})[0].name
+        for family in ("blue", "black", "yellow")
+    ]
+
+    assert said[:2] == ["navy-blue", "black"]
+    assert said[2] in ("navy-blue", "black")
+
+
+def test_expecting_a_family_says_its_colour_first():
+    striped = pixels(((250, 250, 250), 6500), ((200, 30, 40), 3500))
+
+    found = name_colours(striped, PALETTE, {"red": 0.8, "white": 0.2})
+
+    assert [colour.name for colour in found] == ["red", "white"]
+    assert [colour.share for colour in found] == pytest.approx([0.35, 0.65], abs=0.01)
+
+
 def test_joins_the_shades_of_one_cloth():
     folds = [((40 + step, 100 + step, 200 + step), 500) for step in range(0, 25, 5)]
 
