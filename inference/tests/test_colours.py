@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from inference import taxonomy
-from inference.colours import Palette, ciede2000, cluster, count_colours, name_colours
+from inference.ciede import ciede2000
+from inference.colours import Palette, cluster, count_colours, name_colours
 
 PALETTE = Palette.of(taxonomy.load().colours)
 
