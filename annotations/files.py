@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 from accounts.models import Tenant
 from annotations.models import FashionImage
 from annotations.photos import Photo
+from kalas.lib.outages import Away
 
 logger = logging.getLogger(__name__)
 
@@ -21,20 +22,23 @@ ORPHAN_AGE = timedelta(hours=1)
 _CHUNK = 500
 
 
-class StorageAway(Exception):
-    """The storage does not answer; it will again."""
+class StorageAway(Away):
+    """The storage does not answer."""
 
 
 @contextmanager
 def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[tuple[str, str]]:
-    """Write photo and thumbnail and give their names; remove both if the block raises."""
+    """Write photo and thumbnail and give their names; remove both if the block raises.
+
+    Raises StorageAway.
+    """
     names = (
         f"{tenant.id}/{image_id}.{photo.extension}",
         f"{tenant.id}/{image_id}-thumbnail.webp",
     )
     try:
         for name, data in zip(names, (photo.data, photo.thumbnail), strict=True):
-            default_storage.save(name, ContentFile(data))
+            _save(name, data)
         yield names
     except BaseException:
         remove_files(names)
@@ -74,6 +78,13 @@ def sweep_orphans(*, now: datetime) -> int:
             remove_files(orphans)
             removed += len(orphans)
     return removed
+
+
+def _save(name: str, data: bytes) -> None:
+    try:
+        default_storage.save(name, ContentFile(data))
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise StorageAway(str(error)) from error
 
 
 def _find_orphans(names: list[str], *, older_than: datetime) -> list[str]:

@@ -4,6 +4,7 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
 
+from annotations import photos
 from annotations.models import Annotation, Garment
 from inference import taxonomy
 
@@ -20,10 +21,8 @@ LONGEST_SIDE = 1600
 
 def draw_overlay(annotation: Annotation, data: bytes) -> bytes:
     """A PNG of at most 1,600 px; `annotation` is one of `selectors.with_everything`."""
-    image = Image.open(BytesIO(data)).convert("RGB")
-    scale = min(1.0, LONGEST_SIDE / max(image.size))
-    if scale < 1:
-        image = image.resize((round(image.width * scale), round(image.height * scale)))
+    with photos.decoders:
+        image, scale = _open(data)
     draw = ImageDraw.Draw(image)
     size = max(11, min(image.size) // 32)
     font = ImageFont.load_default(size)
@@ -32,6 +31,15 @@ def draw_overlay(annotation: Annotation, data: bytes) -> bytes:
     out = BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
+
+
+def _open(data: bytes) -> tuple[Image.Image, float]:
+    """As large as it is drawn on, and how much smaller than the photo that is."""
+    image = Image.open(BytesIO(data))
+    scale = min(1.0, LONGEST_SIDE / max(image.size))
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    image.draft("RGB", size)  # a JPEG of 50 MP is decoded at an eighth
+    return image.convert("RGB").resize(size), scale
 
 
 def _draw_garment(

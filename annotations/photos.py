@@ -29,7 +29,7 @@ LONGEST_JPEG_SIDE = 65_000
 LONGEST_NAME = 200
 
 # A 50 MP photo takes about 500 MB while it is turned and converted: only so many at once.
-_decoders = threading.BoundedSemaphore(2)
+decoders = threading.BoundedSemaphore(2)
 
 _DAMAGED = (
     OSError,
@@ -99,7 +99,7 @@ def check_photo(data: bytes) -> Photo:
         raise PhotoRefused("empty", _("The file is empty. Choose the photo again."))
     if len(data) > settings.UPLOAD_MAX_BYTES:
         raise _too_large()
-    with _decoders, _open(data) as image:
+    with decoders, _open(data) as image:
         _check_size(image)
         try:
             image.load()

@@ -8,9 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
+
+from kalas.lib.api.etags import build_etag
 
 Fields = dict[str, Any]
 
@@ -54,6 +58,20 @@ class Chapter:
 def show_docs(request: HttpRequest) -> HttpResponse:
     context = {"chapters": list_chapters(), "address": settings.PUBLIC_URL.rstrip("/")}
     return render(request, "kalas/api_docs.html", context)
+
+
+@require_safe
+def send_description(request: HttpRequest) -> HttpResponseBase:
+    """The OpenAPI as it is kept with the code, so that asking costs nothing."""
+    body = _read_description()
+    response = HttpResponse(body, content_type="application/vnd.oai.openapi; charset=utf-8")
+    response["ETag"] = etag = build_etag(body)
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@lru_cache(maxsize=1)
+def _read_description() -> bytes:
+    return (settings.BASE_DIR / "docs" / "reference" / "openapi.yaml").read_bytes()
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,5 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from kalas import api_docs, health, problem_pages, views
 
@@ -23,7 +22,7 @@ urlpatterns = [
     path("api/", include("annotations.api.urls")),
     path("api/", include("retrieval.api.urls")),
     path("api/docs/", api_docs.show_docs, name="api_docs"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("api/schema/", api_docs.send_description, name="api_schema"),
     path("api/", include("integrations.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -41,7 +41,7 @@ def api_schema(db, fake_engine, monkeypatch):  # noqa: F811
     # As Django's test client does: the test's transaction lives in this connection.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield schemathesis.openapi.from_wsgi("/api/schema/?format=json", get_wsgi_application())
+    yield schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 

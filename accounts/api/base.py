@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from functools import wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
@@ -22,6 +23,7 @@ from rest_framework.views import APIView
 from accounts import idempotency, limits
 from accounts.api.authentication import Caller, KeyAuthentication, MemberAuthentication
 from accounts.models import Scope, Tenant
+from kalas.lib.api.bodies import JsonParser
 from kalas.lib.api.problems import Problem
 from kalas.lib.tenant_rows import only_rows_of
 
@@ -52,9 +54,11 @@ class ApiView(APIView):
 
     authentication_classes = [KeyAuthentication, MemberAuthentication]
     permission_classes = ()
+    parser_classes: Sequence[type[BaseParser]] = [JsonParser]
     content_negotiation_class = AlwaysJson
     metadata_class = None
     scopes: ClassVar[Mapping[str, Sequence[Scope]]]
+    longest_json = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     spent: Sequence[limits.Limit] = ()
     wall: ExitStack
 

@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,6 @@ from annotations.models import Batch, BatchItem
 from kalas.lib.api.etags import answer_with_etag
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
-from kalas.lib.api.problems import Problem
 
 NOTHING_YET = {"pending": 0, "done": 0, "abstained": 0, "failed": 0}
 
@@ -44,11 +44,7 @@ class BatchesView(ApiView):
     def post(self, request: Request) -> Response:
         """Annotate up to 1,000 photos by address or id; each is fetched and annotated in turn."""
         items = [_build_item(each) for each in read(BatchInput, request.data)["items"]]
-        batch = batches.order_batch(
-            tenant=self.tenant, key=self.caller.key, items=items, now=timezone.now()
-        )
-        location = request.build_absolute_uri(reverse("api_batch", args=[batch.id]))
-        return Response(describe_batch(batch), status=202, headers={"Location": location})
+        return start_batch(self, items)
 
 
 class BatchView(ApiView):
@@ -60,13 +56,20 @@ class BatchView(ApiView):
     def get(self, request: Request, batch_id: UUID) -> HttpResponse:
         """Progress, and the photos from `offset` on in the order in which they were given."""
         asked = read_query(request, BatchItemQuery)
-        batch = Batch.objects.for_tenant(self.tenant).filter(id=batch_id).first()
-        if batch is None:
-            raise Problem("not-found")
+        batch = Batch.objects.for_tenant(self.tenant).get(id=batch_id)
         first = asked["offset"]
         items = selectors.list_items(batch=batch)[first : first + asked["limit"]]
         described = {**describe_batch(batch), "items": [_describe_item(item) for item in items]}
         return answer_with_etag(request, described)
+
+
+def start_batch(view: ApiView, items: Sequence[Mapping[str, Any]]) -> Response:
+    """`items` are those of `batches.order_batch`."""
+    batch = batches.order_batch(
+        tenant=view.tenant, key=view.caller.key, items=items, now=timezone.now()
+    )
+    location = view.request.build_absolute_uri(reverse("api_batch", args=[batch.id]))
+    return Response(describe_batch(batch), status=202, headers={"Location": location})
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import ValidationError
 
-from accounts.api.base import once_per_idempotency_key
+from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import Scope
-from annotations.api.annotations import AnnotationsView
+from annotations.api import ordering
 from annotations.api.answers import OldAnnotationAnswer
 from annotations.api.inputs import UploadForm
 from inference import taxonomy
@@ -17,11 +18,11 @@ from kalas.lib.api.problems import Problem
 WAIT_S = 30
 
 
-class OldAnnotateView(AnnotationsView):
+class OldAnnotateView(ApiView):
     """For programs that were written for Kalas-Iris: they change the address and send a key."""
 
     scopes = {"POST": (Scope.ANNOTATE,)}
-    http_method_names = ["post"]
+    is_one_transaction = False
     parser_classes = [MultiPartParser]
 
     @extend_schema(
@@ -33,10 +34,18 @@ class OldAnnotateView(AnnotationsView):
     @once_per_idempotency_key
     def post(self, request: Request) -> Response:
         """The form field `image` → probabilities by name, and colours as #rrggbb."""
-        response = self.take_files(request, WAIT_S)
-        if response.status_code != 201:
-            raise Problem("engine-busy", headers={"Retry-After": "2"})
-        return Response(_translate(response.data))
+        uploads, wish = ordering.read_form(self)
+        if len(uploads) > 1:
+            raise ValidationError({"image": ["One file; /api/v1/annotations/ takes several."]})
+        response = ordering.take_upload(self, uploads[0], wish, WAIT_S)
+        result: Mapping[str, Any] = response.data
+        if result["state"] == "pending":
+            location = response["Location"]
+            headers = {"Retry-After": "2", "Location": location}
+            raise Problem("engine-busy", headers=headers, annotation=location, id=result["id"])
+        if result["state"] == "failed":
+            raise Problem("photo-refused", result["error"], reason="failed")
+        return Response(_translate(result))
 
 
 def _translate(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +11,7 @@ from annotations import files, results, services
 from annotations.api.answers import ImageAnswer
 from annotations.models import FashionImage
 from annotations.views.media import CONTENT_TYPES
-from kalas.lib.api.etags import PRIVATE, answer_with_etag
+from kalas.lib.api.etags import PRIVATE, answer_with_etag, find_unchanged
 from kalas.lib.api.inputs import read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
@@ -39,13 +38,13 @@ class ImageView(ApiView):
 
     @extend_schema(operation_id="get_image", responses=ImageAnswer)
     def get(self, request: Request, image_id: UUID) -> HttpResponse:
-        return answer_with_etag(request, results.build_image(_get(self, image_id)))
+        image = FashionImage.objects.for_tenant(self.tenant).get(id=image_id)
+        return answer_with_etag(request, results.build_image(image))
 
     @extend_schema(operation_id="delete_image", responses={204: None})
     def delete(self, request: Request, image_id: UUID) -> Response:
         """Delete the photo with all its annotations, vectors and files."""
-        image = _get(self, image_id)
-        services.delete_image(tenant=self.tenant, image_id=image.id)
+        services.delete_image(tenant=self.tenant, image_id=image_id)
         return Response(status=204)
 
 
@@ -61,10 +60,9 @@ class ImageFileView(ApiView):
     )
     def get(self, request: Request, image_id: UUID) -> HttpResponse:
         """The photo as it is kept: upright, sRGB, without metadata."""
-        image = _get(self, image_id)
+        image = FashionImage.objects.for_tenant(self.tenant).get(id=image_id)
         etag = f'"{image.sha256}"'
-        unchanged = get_conditional_response(request._request, etag=etag)
-        if isinstance(unchanged, HttpResponse):
+        if unchanged := find_unchanged(request, etag):
             return unchanged
         try:
             data = files.read_photo(image)
@@ -74,11 +72,3 @@ class ImageFileView(ApiView):
         response = HttpResponse(data, content_type=CONTENT_TYPES[extension])
         response["ETag"], response["Cache-Control"] = etag, PRIVATE
         return response
-
-
-def _get(view: ApiView, image_id: UUID) -> FashionImage:
-    """Raises the problem; somebody else's is as unknown as a made-up id."""
-    image = FashionImage.objects.for_tenant(view.tenant).filter(id=image_id).first()
-    if image is None:
-        raise Problem("not-found")
-    return image

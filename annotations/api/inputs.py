@@ -18,6 +18,7 @@ LONGEST_WAIT_S = 60
 LARGEST_SIDE = 100_000
 LARGEST_BATCH = 1000
 MOST_FILES = 20
+LONGEST_BASE64 = settings.UPLOAD_MAX_BYTES * 4 // 3 + 100
 RESULT_FIELDS = (
     "id",
     "state",
@@ -65,7 +66,7 @@ class PhotoInput(WishInput):
 
     image = serializers.CharField(
         required=False,
-        max_length=settings.UPLOAD_MAX_BYTES * 4 // 3 + 100,
+        max_length=LONGEST_BASE64,
         help_text="The photo's bytes in base64; a data: URL is fine too.",
     )
     image_url = serializers.CharField(

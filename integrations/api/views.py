@@ -2,7 +2,6 @@ from typing import cast
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import ObjectDoesNotExist
 from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -31,7 +30,6 @@ from kalas.lib.api.problems import Problem
 
 # What the services raise, and the problem that it is.
 PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
-    (ObjectDoesNotExist, "not-found"),
     (NotAllowed, "forbidden"),
     (endpoints.TooManyEndpoints, "too-many-webhooks"),
     (endpoints.NotActive, "webhook-not-active"),

@@ -24,11 +24,12 @@ class Request(http_protocol.WebRequest):  # type: ignore[misc]
             super().handleContentChunk(data)
 
     def process(self) -> Any:
-        if self.received <= self.longest_body:
-            return super().process()
-        limit = self.longest_body // 1024**2
-        text = f"All files of a form together may have {limit} MB. Send them in several parts."
-        return self.basic_error(413, b"Too much at once", text)
+        """What was too much reaches the application as its length only, which it refuses."""
+        if self.received > self.longest_body:
+            self.content.seek(0)
+            self.content.truncate()
+            self.requestHeaders.setRawHeaders(b"content-length", [str(self.received).encode()])
+        return super().process()
 
 
 def limit_bodies(*, longest: int) -> None:

@@ -13,9 +13,20 @@ PRIVATE = "private, no-cache"
 def answer_with_etag(request: Request, data: Any) -> HttpResponse:
     """The JSON with the hash of its bytes as ETag, or 304 for who has it already."""
     body = JSONRenderer().render(data)
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    etag = build_etag(body)
     response = HttpResponse(body, content_type="application/json")
     response["ETag"] = etag
     response["Cache-Control"] = PRIVATE
-    conditional = get_conditional_response(request._request, etag=etag, response=response)
-    return conditional if isinstance(conditional, HttpResponse) else response
+    return find_unchanged(request, etag, response) or response
+
+
+def build_etag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def find_unchanged(
+    request: Request, etag: str, response: HttpResponse | None = None
+) -> HttpResponse | None:
+    """304 for who has it already; without a response None for who has not."""
+    found = get_conditional_response(request._request, etag=etag, response=response)
+    return found if isinstance(found, HttpResponse) else None

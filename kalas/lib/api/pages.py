@@ -1,7 +1,5 @@
 """Pages by cursor: they stay right while rows are added, and each costs the same."""
 
-from typing import Any
-
 from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import Cursor, CursorPagination
@@ -43,11 +41,3 @@ class NewestFirst(CursorPagination):
         except (exceptions.NotFound, ValueError) as error:
             raise serializers.ValidationError({"cursor": ["This is no cursor."]}) from error
         return cursor
-
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": ["string", "null"], "format": "uri"}
-        return {
-            "type": "object",
-            "required": ["next", "previous", "results"],
-            "properties": {"next": link, "previous": link, "results": schema},
-        }

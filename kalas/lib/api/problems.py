@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    BadRequest,
+    ObjectDoesNotExist,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
@@ -13,6 +18,8 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
+
+from kalas.lib.outages import Away
 
 MEDIA_TYPE = "application/problem+json"
 NON_FIELD = "non_field_errors"
@@ -111,7 +118,7 @@ TYPES: dict[str, ProblemType] = {
             "too-large",
             413,
             "Too much at once",
-            "A photo may have 25 MB, a request as a whole 100 MB.",
+            "A photo may have 25 MB, a request as a whole 100 MB, JSON without a photo 2 MB.",
         ),
         ProblemType(
             "unsupported-media-type",
@@ -136,7 +143,7 @@ TYPES: dict[str, ProblemType] = {
             422,
             "The photo can't be used",
             "`reason` is one of empty, too-large, unsupported-format, heic, svg, too-many-pixels,"
-            " too-small, damaged.",
+            " too-small, damaged, failed.",
         ),
         ProblemType(
             "image-url-failed",
@@ -236,6 +243,7 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response |
     if problem.status_code == 503 and "Retry-After" not in response:
         response["Retry-After"] = "5"
     return response
+    (ObjectDoesNotExist, "not-found"),  # also what was deleted while the request was answered
 
 
 def build(kind: ProblemType, *, detail: str = "", **extra: Any) -> dict[str, Any]:
@@ -244,6 +252,7 @@ def build(kind: ProblemType, *, detail: str = "", **extra: Any) -> dict[str, Any
 
 
 def answer(name: str) -> JsonResponse:
+    (Away, "unavailable"),
     """Outside of DRF's views."""
     kind = TYPES[name]
     return JsonResponse(build(kind), status=kind.status, content_type=MEDIA_TYPE)
@@ -267,9 +276,9 @@ def _flatten(details: Any, path: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """{"crop": {"left": [{"message", "code"}]}} → crop.left, with what is wrong about it."""
     if _is_leaf(details):
         yield {
-            "field": ".".join(path),
+            "field": _make_visible(".".join(path)),
             "code": str(details["code"]),
-            "detail": str(details["message"]),
+            "detail": _make_visible(str(details["message"])),
         }
     elif isinstance(details, Mapping):
         for name, inner in details.items():
@@ -282,3 +291,8 @@ def _flatten(details: Any, path: tuple[str, ...]) -> Iterator[dict[str, str]]:
 def _is_leaf(details: Any) -> bool:
     # Fields may have these names too; what they hold is no text.
     return isinstance(details, Mapping) and isinstance(details.get("message"), str)
+def _make_visible(text: str) -> str:
+    """JSON may name half a character, which no answer can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
