@@ -215,7 +215,6 @@ def test_a_reviewer_sees_no_webhooks(client, member):
     assert WebhookEndpoint.objects.count() == 1
 
 
-def test_a_manager_who_lost_the_role_meanwhile_changes_nothing(member):
 def test_a_developer_makes_and_sees_webhooks(client, member):
     client.force_login(make_member(tenant=member.tenant, role=Role.DEVELOPER).user)
 
@@ -225,6 +224,7 @@ def test_a_developer_makes_and_sees_webhooks(client, member):
     assert reverse("webhooks") in client.get(reverse("developers")).content.decode()
 
 
+def test_a_manager_who_lost_the_role_meanwhile_changes_nothing(member):
     member.role = Role.REVIEWER
     member.save(update_fields=["role"])
 

@@ -219,6 +219,7 @@ _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (DjangoPermissionDenied, "forbidden"),
     (exceptions.NotFound, "not-found"),
     (Http404, "not-found"),
+    (ObjectDoesNotExist, "not-found"),  # also what was deleted while the request was answered
     (exceptions.MethodNotAllowed, "method-not-allowed"),
     (exceptions.UnsupportedMediaType, "unsupported-media-type"),
     (RequestDataTooBig, "too-large"),
@@ -227,6 +228,7 @@ _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (BadRequest, "malformed-body"),
     (OperationalError, "unavailable"),
     (InterfaceError, "unavailable"),
+    (Away, "unavailable"),
 )
 
 
@@ -243,7 +245,6 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response |
     if problem.status_code == 503 and "Retry-After" not in response:
         response["Retry-After"] = "5"
     return response
-    (ObjectDoesNotExist, "not-found"),  # also what was deleted while the request was answered
 
 
 def build(kind: ProblemType, *, detail: str = "", **extra: Any) -> dict[str, Any]:
@@ -252,7 +253,6 @@ def build(kind: ProblemType, *, detail: str = "", **extra: Any) -> dict[str, Any
 
 
 def answer(name: str) -> JsonResponse:
-    (Away, "unavailable"),
     """Outside of DRF's views."""
     kind = TYPES[name]
     return JsonResponse(build(kind), status=kind.status, content_type=MEDIA_TYPE)
@@ -288,11 +288,11 @@ def _flatten(details: Any, path: tuple[str, ...]) -> Iterator[dict[str, str]]:
             yield from _flatten(inner, path if _is_leaf(inner) else (*path, str(number)))
 
 
-def _is_leaf(details: Any) -> bool:
-    # Fields may have these names too; what they hold is no text.
-    return isinstance(details, Mapping) and isinstance(details.get("message"), str)
 def _make_visible(text: str) -> str:
     """JSON may name half a character, which no answer can hold."""
     return text.encode("utf-8", "replace").decode()
 
 
+def _is_leaf(details: Any) -> bool:
+    # Fields may have these names too; what they hold is no text.
+    return isinstance(details, Mapping) and isinstance(details.get("message"), str)
