@@ -207,7 +207,7 @@ def test_the_log_costs_the_same_however_long_it_is(
 
 def test_a_reviewer_sees_no_webhooks(client, member):
     endpoint, _secret = make_endpoint(by=member)
-    client.force_login(make_member(tenant=member.tenant, role=role).user)
+    client.force_login(make_member(tenant=member.tenant, role=Role.REVIEWER).user)
 
     assert client.get(reverse("webhooks")).status_code == 403
     assert client.get(reverse("webhook", args=[endpoint.id])).status_code == 403
