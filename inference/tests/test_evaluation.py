@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.contract import Box, Category, Colour, Garment, Label
+from inference.contract import (
+    AnnotationResult,
+    Box,
+    Category,
+    Colour,
+    Garment,
+    Label,
+    ModelName,
+)
 from inference.specs import WeightsSpec
 from inference.tests.photos import paint
 from inference.training.evaluation.answers import CATEGORY, COLOUR, Answers, Head
@@ -23,6 +31,7 @@ from inference.training.evaluation.metrics import (
     measure_pattern,
     measure_ten,
 )
+from inference.training.evaluation.outfits import Outfit, match_garments
 from inference.training.evaluation.packing import pack, unpack
 from inference.training.evaluation.photos import LabelledPhoto
 from inference.training.evaluation.report import confuse, list_labels
@@ -230,8 +239,8 @@ def test_reads_what_was_served():
     assert answers.heads[CATEGORY].say() == ["shirt", "not-a-garment"]
     assert answers.heads[CATEGORY].confidence[0] == pytest.approx(0.7)
     assert answers.heads["pattern"].say() == ["striped", ""]
-    # Two blues together cover more than the red.
-    assert answers.heads[COLOUR].say() == ["blue", ""]
+    # What is named first, though two blues together cover more.
+    assert answers.heads[COLOUR].say() == ["red", ""]
     assert answers.abstained.tolist() == [False, True]
 
 
@@ -256,6 +265,16 @@ def test_averages_the_precision_of_served_boxes():
     # Right, wrong, right: precision 1 up to recall 0.5 (51 of 101 points), 2/3 beyond.
     assert found["AP@0.5 upper-body"] == pytest.approx((51 + 50 * 2 / 3) / 101)
     assert found["AP@0.5 footwear"] == 0
+
+
+def test_a_served_garment_finds_one_only():
+    there = np.ones((100, 100), np.uint8)
+    shirt = OutfitGarment("shirt", "top", Box(0, 0, 100, 70), there)
+    coat = OutfitGarment("coat", "outer", Box(0, 0, 100, 100), there)
+    one = replace(make_garment("shirt"), box=Box(0, 0, 100, 80))
+    result = AnnotationResult(100, 100, ModelName("t", "1", "kalas-1"), (one,), None, {})
+
+    assert match_garments([Outfit("ccp-1", b"", [coat, shirt])], [result]) == [None, one]
 
 
 def test_tells_a_worn_garment_of_a_catalogue_by_the_face():

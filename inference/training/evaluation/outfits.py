@@ -104,13 +104,27 @@ def crop_garments(outfits: Sequence[Outfit], *, size: tuple[int, int]) -> Iterat
 def match_garments(
     outfits: Sequence[Outfit], results: Sequence[AnnotationResult]
 ) -> list[Garment | None]:
-    """For each garment of `list_garments` the served one that lies best over it, if any does."""
+    """For each garment of `list_garments` the served one that lies over it, if any does.
+
+    A served garment finds one only: the pairs that lie best over each other come first.
+    """
     found: list[Garment | None] = []
     for outfit, result in zip(outfits, results, strict=True):
-        for garment in outfit.garments:
-            best = max(result.garments, key=lambda g: overlap(g.box, garment.box), default=None)
-            near = best is not None and overlap(best.box, garment.box) >= FOUND
-            found.append(best if near else None)
+        pairs = sorted(
+            (
+                (-overlap(served.box, garment.box), right, given)
+                for right, garment in enumerate(outfit.garments)
+                for given, served in enumerate(result.garments)
+            ),
+        )
+        taken: dict[int, int] = {}
+        for distance, right, given in pairs:
+            if -distance >= FOUND and right not in taken and given not in taken.values():
+                taken[right] = given
+        found += [
+            result.garments[taken[right]] if right in taken else None
+            for right in range(len(outfit.garments))
+        ]
     return found
 
 
@@ -150,5 +164,6 @@ def _ask_nothing(path: Path, asked: Asked, questions: Questions) -> Metric:
     return Metric(
         "abstains without a garment",
         estimate_mean(scores),
-        note="ground of the photos, generated size charts, texts and plain grounds",
+        note="ground of the photos, generated size charts, texts and plain grounds, made as "
+        "training's are",
     )

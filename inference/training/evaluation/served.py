@@ -28,7 +28,7 @@ def annotate(pipeline: Pipeline, photos: Sequence[bytes]) -> Iterator[Annotation
 def read_garments(garments: Sequence[Garment | None], spec: WeightsSpec) -> Answers:
     """What was said of each garment; none at all is the answer "no garment".
 
-    The colour is the measured one: the families' shares of the garment's pixels.
+    The colour is the family of the first that was named.
     """
     rows = len(garments)
     colours = {colour.name: colour.family for colour in taxonomy.load().colours}
@@ -46,8 +46,8 @@ def read_garments(garments: Sequence[Garment | None], spec: WeightsSpec) -> Answ
         for label in garment.attributes:
             if label.key in others:
                 others[label.key].add(row, label.name, label.confidence)
-        for shade in garment.colours:
-            colour.add(row, colours[shade.name], shade.share)
+        for shade in garment.colours[:1]:
+            colour.add(row, colours[shade.name], 1.0)
         if garment.embedding:
             embedding[row] = garment.embedding
     heads = {CATEGORY: category.head(), COLOUR: colour.head()}
@@ -71,9 +71,9 @@ class _Table:
         self._scores: Floats = np.zeros((rows, len(values)), dtype=np.float32)
 
     def add(self, row: int, value: str, score: float) -> None:
-        """Shades of one family add up; a value that nobody asks about falls away."""
+        """A value that nobody asks about falls away."""
         if value in self._index:
-            self._scores[row, self._index[value]] += score
+            self._scores[row, self._index[value]] = score
 
     def head(self) -> Head:
         return Head(self._values, self._scores)
