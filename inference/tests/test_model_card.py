@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,9 +18,11 @@ from inference import specs
 from inference.tests.photos import encode, paint
 from inference.training.calibration import reliability
 from inference.training.evaluate import FORMAT
+from inference.training.evaluation.card import Pictures, write_card
 from inference.training.evaluation.charts import draw_reliability
 from inference.training.evaluation.packing import pack
 from inference.training.evaluation.sheets import find_mistakes
+from inference.training.model_card import list_configs
 
 BINS = [asdict(b) for b in reliability(np.array([0.95, 0.9, 0.3]), np.array([True, False, False]))]
 SHIPPED = "kalas-mini@1"
@@ -98,6 +100,35 @@ def test_writes_a_card_with_charts_and_pictures(tmp_path):
         assert (tmp_path / picture).exists()
     with Image.open(tmp_path / "kalas-mini-1" / "fpi-mistakes.jpg") as sheet:
         assert sheet.width > 100
+
+
+def test_a_goal_shows_the_number_that_puts_it_in_its_place():
+    evaluation = make_evaluation()
+    metrics = evaluation["files"][0]["ways"]["whole"]["metrics"]
+    metrics["category top-1, one right answer"] = metrics["category top-1"] | {"note": "fewer"}
+
+    card = write_card(
+        evaluation,
+        specs.find(SHIPPED),
+        prose="{goals}",
+        notes="",
+        configs=[],
+        pictures=Pictures({}, {}),
+    )
+
+    assert "category top-1; category top-1, one right answer 0.333 [0.062, 0.792] (fewer)" in card
+
+
+def test_names_the_configurations_wherever_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = replace(specs.find(SHIPPED), version="2", finder="garment-finder@1")
+
+    names = [path.name for path in list_configs(spec)]
+
+    assert names[0] == "kalas-mini-2.toml"
+    assert names[-2:] == ["garment-finder-fine.toml", "garment-finder.toml"]
+    root = Path(__file__).resolve().parents[2]
+    assert all((root / path).exists() for path in list_configs(spec))
 
 
 def test_refuses_an_evaluation_of_other_weights(tmp_path):

@@ -4,17 +4,20 @@ What a person has to say about a version stands in `notes.md` in the folder of i
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from inference import specs
+from inference.specs import WeightsSpec
 from inference.training.evaluate import read_evaluation
 from inference.training.evaluation.card import Evaluation, Pictures, write_card
 from inference.training.evaluation.charts import draw_reliability
 from inference.training.evaluation.report import Say
 from inference.training.evaluation.sheets import draw_sheet
 
-_PROSE = Path(__file__).parent / "evaluation" / "card.md"
-_CONFIGS = Path("inference/training/configs")
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parents[1]
+_PROSE = _HERE / "evaluation" / "card.md"
 _CHARTED = ("category", "gender", "pattern")
 
 
@@ -43,12 +46,23 @@ def run(options: argparse.Namespace, say: Say) -> None:
         spec,
         prose=_PROSE.read_text(),
         notes=notes.read_text() if notes.exists() else "",
-        configs=sorted(_CONFIGS.glob(f"{name}*.toml")),
+        configs=list(list_configs(spec)),
         pictures=pictures,
     )
     path = options.out / f"{name}.md"
     path.write_text(card)
     say(f"{path}: {len(card):,} characters")
+
+
+def list_configs(spec: WeightsSpec) -> Iterator[Path]:
+    """The model's own, then its finder's; from the root of the project."""
+    finder = spec.finder.partition("@")[0]
+    for folder, name in (
+        ("configs", f"{spec.name}-{spec.version}"),
+        ("detection/configs", finder),
+    ):
+        for path in sorted((_HERE / folder).glob(f"{name}*.toml") if name else ()):
+            yield path.relative_to(_ROOT)
 
 
 def _draw_pictures(evaluation: Evaluation, out: Path, *, name: str, data: Path | None) -> Pictures:
