@@ -63,11 +63,6 @@ def build_untrained(name: str) -> GarmentNet:
         raise UnknownModel(f"{name}; there are {', '.join(UNTRAINED)}") from error
 
 
-def spec(choice: str) -> WeightsSpec:
-    """Raises UnknownModel, BadWeights."""
-    return specs.find(choice)
-
-
 def _build_kalas_mini() -> GarmentNet:
     names = taxonomy.load()
     return GarmentNet(

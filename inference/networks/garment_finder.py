@@ -8,11 +8,10 @@ it shows. Convolutions, batch norm, ReLU, means and resizing only.
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.detection import DETAILS, SEGMENTS, SIZE
+from inference.detection import DETAILS, SEGMENTS
 from inference.networks.garment_net import ResidualBlock
 
 _RARE = -4.6
@@ -118,11 +117,6 @@ def start_from_classifier(finder: GarmentFinder, tensors: dict[str, Tensor]) -> 
     }
     finder.load_state_dict(taken, strict=False)
     return len(taken)
-
-
-def example_input() -> Tensor:
-    """A batch of one as the exporter wants it."""
-    return torch.zeros(1, 3, *SIZE)
 
 
 def _double(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inference import registry, taxonomy
+from inference import registry, specs, taxonomy
 from inference.networks.garment_net import GarmentNet, normalise
 from inference.preprocess import decode, resize_crop, whole
 from inference.specs import UnknownModel
@@ -29,14 +29,14 @@ def network() -> GarmentNet:
 
 
 def crops(paths: list[Path]) -> torch.Tensor:
-    size = registry.spec("kalas-mini").input_size
+    size = specs.find("kalas-mini").input_size
     images = [decode(path.read_bytes()) for path in paths]
     views = np.stack([resize_crop(image, whole(image), size) for image in images])
     return torch.from_numpy(views).permute(0, 3, 1, 2)
 
 
 def test_describes_the_shipped_weights():
-    spec = registry.spec("kalas-mini")
+    spec = specs.find("kalas-mini")
 
     assert spec.taxonomy == taxonomy.load().version
     assert spec.path.stat().st_size <= 25 * 1024 * 1024
@@ -52,7 +52,7 @@ def test_refuses_an_unknown_model():
 @torch.inference_mode()
 def test_answers_most_demo_photos_rightly(network):
     photos = [(p, m) for label, m in MEANT.items() for p in sorted(DEMO.glob(f"*-{label}-*.jpg"))]
-    order = registry.spec("kalas-mini").labels
+    order = specs.find("kalas-mini").labels
 
     best = network(normalise(crops([path for path, _ in photos]))).category.argmax(dim=1)
 
@@ -67,7 +67,7 @@ def test_abstains_from_a_plain_ground(network):
 
     best = int(network(normalise(grey)).category.argmax())
 
-    assert registry.spec("kalas-mini").labels[best] == taxonomy.load().abstention
+    assert specs.find("kalas-mini").labels[best] == taxonomy.load().abstention
 
 
 @torch.inference_mode()

@@ -90,12 +90,6 @@ def spread(
     return float(low), float(high)
 
 
-def count_hits(logits: Floats, accepts: Bools, *, top: int) -> Share:
-    """How often one of the `top` best answers is right."""
-    right = are_hits(logits, accepts, top=top)
-    return Share(int(right.sum()), len(right))
-
-
 def are_hits(scores: Floats, accepts: Bools, *, top: int) -> Bools:
     """(N,): whether one of the `top` best answers with a score above nothing is right.
 
