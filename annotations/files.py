@@ -34,7 +34,7 @@ def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[t
     """
     names = (
         f"{tenant.id}/{image_id}.{photo.extension}",
-        f"{tenant.id}/{image_id}-thumbnail.webp",
+        f"{tenant.id}/{image_id}-thumbnail.jpg",
     )
     try:
         for name, data in zip(names, (photo.data, photo.thumbnail), strict=True):

@@ -9,7 +9,7 @@ from annotations.tests.factories import encode, hide_tokens, make_image
 KINDS = ["photo", "thumbnail"]
 
 
-@pytest.mark.parametrize(("kind", "type"), [("photo", "image/png"), ("thumbnail", "image/webp")])
+@pytest.mark.parametrize(("kind", "type"), [("photo", "image/png"), ("thumbnail", "image/jpeg")])
 def test_sends_a_photo_to_its_shop(page, tenant, kind, type):
     image = make_image(tenant=tenant, name='şapka "x".png')
 
