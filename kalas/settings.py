@@ -116,6 +116,17 @@ DATABASES: dict[str, Any] = {
     "default": {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60, **_default},
     "owner": {**_owner, "TEST": {"MIRROR": None}},
 }
+# For servers of pages and API: a request may come in a thread of its own, which would make a
+# connection of its own. It waits so long (s) for one; after an outage the first to ask connects.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
+if DATABASE_POOL_SIZE:
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": min(2, DATABASE_POOL_SIZE),
+        "max_size": DATABASE_POOL_SIZE,
+        "timeout": 5,
+        "reconnect_timeout": 1,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if env.str("CHANNEL_REDIS_URL", default=""):

@@ -1,0 +1,95 @@
+"""In a process of its own, as the pool belongs to the process."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PROGRAM = """
+import json, sys, threading, uuid
+import django
+django.setup()
+from django.db import OperationalError, connection
+from kalas.lib.database_pool import lend_connection
+from kalas.lib.tenant_rows import only_rows_of
+
+def ask(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+def in_thread(work):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+def request():
+    try:
+        return ask("SELECT pg_backend_pid()")
+    finally:
+        connection.close()
+
+def wait_for_engine():
+    with only_rows_of(uuid.UUID(int=1)):
+        first = ask("SELECT current_setting('kalas.tenant')")
+        lend_connection()
+        others = [in_thread(shop) for _ in range(4)]
+        last = ask("SELECT current_setting('kalas.tenant')")
+    connection.close()
+    return [first, last, others]
+
+def shop():
+    try:
+        return ask("SELECT current_setting('kalas.tenant', true)") or ""
+    finally:
+        connection.close()
+
+def too_many(depth=3):
+    try:
+        ask("SELECT 1")
+        return in_thread(lambda: too_many(depth - 1)) if depth else "all got one"
+    except OperationalError as error:
+        return type(error.__cause__).__name__
+    finally:
+        connection.close()
+
+json.dump(
+    {
+        "pids": [in_thread(request) for _ in range(10)],
+        "walls": in_thread(wait_for_engine),
+        "too_many": in_thread(too_many),
+    },
+    sys.stdout,
+)
+connection.close_pool()
+"""
+
+
+def test_threads_share_few_connections_and_no_shop():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=settings.BASE_DIR,
+        env={
+            **os.environ,
+            "DATABASE_POOL_SIZE": "2",
+            "DJANGO_SETTINGS_MODULE": "kalas.tests.settings",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert len(set(answer["pids"])) <= 2
+    tenant = "00000000-0000-0000-0000-000000000001"
+    assert answer["walls"] == [tenant, tenant, ["", "", "", ""]]
+    assert answer["too_many"] == "PoolTimeout"
