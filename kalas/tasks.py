@@ -5,6 +5,7 @@ from datetime import datetime
 
 from procrastinate import App, exceptions
 from procrastinate.contrib.django import app
+from procrastinate.jobs import Status
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,9 @@ async def requeue_stalled_jobs(*, jobs_app: App, now: datetime) -> int:
     for job in await jobs_app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_S):
         try:
             await jobs_app.job_manager.retry_job(job, retry_at=now)
+        except exceptions.UniqueViolation:
+            # Of such jobs one is enough, and the next one waits already, maybe for this one.
+            await jobs_app.job_manager.finish_job(job=job, status=Status.FAILED, delete_job=True)
         except exceptions.ConnectorException:
             # Another worker queued it a moment ago, or it ended after all.
             logger.info("Job %s was no longer stalled", job.id)
