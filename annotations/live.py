@@ -1,11 +1,11 @@
 """Hints to the open pages of a shop: something changed, fetch it anew."""
 
 import asyncio
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
+from channels.layers import BaseChannelLayer, get_channel_layer
 from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
@@ -13,6 +13,7 @@ from django.dispatch import receiver
 from accounts.models import Membership, Tenant
 from accounts.signals import api_key_closed
 from annotations.models import Annotation
+from kalas.lib.notify_layer import NotifyChannelLayer
 
 HintType = Literal["annotation", "batch", "review", "membership"]
 SEND_TIMEOUT_S = 3.0
@@ -64,15 +65,21 @@ def announce_removed_member(sender: type[Membership], instance: Membership, **_:
 def _announce(tenant_id: UUID, hint: Hint) -> None:
     # No partial: Django wants the name of a robust callback that fails.
     def send() -> None:
-        async_to_sync(_send_hint)(tenant_id, hint)
+        layer = get_channel_layer()
+        if isinstance(layer, NotifyChannelLayer):
+            layer.group_send_now(group_of(tenant_id), _wrap(hint))
+        elif layer is not None:
+            async_to_sync(_send_hint)(layer, tenant_id, hint)
 
     # Robust: a channel layer that is down must not fail the write that is announced. Pages have
     # a slow poll as their net.
     transaction.on_commit(send, robust=True)
 
 
-async def _send_hint(tenant_id: UUID, hint: Hint) -> None:
-    layer = get_channel_layer()
-    if layer is not None:
-        async with asyncio.timeout(SEND_TIMEOUT_S):
-            await layer.group_send(group_of(tenant_id), {"type": "forward.hint", "hint": hint})
+async def _send_hint(layer: BaseChannelLayer, tenant_id: UUID, hint: Hint) -> None:
+    async with asyncio.timeout(SEND_TIMEOUT_S):
+        await layer.group_send(group_of(tenant_id), _wrap(hint))
+
+
+def _wrap(hint: Hint) -> dict[str, Any]:
+    return {"type": "forward.hint", "hint": hint}

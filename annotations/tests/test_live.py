@@ -237,10 +237,10 @@ async def test_asks_the_page_to_come_back_when_it_cannot_join(monkeypatch):
 
 @pytest.mark.parametrize("error", [TimeoutError, OperationalError, OSError])
 def test_a_layer_that_is_down_does_not_fail_the_write(monkeypatch, error):
-    async def fail(group, message):
+    def fail(group, message):
         raise error
 
-    monkeypatch.setattr(get_channel_layer(), "group_send", fail)
+    monkeypatch.setattr(get_channel_layer(), "group_send_now", fail)
 
     make_annotation(tenant=make_tenant())
 
@@ -250,10 +250,10 @@ def test_a_layer_that_is_down_does_not_fail_the_write(monkeypatch, error):
 def test_announces_every_step_after_commit(monkeypatch):
     told = []
 
-    async def note(tenant_id, hint):
-        told.append(hint["state"])
+    def note(group, message):
+        told.append(message["hint"]["state"])
 
-    monkeypatch.setattr(live, "_send_hint", note)
+    monkeypatch.setattr(get_channel_layer(), "group_send_now", note)
     annotation = make_annotation(tenant=make_tenant())
 
     services.record_failure(annotation=annotation, reason="It broke.", now=annotation.created_at)
@@ -296,12 +296,13 @@ async def test_a_key_hears_of_reviews_and_batches():
             now=timezone.now(),
         )
 
-        hints = [json.loads(await socket.receive_from(timeout=5)) for _ in range(3)]
+        hints = [json.loads(await socket.receive_from(timeout=5)) for _ in range(4)]
 
         assert [(hint["type"], hint["state"]) for hint in hints] == [
             ("annotation", "done"),
             ("review", "done"),
             ("batch", "pending"),
+            ("batch", "done"),
         ]
 
 

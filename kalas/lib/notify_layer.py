@@ -62,7 +62,7 @@ class NotifyChannelLayer(BaseChannelLayer):  # type: ignore[misc]
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
         """Raises MessageTooLong."""
-        await self._notify({"channel": channel, "message": message})
+        await sync_to_async(self._notify)({"channel": channel, "message": message})
 
     async def group_add(self, group: str, channel: str) -> None:
         """Return when hints for the group arrive; raises TimeoutError without a database."""
@@ -79,15 +79,16 @@ class NotifyChannelLayer(BaseChannelLayer):  # type: ignore[misc]
 
         Raises MessageTooLong.
         """
-        await self._notify({"group": group, "message": message})
+        await sync_to_async(self.group_send_now)(group, message)
 
-    async def _notify(self, envelope: dict[str, Any]) -> None:
+    def group_send_now(self, group: str, message: dict[str, Any]) -> None:
+        """The same for code that is not asynchronous, without a detour over an event loop."""
+        self._notify({"group": group, "message": message})
+
+    def _notify(self, envelope: dict[str, Any]) -> None:
         payload = json.dumps(envelope, separators=(",", ":"))
         if len(payload.encode()) > LONGEST_PAYLOAD:
             raise MessageTooLong(f"{len(payload)} characters")
-        await sync_to_async(self._execute_notify)(payload)
-
-    def _execute_notify(self, payload: str) -> None:
         with connections[self.alias].cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, payload])
 
