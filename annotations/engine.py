@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from inference import client
-from inference.contract import EngineHealth
+from inference.contract import EngineHealth, ModelName
 
 # A page with many waiting cards, or many pages at once, ask the engine only so often.
 REMEMBER_S = 2
@@ -57,13 +57,23 @@ class EngineStatus:
 
 def read_status(*, now: datetime) -> EngineStatus:
     """One query, and at most one question to the engine in two seconds."""
+    workers = ProcrastinateWorker.objects.filter(last_heartbeat__gt=now - WORKER_SILENCE)
+    return EngineStatus(health=_read_health(), jobs_running=workers.exists())
+
+
+def read_model() -> ModelName | None:
+    """Which one annotates at present; None while the engine is away. Asks as `read_status` does."""
+    health = _read_health()
+    return health.model if health else None
+
+
+def _read_health() -> EngineHealth | None:
     cache = caches["local"]
     health: EngineHealth | Literal["unknown"] | None = cache.get(_KEY, "unknown")
     if health == "unknown":
         health = _ask_health()
         cache.set(_KEY, health, REMEMBER_S)
-    workers = ProcrastinateWorker.objects.filter(last_heartbeat__gt=now - WORKER_SILENCE)
-    return EngineStatus(health=health, jobs_running=workers.exists())
+    return health
 
 
 def _ask_health() -> EngineHealth | None:

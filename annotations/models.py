@@ -393,7 +393,12 @@ class Batch(models.Model):
     class Meta:
         verbose_name = _("batch")
         verbose_name_plural = _("batches")
-        indexes = [models.Index(fields=["tenant", "-created_at"], name="batch_by_tenant_newest")]
+        indexes = [
+            models.Index(fields=["tenant", "-created_at"], name="batch_by_tenant_newest"),
+            models.Index(
+                fields=["tenant"], name="batch_unfinished", condition=models.Q(finished_at=None)
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -416,10 +421,18 @@ class BatchItem(models.Model):
     problem = models.CharField(_("failed because"), max_length=40, blank=True)
     detail = models.CharField(_("detail"), max_length=300, blank=True)
     taken_at = models.DateTimeField(_("taken"), null=True, blank=True)
+    # How often its host did not answer as it should, and when it is asked again.
+    tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    due_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("photo of a batch")
         verbose_name_plural = _("photos of a batch")
+        indexes = [
+            models.Index(
+                fields=["batch"], name="batch_item_waiting", condition=models.Q(taken_at=None)
+            )
+        ]
         constraints = [
             models.UniqueConstraint(fields=["batch", "position"], name="batch_item_position")
         ]

@@ -1,16 +1,16 @@
 """Annotations that other software asks for."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from accounts.models import ApiKey, Tenant, User
-from annotations import services
+from annotations import engine, photos, services
 from annotations.models import Annotation, FashionImage
-from annotations.photos import Photo
 from annotations.services import Terms
 from inference.contract import Box
 
@@ -35,35 +35,46 @@ class Client:
     user: User | None
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`is_new` where its job waits for whoever ordered it to ask the engine first; `data` is the
+    stored photo, where it is at hand."""
+
+    annotation: Annotation
+    is_new: bool = False
+    data: bytes | None = None
+
+
 def order_photo(
     *,
     tenant: Tenant,
-    photo: Photo,
+    data: bytes,
     name: str,
     wish: Wish,
     by: Client,
     now: datetime,
     wait_s: float = 0,
     priority: Annotation.Priority = Annotation.Priority.UPLOAD,
-) -> Annotation:
-    """The annotation of this photo with this wish: the one that is there, else a new one.
+) -> Order:
+    """The annotation of this file with this wish: the one that is there, else a new one.
 
-    So a request that is sent again costs nothing. Raises services.CropRefused, QuotaUsedUp.
+    So a request that is sent again costs nothing, until another model answers: a known file is not
+    even decoded. Raises photos.PhotoRefused, services.CropRefused and QuotaUsedUp.
     """
+    upload_sha256 = hashlib.sha256(data).hexdigest()
+    order = partial(
+        _order_known, tenant=tenant, wish=wish, by=by, now=now, wait_s=wait_s, priority=priority
+    )
+    if same := services.find_same_image(tenant=tenant, upload_sha256=upload_sha256):
+        try:
+            return order(image_id=same.id)
+        except FashionImage.DoesNotExist:
+            pass  # deleted this very moment
+    photo = photos.check_photo(data)
     if wish.crop:
         services.check_crop(wish.crop, width=photo.width, height=photo.height)
-    terms = Terms(
-        hint=wish.hint,
-        product=wish.product,
-        is_counted=True,
-        key=by.key,
-        job_in=timedelta(seconds=wait_s) + JOB_MARGIN if wait_s else timedelta(),
-    )
-    of_image = partial(_order_of_image, by=by, crop=wish.crop, terms=terms, now=now)
-    if same := services.find_same_image(tenant=tenant, photo=photo):
-        return of_image(same, priority=priority)
     try:
-        return services.store_new_photo(
+        annotation = services.store_new_photo(
             tenant=tenant,
             photo=photo,
             name=name,
@@ -71,13 +82,14 @@ def order_photo(
             now=now,
             priority=priority,
             crop=wish.crop,
-            terms=terms,
+            terms=_build_terms(wish, by, wait_s),
         )
     except IntegrityError:
         # The same file came twice at the same moment, and the other request was first.
-        if same := services.find_same_image(tenant=tenant, photo=photo):
-            return of_image(same, priority=priority)
+        if same := services.find_same_image(tenant=tenant, upload_sha256=upload_sha256):
+            return order(image_id=same.id)
         raise
+    return Order(annotation, is_new=True, data=photo.data)
 
 
 def order_image(
@@ -88,30 +100,62 @@ def order_image(
     by: Client,
     now: datetime,
     priority: Annotation.Priority = Annotation.Priority.UPLOAD,
-) -> Annotation:
+) -> Order:
     """Of a photo that the shop has; raises FashionImage.DoesNotExist and as `order_photo`."""
-    image = FashionImage.objects.for_tenant(tenant).get(id=image_id)
+    return _order_known(
+        tenant=tenant, image_id=image_id, wish=wish, by=by, now=now, wait_s=0, priority=priority
+    )
+
+
+@transaction.atomic
+def _order_known(
+    *,
+    tenant: Tenant,
+    image_id: UUID,
+    wish: Wish,
+    by: Client,
+    now: datetime,
+    wait_s: float,
+    priority: Annotation.Priority,
+) -> Order:
+    # Twins find what the first of them ordered.
+    image = services.keep_image(tenant=tenant, image_id=image_id)
     if wish.crop:
         services.check_crop(wish.crop, width=image.width, height=image.height)
-    terms = Terms(hint=wish.hint, product=wish.product, is_counted=True, key=by.key)
-    return _order_of_image(image, by=by, crop=wish.crop, terms=terms, now=now, priority=priority)
-
-
-def _order_of_image(
-    image: FashionImage,
-    *,
-    by: Client,
-    crop: Box | None,
-    terms: Terms,
-    now: datetime,
-    priority: Annotation.Priority,
-) -> Annotation:
-    same = image.annotations.filter(hint=terms.hint, product=terms.product)
+    same = image.annotations.filter(hint=wish.hint, product=wish.product)
     # To a JSON field, "= None" means the JSON null.
-    same = same.filter(crop=list(crop.as_tuple())) if crop else same.filter(crop__isnull=True)
+    crop = list(wish.crop.as_tuple()) if wish.crop else None
+    same = same.filter(crop=crop) if crop else same.filter(crop__isnull=True)
     found = same.exclude(state=Annotation.State.FAILED).order_by("-created_at").first()
-    if found is not None:
-        return found
-    return services.request_annotation(
-        image=image, requested_by=by.user, now=now, crop=crop, priority=priority, terms=terms
+    if found is not None and _is_current(found):
+        return Order(found)
+    annotation = services.request_annotation(
+        image=image,
+        requested_by=by.user,
+        now=now,
+        crop=wish.crop,
+        priority=priority,
+        terms=_build_terms(wish, by, wait_s),
+    )
+    return Order(annotation, is_new=True)
+
+
+def _is_current(annotation: Annotation) -> bool:
+    """Whether the engine would say the same again, or a person has said more."""
+    if annotation.is_pending or annotation.reviews.exists():
+        return True
+    model = engine.read_model()
+    return model is None or (annotation.model_name, annotation.model_version) == (
+        model.name,
+        model.version,
+    )
+
+
+def _build_terms(wish: Wish, by: Client, wait_s: float) -> Terms:
+    return Terms(
+        hint=wish.hint,
+        product=wish.product,
+        is_counted=True,
+        key=by.key,
+        job_in=timedelta(seconds=wait_s) + JOB_MARGIN if wait_s else timedelta(),
     )

@@ -74,7 +74,12 @@ def review_annotation(
     )
     live.announce_annotation(annotation)
     live.announce_review(tenant_id=tenant.id, annotation_id=annotation.id, state=annotation.state)
-    signals.annotation_reviewed.send(Review, tenant_id=tenant.id, annotation_id=annotation.id)
+    signals.annotation_reviewed.send(
+        Review,
+        tenant_id=tenant.id,
+        annotation_id=annotation.id,
+        image_id=annotation.image_id,
+    )
     return review
 
 
@@ -90,7 +95,24 @@ def _set_category(garment: Garment, correction: Correction, path: str) -> list[d
     garment.category, garment.object_type = name, category.object_type
     garment.category_origin = Origin.HUMAN
     garment.save(update_fields=["category", "object_type", "category_origin"])
-    return [change]
+    return [change, *_remove_inapplicable(garment)]
+
+
+def _remove_inapplicable(garment: Garment) -> list[dict[str, Any]]:
+    """What the garment's new category can't have, such as sleeves of trousers."""
+    changes = []
+    for label in garment.labels.all():
+        if not _applies(label.key, label.name, garment.category):
+            label.delete()
+            changes.append(_describe(garment, label.key, label.name, None))
+    return changes
+
+
+def _applies(key: str, value: str, category: str) -> bool:
+    try:
+        return taxonomy.load().applies(key, value, category)
+    except taxonomy.UnknownLabel:  # of another taxonomy
+        return True
 
 
 def _set_attributes(garment: Garment, correction: Correction, path: str) -> list[dict[str, Any]]:

@@ -86,10 +86,10 @@ def list_feed(*, tenant: Tenant) -> list[Annotation]:
     return list(with_everything(annotations).order_by("-finished_at", "-id")[:RECENT])
 
 
-def open_items(*, batch_ids: Sequence[UUID]) -> QuerySet[BatchItem]:
-    """Photos of these batches that still wait for something."""
+def open_items() -> QuerySet[BatchItem]:
+    """Photos of batches that still wait for something."""
     waits = Q(taken_at=None) | Q(annotation__state=Annotation.State.PENDING)
-    return BatchItem.objects.filter(waits, batch__in=batch_ids)
+    return BatchItem.objects.filter(waits, batch__finished_at=None)
 
 
 def list_items(*, batch: Batch) -> QuerySet[BatchItem]:

@@ -7,11 +7,13 @@ from functools import partial
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Model
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import usage
+from accounts import idempotency, usage
 from accounts.models import ApiKey, Tenant, User
-from annotations import files, jobs, live, signals
+from annotations import batches, files, jobs, live, signals
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.photos import Photo
 from inference.contract import AnnotationResult, Box
@@ -59,7 +61,7 @@ def store_photo(
     A file that the shop has already is not stored again: the answer is the annotation of the
     photo that is there, and False.
     """
-    if same := find_same_image(tenant=tenant, photo=photo):
+    if same := find_same_image(tenant=tenant, upload_sha256=photo.upload_sha256):
         return _newest_annotation(image=same, requested_by=uploaded_by, now=now), False
     try:
         return store_new_photo(
@@ -73,7 +75,7 @@ def store_photo(
         ), True
     except IntegrityError:
         # The same file came twice at the same moment, and the other upload was first.
-        if same := find_same_image(tenant=tenant, photo=photo):
+        if same := find_same_image(tenant=tenant, upload_sha256=photo.upload_sha256):
             return _newest_annotation(image=same, requested_by=uploaded_by, now=now), False
         raise
 
@@ -91,11 +93,9 @@ def request_annotation(
 
     Raises usage.QuotaUsedUp where it is counted.
     """
-    with transaction.atomic():
-        if terms.is_counted:
-            usage.count_annotations(tenant=image.tenant, key=terms.key, number=1, now=now)
+    with transaction.atomic(savepoint=False):
         annotation = Annotation.objects.create(
-            tenant_id=image.tenant_id,
+            tenant=image.tenant,
             image=image,
             crop=list(crop.as_tuple()) if crop else None,
             requested_by=requested_by,
@@ -105,7 +105,11 @@ def request_annotation(
             created_at=now,
         )
         jobs.defer_annotation(annotation, at=now + terms.job_in if terms.job_in else None)
-        live.announce_annotation(annotation)
+        if not terms.job_in:
+            live.announce_annotation(annotation)
+        if terms.is_counted:
+            # Last, as all of the shop's requests wait for these rows until the commit.
+            usage.count_annotations(tenant=image.tenant, key=terms.key, number=1, now=now)
     return annotation
 
 
@@ -128,7 +132,7 @@ def annotate_crop(
 
     Raises FashionImage.DoesNotExist for another shop's photo, and CropRefused.
     """
-    image = _keep_image(tenant=tenant, image_id=image_id)
+    image = keep_image(tenant=tenant, image_id=image_id)
     check_crop(box, width=image.width, height=image.height)
     return request_annotation(
         image=image,
@@ -155,7 +159,7 @@ def annotate_again(
     """
     annotations = Annotation.objects.for_tenant(tenant)
     # The photo first, as who deletes it does: else the two could wait for each other.
-    image = _keep_image(tenant=tenant, image_id=annotations.get(id=annotation_id).image_id)
+    image = keep_image(tenant=tenant, image_id=annotations.get(id=annotation_id).image_id)
     annotation = annotations.select_for_update().get(id=annotation_id)
     if annotation.is_pending:
         raise StillWaiting
@@ -169,7 +173,8 @@ def annotate_again(
             terms=Terms(hint=annotation.hint, product=annotation.product),
         )
     annotation.wait_again(requested_by=requested_by, priority=priority, at=now)
-    jobs.defer_annotation(annotation)
+    if not jobs.hurry(annotation.id):
+        jobs.defer_annotation(annotation)
     live.announce_annotation(annotation)
     return annotation
 
@@ -212,9 +217,9 @@ def record_failure(*, annotation: Annotation, reason: str, now: datetime) -> boo
 
 def record_fault(*, annotation: Annotation) -> int:
     """Count that the engine broke while it had this photo; return how often it did."""
-    annotation.faults += 1
-    annotation.save(update_fields=["faults"])
-    return annotation.faults
+    rows = Annotation.objects.filter(id=annotation.id)
+    rows.update(faults=F("faults") + 1)
+    return rows.values_list("faults", flat=True).first() or 0
 
 
 @transaction.atomic
@@ -224,26 +229,28 @@ def delete_image(*, tenant: Tenant, image_id: UUID) -> None:
     Raises FashionImage.DoesNotExist for another shop's photo.
     """
     image = FashionImage.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=image_id)
-    _delete_images(tenant, [image])
+    _delete_images(tenant, [image], now=timezone.now())
 
 
 @transaction.atomic
 def remove_demo_photos(*, tenant: Tenant, now: datetime) -> int:
     """Delete the shop's demo photos for good; return how many there were."""
     images = list(FashionImage.objects.for_tenant(tenant).demo().select_for_update(of=("self",)))
-    _delete_images(tenant, images)
+    _delete_images(tenant, images, now=now)
     DemoShop.objects.filter(tenant=tenant).update(removed_at=now)
     return len(images)
 
 
-def _keep_image(*, tenant: Tenant, image_id: UUID) -> FashionImage:
+def keep_image(*, tenant: Tenant, image_id: UUID) -> FashionImage:
     """The photo, which stays until the transaction ends; raises FashionImage.DoesNotExist."""
     images = FashionImage.objects.for_tenant(tenant).select_for_update(of=("self",), no_key=True)
-    return images.get(id=image_id)
+    image = images.get(id=image_id)
+    image.tenant = tenant
+    return image
 
 
-def find_same_image(*, tenant: Tenant, photo: Photo) -> FashionImage | None:
-    return FashionImage.objects.for_tenant(tenant).filter(upload_sha256=photo.upload_sha256).first()
+def find_same_image(*, tenant: Tenant, upload_sha256: str) -> FashionImage | None:
+    return FashionImage.objects.for_tenant(tenant).filter(upload_sha256=upload_sha256).first()
 
 
 def _newest_annotation(
@@ -302,35 +309,51 @@ def store_new_photo(
 
 def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:
     """Compare-and-swap from waiting to an answer: of several at once exactly one wins."""
-    with transaction.atomic():
-        won = bool(
-            Annotation.objects.pending().filter(id=annotation.id).update(finished_at=now, **values)
-        )
-        if won:
-            annotation.state = str(values["state"])
-            live.announce_annotation(annotation)
+    values["finished_at"] = now
+    won = bool(Annotation.objects.pending().filter(id=annotation.id).update(**values))
+    if won:
+        for name, value in values.items():
+            setattr(annotation, name, value)
+        live.announce_annotation(annotation)
     return won
 
 
 def _tell_finished(annotation: Annotation) -> None:
     signals.annotation_finished.send(
-        Annotation, tenant_id=annotation.tenant_id, annotation_id=annotation.id
+        Annotation,
+        tenant_id=annotation.tenant_id,
+        annotation_id=annotation.id,
+        image_id=annotation.image_id,
     )
 
 
 def _store_garments(annotation: Annotation, found: Sequence[FoundGarment]) -> None:
     pairs = [(_build_garment(annotation, each), each) for each in found]
-    Garment.objects.bulk_create(garment for garment, _found in pairs)
-    Label.objects.bulk_create(
+    garments = Garment.objects.bulk_create(garment for garment, _found in pairs)
+    labels = Label.objects.bulk_create(
         Label(garment=garment, key=label.key, name=label.name, confidence=label.confidence)
         for garment, each in pairs
         for label in each.attributes
     )
-    Colour.objects.bulk_create(
+    colours = Colour.objects.bulk_create(
         Colour(garment=garment, position=i, name=colour.name, hex=colour.hex, share=colour.share)
         for garment, each in pairs
         for i, colour in enumerate(each.colours)
     )
+    # As `selectors.with_everything` reads them, for whoever waits for the result.
+    garments.sort(key=lambda garment: (-garment.primary, -garment.confidence, garment.id))
+    _remember(annotation, garments=garments)
+    for garment in garments:
+        _remember(
+            garment,
+            labels=[label for label in labels if label.garment_id == garment.id],
+            colours=[colour for colour in colours if colour.garment_id == garment.id],
+        )
+
+
+def _remember(row: Model, **related: Sequence[Model]) -> None:
+    """As Django keeps what it has prefetched."""
+    vars(row).setdefault("_prefetched_objects_cache", {}).update(related)
 
 
 def _build_garment(annotation: Annotation, found: FoundGarment) -> Garment:
@@ -350,13 +373,18 @@ def _build_garment(annotation: Annotation, found: FoundGarment) -> Garment:
     )
 
 
-def _delete_images(tenant: Tenant, images: Sequence[FashionImage]) -> None:
+def _delete_images(tenant: Tenant, images: Sequence[FashionImage], *, now: datetime) -> None:
     """The photos' rows are locked by the caller."""
     ids = [image.id for image in images]
     # Their annotations too: a job that is storing a result ends first, and what it stored goes.
     annotations = Annotation.objects.filter(image__in=ids).order_by("id").select_for_update()
-    for annotation_id in annotations.values_list("id", flat=True):
+    annotation_ids = list(annotations.values_list("id", flat=True))
+    for annotation_id in annotation_ids:
         live.announce_gone(tenant, annotation_id)
+    batch_ids = batches.note_gone(annotation_ids=annotation_ids)
+    signals.annotations_deleted.send(Annotation, tenant_id=tenant.id, annotation_ids=annotation_ids)
+    idempotency.forget_about(tenant=tenant, about=ids)
     FashionImage.objects.for_tenant(tenant).filter(id__in=ids).delete()
+    batches.finish_batches(batch_ids=batch_ids, now=now)
     names = [str(file.name) for image in images for file in (image.file, image.thumbnail)]
     transaction.on_commit(partial(files.remove_files, names))

@@ -2,9 +2,11 @@
 
 from django.dispatch import Signal
 
-# With `tenant_id` and `annotation_id`: it is answered (done, abstained or failed).
+# With `tenant_id`, `annotation_id` and `image_id`: it is answered (done, abstained or failed).
 annotation_finished = Signal()
-# With `tenant_id` and `annotation_id`: a person accepted or corrected it.
+# With the same: a person accepted or corrected it.
 annotation_reviewed = Signal()
+# With `tenant_id` and `annotation_ids`: they go with their photo.
+annotations_deleted = Signal()
 # With `tenant_id` and `batch_id`: no annotation of the batch is waiting any more.
 batch_finished = Signal()

@@ -14,14 +14,14 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import translation
 from django.utils.translation import gettext as _
-from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
+from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
-from annotations import fetching, files, jobs, services
+from annotations import batches, fetching, files, jobs, services
 from annotations.models import Annotation
 from inference import client
-from inference.contract import AnnotationResult, InvalidImage, ObjectType
+from inference.contract import InvalidImage, ObjectType
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +61,16 @@ def sweep_orphans(timestamp: int) -> None:
         logger.warning("%d files without a row were removed", removed)
 
 
-@app.task(
-    name=jobs.FETCH_TASK,
-    retry=RetryStrategy(max_attempts=4, exponential_wait=4, retry_exceptions=[fetching.TryAgain]),
-    pass_context=True,
-)
-def fetch_batch_item(context: JobContext, *, item_id: int) -> None:
-    fetching.fetch_item(item_id=item_id, is_last=context.job.attempts >= 3)
+# Where this itself fails, `sweep_batches` wakes the lane again.
+@app.task(name=jobs.FETCH_TASK, queue=jobs.FETCH_QUEUE)
+def fetch_batches(*, tenant_id: str, lane: int) -> None:
+    fetching.fetch_due(tenant_id=UUID(tenant_id), lane=lane)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="annotations.sweep_batches")
+def sweep_batches(timestamp: int) -> None:
+    batches.sweep(now=datetime.fromtimestamp(timestamp, UTC))
 
 
 def run_annotation(*, annotation_id: UUID) -> None:
@@ -86,7 +89,7 @@ def run_annotation(*, annotation_id: UUID) -> None:
     user = annotation.requested_by
     with translation.override((user.language if user else "") or settings.LANGUAGE_CODE):
         try:
-            _annotate(annotation)
+            annotate_now(annotation=annotation, timeout_s=settings.INFERENCE_TIMEOUT_S)
         except (client.Overloaded, *AWAY):
             raise
         except Exception:
@@ -95,60 +98,50 @@ def run_annotation(*, annotation_id: UUID) -> None:
             raise
 
 
-def annotate_now(*, annotation_id: UUID, timeout_s: float) -> None:
-    """What the job does, at once, for somebody who waits; the job still comes for what fails here.
+def annotate_now(*, annotation: Annotation, timeout_s: float, data: bytes | None = None) -> None:
+    """Ask the engine and store what it says, or why there is nothing to store.
 
-    Raises client.Overloaded and client.Unavailable, also when the engine takes longer.
+    `data` is the stored photo, where it is at hand. Raises client.Overloaded or one of AWAY for
+    what may go well later; also where the engine takes longer than `timeout_s`.
     """
-    annotation = (
-        Annotation.objects.pending()
-        .select_related("image", "tenant")
-        .filter(id=annotation_id)
-        .first()
-    )
-    if annotation is not None:
-        _record_answer(annotation, timeout_s=timeout_s)
-
-
-def _annotate(annotation: Annotation) -> None:
     try:
-        _record_answer(annotation, timeout_s=settings.INFERENCE_TIMEOUT_S)
+        return _record_answer(annotation, data=data, timeout_s=timeout_s)
     except client.Unavailable as error:
-        if not _had_photo(error) or services.record_fault(annotation=annotation) < MOST_FAULTS:
+        if not _may_be_to_blame(error, timeout_s=timeout_s):
+            raise
+        if services.record_fault(annotation=annotation) < MOST_FAULTS:
             raise
         logger.error("Giving up on %s, which the engine did not survive: %s", annotation.id, error)
-        _give_up(annotation, _("The engine broke on this photo several times."))
+        return _give_up(annotation, _("The engine broke on this photo several times."))
 
 
-def _record_answer(annotation: Annotation, *, timeout_s: float) -> None:
+def _record_answer(annotation: Annotation, *, data: bytes | None, timeout_s: float) -> bool:
     try:
-        result = _ask_engine(annotation, timeout_s=timeout_s)
+        result = client.Client(settings.INFERENCE_URL).annotate(
+            files.read_photo(annotation.image) if data is None else data,
+            crop=annotation.crop_box,
+            hint=cast(ObjectType, annotation.hint) if annotation.hint else None,
+            timeout=timeout_s,
+        )
     except FileNotFoundError:
-        _give_up(
+        return _give_up(
             annotation, _("The photo's file is missing. Delete the photo and upload it again.")
         )
     except InvalidImage as error:
-        _give_up(annotation, error.detail)
+        return _give_up(annotation, error.detail)
     except ValueError as error:
-        _give_up(annotation, _("The engine can't take this photo: %s") % error)
-    else:
-        services.record_result(annotation=annotation, result=result, now=datetime.now(UTC))
+        return _give_up(annotation, _("The engine can't take this photo: %s") % error)
+    return services.record_result(annotation=annotation, result=result, now=datetime.now(UTC))
 
 
-def _give_up(annotation: Annotation, reason: str) -> None:
-    services.record_failure(annotation=annotation, reason=reason, now=datetime.now(UTC))
+def _give_up(annotation: Annotation, reason: str) -> bool:
+    return services.record_failure(annotation=annotation, reason=reason, now=datetime.now(UTC))
 
 
-def _had_photo(error: client.Unavailable) -> bool:
-    """Whether the engine may have broken because of the photo: it was there when it was sent."""
-    return not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
-
-
-def _ask_engine(annotation: Annotation, *, timeout_s: float) -> AnnotationResult:
-    data = files.read_photo(annotation.image)
-    return client.Client(settings.INFERENCE_URL).annotate(
-        data,
-        crop=annotation.crop_box,
-        hint=cast(ObjectType, annotation.hint) if annotation.hint else None,
-        timeout=timeout_s,
-    )
+def _may_be_to_blame(error: client.Unavailable, *, timeout_s: float) -> bool:
+    """Whether the engine may have broken because of the photo: it was there when it was sent, and
+    had the time that it may take."""
+    cause = error.__cause__
+    if isinstance(cause, httpx.TimeoutException) and timeout_s < settings.INFERENCE_TIMEOUT_S:
+        return False
+    return not isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout)

@@ -7,15 +7,14 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from annotations.models import Annotation, FashionImage
+from annotations.models import FashionImage
 from annotations.signals import annotation_finished, annotation_reviewed
 from retrieval.models import Product, ProductImage
 from retrieval.services import photos
 
 
 @receiver([annotation_finished, annotation_reviewed])
-def judge_anew(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
-    image_id = Annotation.objects.values_list("image_id", flat=True).get(id=annotation_id)
+def judge_anew(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
     photos.judge_products_with(tenant_id=tenant_id, image_id=image_id, now=timezone.now())
 
 

@@ -2,6 +2,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +19,7 @@ from annotations.models import Batch, BatchItem
 from kalas.lib.api.etags import answer_with_etag
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
+from kalas.lib.api.problems import Problem
 
 NOTHING_YET = {"pending": 0, "done": 0, "abstained": 0, "failed": 0}
 
@@ -64,12 +66,18 @@ class BatchView(ApiView):
 
 
 def start_batch(view: ApiView, items: Sequence[Mapping[str, Any]]) -> Response:
-    """`items` are those of `batches.order_batch`."""
-    batch = batches.order_batch(
-        tenant=view.tenant, key=view.caller.key, items=items, now=timezone.now()
-    )
-    location = view.request.build_absolute_uri(reverse("api_batch", args=[batch.id]))
-    return Response(describe_batch(batch), status=202, headers={"Location": location})
+    """`items` are those of `batches.order_batch`. Raises Problem."""
+    with transaction.atomic():
+        try:
+            batch = batches.order_batch(
+                tenant=view.tenant, key=view.caller.key, items=items, now=timezone.now()
+            )
+        except batches.TooManyOpen as error:
+            raise Problem("too-many-waiting", headers={"Retry-After": "60"}) from error
+        location = view.request.build_absolute_uri(reverse("api_batch", args=[batch.id]))
+        response = Response(describe_batch(batch), status=202, headers={"Location": location})
+        view.keep(response)
+    return response
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:

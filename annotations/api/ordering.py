@@ -13,7 +13,6 @@ from accounts.usage import QuotaUsedUp
 from annotations import orders, photos, results, selectors, services, waiting
 from annotations.api.batches import start_batch
 from annotations.api.inputs import MOST_FILES, UploadInput, build_wish
-from annotations.models import Annotation
 from kalas.lib.api.inputs import read
 from kalas.lib.api.problems import Problem
 
@@ -40,7 +39,7 @@ def take_several(view: ApiView, uploads: list[photos.Upload], wish: orders.Wish)
     for upload in uploads:
         item: dict[str, Any] = {"product": wish.product, "taken_at": timezone.now()}
         try:
-            item["annotation"] = _order_upload(view, upload, wish, 0)
+            item["annotation"] = _order_upload(view, upload, wish, 0).annotation
         except Problem as problem:
             item |= {"problem": problem.type.name, "detail": problem.text[:300]}
         items.append(item)
@@ -49,12 +48,12 @@ def take_several(view: ApiView, uploads: list[photos.Upload], wish: orders.Wish)
 
 def order(
     view: ApiView, data: bytes, name: str, wish: orders.Wish, wait_s: float = 0
-) -> Annotation:
+) -> orders.Order:
     """Raises the problem that keeps it from being annotated."""
     try:
         return orders.order_photo(
             tenant=view.tenant,
-            photo=photos.check_photo(data),
+            data=data,
             name=name,
             wish=wish,
             by=orders.Client(key=view.caller.key, user=view.caller.user),
@@ -72,28 +71,35 @@ def order(
         raise Problem("quota-used-up", str(error), headers=headers) from error
 
 
-def answer(view: ApiView, annotation: Annotation, wait_s: float) -> Response:
+def answer(view: ApiView, ordered: orders.Order, wait_s: float) -> Response:
     """201 with the result where it is there within `wait_s`, else 202. Raises Problem, and
     Annotation.DoesNotExist where it was deleted meanwhile."""
+    annotation = ordered.annotation
+    view.about = annotation.image_id
     path = reverse("api_annotation", args=[annotation.id])
     location = view.request.build_absolute_uri(path)
     headers = {"Location": location}
+    is_here = False
     if wait_s and annotation.is_pending:
         try:
-            waiting.wait_for(annotation=annotation, wait_s=wait_s)
+            is_here = waiting.wait_for(order=ordered, wait_s=wait_s)
         except waiting.EngineBusy as error:
             headers["Retry-After"] = str(error.retry_after_s)
             raise Problem(
                 "engine-busy", headers=headers, annotation=location, id=str(annotation.id)
             ) from error
-    result = selectors.get_annotation(tenant=view.tenant, annotation_id=annotation.id)
+    result = (
+        annotation
+        if is_here
+        else selectors.get_annotation(tenant=view.tenant, annotation_id=annotation.id)
+    )
     status = 201 if wait_s and not result.is_pending else 202
     return Response(results.build_result(result), status=status, headers=headers)
 
 
 def _order_upload(
     view: ApiView, upload: photos.Upload, wish: orders.Wish, wait_s: float
-) -> Annotation:
+) -> orders.Order:
     try:
         data = photos.read_upload(upload)
     except photos.PhotoRefused as error:

@@ -28,7 +28,7 @@ def fetch_image(*, url: str, policy: Policy | None = None) -> bytes:
 
 def _check_start(status: int, start: bytes) -> None:
     if status != 200:
-        raise RequestFailed("status")
+        raise RequestFailed("status", status=status)
     if not looks_like_image(start):
         raise RequestFailed("not-an-image")
 

@@ -23,11 +23,15 @@ SENTENCES: dict[str, Promise] = {
 
 
 class RequestFailed(Exception):
-    """`code` is one of SENTENCES and never changes; `detail` says it in the active language."""
+    """`code` is one of SENTENCES and never changes; `detail` says it in the active language.
 
-    def __init__(self, code: str) -> None:
+    `status` is what the server answered where the code is `status`.
+    """
+
+    def __init__(self, code: str, *, status: int | None = None) -> None:
         super().__init__(code)
         self.code = code
+        self.status = status
 
     @property
     def detail(self) -> str:

@@ -159,6 +159,12 @@ TYPES: dict[str, ProblemType] = {
             "Wait for as long as `Retry-After` says. `RateLimit` shows what is left.",
         ),
         ProblemType(
+            "too-many-waiting",
+            429,
+            "Too many photos of the shop's batches are waiting",
+            "At most 10,000 may. Wait until some of them are done, or ask for fewer.",
+        ),
+        ProblemType(
             "quota-used-up",
             429,
             "This month's annotations are used up",

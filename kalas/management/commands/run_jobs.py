@@ -12,6 +12,7 @@ from procrastinate import App, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
+from annotations import jobs as annotation_jobs
 from integrations import jobs as webhook_jobs
 from kalas import tasks
 from retrieval import jobs as catalogue_jobs
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 EXIT_DATABASE_LOST = 75
 GRACE_S = 20
 # Other people's hosts may take their time; each that does so keeps one of these busy.
-ASIDE = {webhook_jobs.QUEUE: 8, catalogue_jobs.FETCH_QUEUE: 4}
+ASIDE = {webhook_jobs.QUEUE: 8, catalogue_jobs.FETCH_QUEUE: 4, annotation_jobs.FETCH_QUEUE: 6}
 
 
 class Command(BaseCommand):
