@@ -1,24 +1,29 @@
 """Sending a message: one attempt, what is noted of it, and when the next one is due.
 
 At least once: an attempt whose end could not be noted is made again, with the same id. Whoever
-writes here locks the endpoint before its deliveries.
+writes here locks the endpoint before its deliveries. Each endpoint has a lane of its own, where
+messages go one after another: who answers slowly, or not at all, holds up nobody else.
 """
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
-from procrastinate.contrib.django.models import ProcrastinateJob
+from django.db.models import Exists, Min, OuterRef
 
 from integrations import endpoints, jobs, signatures
 from integrations.models import (
     SECRET_UNREADABLE,
+    TEST_EVENT,
     WebhookAttempt,
     WebhookDelivery,
+    WebhookDeliveryQuerySet,
     WebhookEndpoint,
     WebhookMessage,
 )
@@ -36,6 +41,10 @@ PAUSE_AFTER = timedelta(days=3)
 LONGEST_QUIET_S = 300
 # A job may come this much before its time: the clocks of two machines.
 SLACK = timedelta(seconds=2)
+# After it the others have their turn, where many endpoints get much.
+TURN_S = 5.0
+# So much longer than a request may take nobody else sends the same.
+MARGIN = timedelta(seconds=15)
 KEEP = timedelta(days=30)
 # Of messages that are deleted in one transaction.
 CHUNK = 1000
@@ -64,43 +73,36 @@ class Outcome:
         return self.status is not None and 200 <= self.status < 300
 
 
-def attempt(*, delivery_id: UUID, now: datetime) -> None:
-    """Make the attempt that is due; nothing where another run made it, or a person stopped it."""
-    deliveries = WebhookDelivery.objects.waiting().select_related("endpoint", "message", "tenant")
-    delivery = deliveries.filter(id=delivery_id, next_attempt_at__lte=now + SLACK).first()
-    if delivery is None:
-        return
-    if not delivery.is_test:
-        endpoint = delivery.endpoint
-        if not endpoint.is_active:
-            _hold(delivery)
-            return
-        if endpoint.quiet_until and endpoint.quiet_until > now:
-            _postpone(delivery, until=endpoint.quiet_until)
-            return
-    outcome = _send(delivery, now=now)
-    _record(
-        delivery, outcome, started_at=now, now=now + timedelta(milliseconds=outcome.duration_ms)
-    )
+def send_due(*, endpoint_id: UUID, clock: Callable[[], datetime]) -> None:
+    """Send what is due to an endpoint, one after another; its job comes again for the rest.
 
-
-def requeue_forgotten(*, now: datetime) -> int:
-    """Defer what is overdue but has no job (one that ended by a defect); return how many.
-
-    Also what was held back for an endpoint just as it was switched on.
+    While it is quiet after a failure nothing but tests is sent, so that one message asks for all
+    whether it is back.
     """
+    end = time.monotonic() + TURN_S
+    while time.monotonic() < end:
+        now = clock()
+        delivery = _claim_next(endpoint_id, now=now)
+        if delivery is None:
+            break
+        outcome = _send(delivery, now=now)
+        _record(
+            delivery, outcome, started_at=now, now=now + timedelta(milliseconds=outcome.duration_ms)
+        )
+    _plan(endpoint_id, now=clock())
+
+
+def wake_sleepers(*, now: datetime) -> None:
+    """Wake the lanes of what is overdue; also of what was held back just as its endpoint was
+    switched on."""
     held = WebhookDelivery.objects.filter(
         state=WebhookDelivery.State.HELD, endpoint__state=WebhookEndpoint.State.ACTIVE
     )
     held.update(state=WebhookDelivery.State.WAITING, next_attempt_at=now, tries=0)
-    queued = ProcrastinateJob.objects.filter(
-        task_name=jobs.DELIVER_TASK, status__in=["todo", "doing"]
-    ).values_list("args__delivery_id", flat=True)
-    known = set(queued)
     overdue = WebhookDelivery.objects.waiting().filter(next_attempt_at__lte=now)
-    return jobs.defer_deliveries(
-        delivery for delivery in overdue.only("id") if str(delivery.id) not in known
-    )
+    asleep = WebhookEndpoint.objects.filter(Exists(overdue.filter(endpoint=OuterRef("id"))))
+    for endpoint in asleep.only("id", "quiet_until"):
+        jobs.wake_endpoint(endpoint.id, at=max(now, endpoint.quiet_until or now))
 
 
 def forget_old(*, now: datetime) -> int:
@@ -114,6 +116,51 @@ def forget_old(*, now: datetime) -> int:
         with transaction.atomic():
             WebhookMessage.objects.filter(id__in=ids).delete()
         deleted += len(ids)
+
+
+@transaction.atomic
+def _claim_next(endpoint_id: UUID, *, now: datetime) -> WebhookDelivery | None:
+    """What is due for longest. Its time moves on, so that nobody else sends it meanwhile, and so
+    that one whose attempt ends in a defect stands in nobody's way."""
+    endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).filter(id=endpoint_id).first()
+    if endpoint is None:
+        return None
+    if not endpoint.is_active:
+        # Such as were written just as it was switched off.
+        _others_of(endpoint).update(state=WebhookDelivery.State.HELD, next_attempt_at=None)
+    may_get = _tests_of if not endpoint.is_active or endpoint.is_quiet(now) else _waiting_of
+    due = may_get(endpoint).filter(next_attempt_at__lte=now + SLACK)
+    delivery = due.select_related("message").order_by("next_attempt_at", "id").first()
+    if delivery is not None:
+        delivery.endpoint = endpoint
+        delivery.next_attempt_at = now + timedelta(seconds=settings.OUTBOUND_DEADLINE_S) + MARGIN
+        delivery.save(update_fields=["next_attempt_at"])
+    return delivery
+
+
+def _plan(endpoint_id: UUID, *, now: datetime) -> None:
+    """Have the lane's job run again when something of it is due."""
+    endpoint = WebhookEndpoint.objects.filter(id=endpoint_id).first()
+    if endpoint is None:
+        return
+    quiet_until = endpoint.quiet_until or now
+    times = [(_tests_of(endpoint), now), (_others_of(endpoint), max(now, quiet_until))]
+    for waiting, earliest in times:
+        due = waiting.aggregate(due=Min("next_attempt_at"))["due"]
+        if due is not None:
+            jobs.wake_endpoint(endpoint_id, at=max(due, earliest))
+
+
+def _waiting_of(endpoint: WebhookEndpoint) -> WebhookDeliveryQuerySet:
+    return WebhookDelivery.objects.waiting().filter(endpoint=endpoint)
+
+
+def _tests_of(endpoint: WebhookEndpoint) -> WebhookDeliveryQuerySet:
+    return _waiting_of(endpoint).filter(message__event=TEST_EVENT)
+
+
+def _others_of(endpoint: WebhookEndpoint) -> WebhookDeliveryQuerySet:
+    return _waiting_of(endpoint).exclude(message__event=TEST_EVENT)
 
 
 def _send(delivery: WebhookDelivery, *, now: datetime) -> Outcome:
@@ -243,8 +290,6 @@ def _fail(
         _pause(endpoint, WebhookEndpoint.PauseReason.FAILING, now=now)
     elif not endpoint.is_active:
         endpoints.hold_back(endpoint)
-    elif delivery.is_waiting:
-        jobs.defer_delivery(delivery)
 
 
 def _pause(
@@ -262,23 +307,6 @@ def _pause(
 def _finish(delivery: WebhookDelivery, state: WebhookDelivery.State, *, now: datetime) -> None:
     delivery.state, delivery.next_attempt_at, delivery.finished_at = state, None, now
     delivery.save(update_fields=["state", "next_attempt_at", "finished_at"])
-
-
-def _hold(delivery: WebhookDelivery) -> None:
-    waiting = WebhookDelivery.objects.waiting().filter(id=delivery.id)
-    waiting.update(state=WebhookDelivery.State.HELD, next_attempt_at=None)
-
-
-def _postpone(delivery: WebhookDelivery, *, until: datetime) -> None:
-    """Without counting as a try."""
-    due = until + timedelta(seconds=random.uniform(0, 5))  # noqa: S311
-    with transaction.atomic():
-        waiting = WebhookDelivery.objects.waiting().filter(
-            id=delivery.id, next_attempt_at=delivery.next_attempt_at
-        )
-        if waiting.update(next_attempt_at=due):
-            delivery.next_attempt_at = due
-            jobs.defer_delivery(delivery)
 
 
 def _passed_ms(started: float) -> int:

@@ -123,9 +123,8 @@ def switch_on(
     endpoint = _lock_endpoint(tenant=tenant, by=by, endpoint_id=endpoint_id)
     _set_state(endpoint, WebhookEndpoint.State.ACTIVE)
     held = WebhookDelivery.objects.filter(endpoint=endpoint, state=WebhookDelivery.State.HELD)
-    waiting = list(held.select_for_update(of=("self",)))
     held.update(state=WebhookDelivery.State.WAITING, next_attempt_at=now, tries=0)
-    jobs.defer_deliveries(waiting)
+    jobs.wake_endpoint(endpoint.id, at=now)
     return endpoint
 
 
@@ -152,19 +151,17 @@ def send_again(
 
     Raises WebhookDelivery.DoesNotExist for another shop's, NotAllowed and NotActive.
     """
-    lock_endpoints(tenant=tenant, by=by)
-    delivery = (
-        WebhookDelivery.objects.for_tenant(tenant)
-        .select_related("endpoint", "message")
-        .select_for_update(of=("self",))
-        .get(id=delivery_id)
-    )
-    if not delivery.endpoint.is_active and not delivery.is_test:
+    deliveries = WebhookDelivery.objects.for_tenant(tenant)
+    endpoint_id = deliveries.get(id=delivery_id).endpoint_id
+    endpoint = _lock_endpoint(tenant=tenant, by=by, endpoint_id=endpoint_id)
+    waiting = deliveries.select_related("message").select_for_update(of=("self",), no_key=True)
+    delivery = waiting.get(id=delivery_id)
+    if not endpoint.is_active and not delivery.is_test:
         raise NotActive
     delivery.state, delivery.next_attempt_at = WebhookDelivery.State.WAITING, now
     delivery.tries, delivery.finished_at = 0, None
     delivery.save(update_fields=["state", "next_attempt_at", "tries", "finished_at"])
-    jobs.defer_delivery(delivery)
+    jobs.wake_endpoint(endpoint.id, at=now)
     return delivery
 
 

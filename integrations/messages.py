@@ -1,6 +1,7 @@
 """What shops' own software is told: messages, written in the transaction of what they tell."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,20 +21,29 @@ def has_listeners(*, tenant_id: UUID, event: str) -> bool:
     return WebhookEndpoint.objects.filter(tenant_id=tenant_id).listening(event).exists()
 
 
-def tell(*, tenant_id: UUID, event: str, data: dict[str, Any], now: datetime) -> int:
+def tell(
+    *,
+    tenant_id: UUID,
+    event: str,
+    data: dict[str, Any],
+    now: datetime,
+    about: UUID | None = None,
+) -> int:
     """Write a message, its deliveries and their jobs; return how many endpoints get it.
 
     In the caller's transaction: what is rolled back is never told, and what is committed is told
     even if every process is killed the moment after.
     """
-    endpoints = list(WebhookEndpoint.objects.filter(tenant_id=tenant_id).listening(event))
+    endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant_id).listening(event).order_by("id")
     if not endpoints:
         return 0
-    message = _write_message(tenant_id=tenant_id, event=event, data=data, now=now)
-    deliveries = WebhookDelivery.objects.bulk_create(
+    message = _write_message(tenant_id=tenant_id, event=event, data=data, now=now, about=about)
+    WebhookDelivery.objects.bulk_create(
         _build_delivery(message, endpoint, now=now) for endpoint in endpoints
     )
-    jobs.defer_deliveries(delivery for delivery in deliveries if delivery.is_waiting)
+    for endpoint in endpoints:
+        if endpoint.is_active:
+            jobs.wake_endpoint(endpoint.id, at=max(now, endpoint.quiet_until or now))
     return len(endpoints)
 
 
@@ -44,12 +54,22 @@ def tell_test(*, tenant: Tenant, endpoint: WebhookEndpoint, now: datetime) -> We
     delivery = WebhookDelivery.objects.create(
         tenant=tenant, endpoint=endpoint, message=message, next_attempt_at=now, created_at=now
     )
-    jobs.defer_delivery(delivery)
+    jobs.wake_endpoint(endpoint.id, at=now)
     return delivery
 
 
+def forget(*, tenant_id: UUID, about: Sequence[UUID]) -> None:
+    """Delete the messages about these annotations, also those that wait to be sent."""
+    WebhookMessage.objects.filter(tenant_id=tenant_id, about__in=about).delete()
+
+
 def _write_message(
-    *, tenant_id: UUID, event: str, data: dict[str, Any], now: datetime
+    *,
+    tenant_id: UUID,
+    event: str,
+    data: dict[str, Any],
+    now: datetime,
+    about: UUID | None = None,
 ) -> WebhookMessage:
     body = {
         "type": event,
@@ -59,6 +79,7 @@ def _write_message(
     return WebhookMessage.objects.create(
         tenant_id=tenant_id,
         event=event,
+        about=about,
         body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
         created_at=now,
     )

@@ -1,4 +1,5 @@
 import uuid
+from datetime import datetime
 from typing import Self, TypeVar
 
 from django.conf import settings
@@ -116,6 +117,9 @@ class WebhookEndpoint(models.Model):
     def is_paused(self) -> bool:
         return self.state == self.State.PAUSED
 
+    def is_quiet(self, now: datetime) -> bool:
+        return self.quiet_until is not None and self.quiet_until > now
+
     @property
     def event_labels(self) -> list[str]:
         return [str(WebhookEvent(event).label) for event in self.events]
@@ -127,13 +131,18 @@ class WebhookMessage(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("shop"))
     event = models.CharField(_("event"), max_length=40)
+    # The annotation whose result it holds, and with which it goes.
+    about = models.UUIDField(null=True, editable=False)
     body = models.TextField(_("body"))
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("webhook message")
         verbose_name_plural = _("webhook messages")
-        indexes = [models.Index(fields=["created_at"], name="webhook_message_by_age")]
+        indexes = [
+            models.Index(fields=["created_at"], name="webhook_message_by_age"),
+            models.Index(fields=["about"], name="webhook_message_about"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -182,8 +191,8 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(fields=["endpoint", "-created_at"], name="delivery_by_endpoint_newest"),
             models.Index(
-                fields=["next_attempt_at"],
-                name="delivery_due",
+                fields=["endpoint", "next_attempt_at"],
+                name="delivery_due_by_endpoint",
                 condition=models.Q(state="waiting"),
             ),
         ]

@@ -1,5 +1,6 @@
 """Turns news of the apps below into messages to shops' own software."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,12 @@ from django.utils import timezone
 
 from annotations import results, selectors
 from annotations.models import Annotation
-from annotations.signals import annotation_finished, annotation_reviewed, batch_finished
+from annotations.signals import (
+    annotation_finished,
+    annotation_reviewed,
+    annotations_deleted,
+    batch_finished,
+)
 from integrations import messages
 from integrations.models import WebhookEvent
 
@@ -34,6 +40,11 @@ def tell_batch_finished(*, tenant_id: UUID, batch_id: UUID, **_: Any) -> None:
     )
 
 
+@receiver(annotations_deleted)
+def forget_messages(*, tenant_id: UUID, annotation_ids: Sequence[UUID], **_: Any) -> None:
+    messages.forget(tenant_id=tenant_id, about=annotation_ids)
+
+
 def _tell_annotation(event: WebhookEvent, tenant_id: UUID, annotation_id: UUID) -> None:
     if not messages.has_listeners(tenant_id=tenant_id, event=event):
         return
@@ -44,4 +55,5 @@ def _tell_annotation(event: WebhookEvent, tenant_id: UUID, annotation_id: UUID) 
         event=event,
         data=results.build_result(annotation),
         now=timezone.now(),
+        about=annotation_id,
     )

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Membership
 from accounts.tests.factories import make_member
-from integrations import endpoints, messages
+from integrations import deliveries, endpoints, messages
 from integrations.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 URL = "https://shop.example/hooks"
@@ -33,6 +35,15 @@ def make_endpoint(
 def make_delivery(endpoint: WebhookEndpoint, *, event: str = "batch.finished") -> WebhookDelivery:
     messages.tell(tenant_id=endpoint.tenant_id, event=event, data={"id": "1"}, now=timezone.now())
     return endpoint.deliveries.select_related("message", "endpoint").latest("created_at")
+
+
+def send_due(endpoint: WebhookEndpoint, *, now: datetime | None = None) -> None:
+    """What the endpoint's job does, which is taken from the queue."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM procrastinate_jobs WHERE lock = %s", [f"webhooks.{endpoint.id}"]
+        )
+    deliveries.send_due(endpoint_id=endpoint.id, clock=lambda: now or timezone.now())
 
 
 @dataclass(frozen=True)

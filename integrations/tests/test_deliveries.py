@@ -1,10 +1,12 @@
 import json
 import logging
+import threading
 from datetime import datetime, timedelta
 
 import pytest
 from django.core import mail
 from django.db import connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -21,7 +23,7 @@ from integrations.models import (
     WebhookEndpoint,
     WebhookMessage,
 )
-from integrations.tests.factories import make_delivery, make_endpoint
+from integrations.tests.factories import make_delivery, make_endpoint, send_due
 from kalas.lib import crypto
 
 
@@ -31,8 +33,13 @@ def endpoint(member, receiver):
 
 
 def attempt(delivery: WebhookDelivery, *, now: datetime | None = None) -> WebhookDelivery:
-    deliveries.attempt(delivery_id=delivery.id, now=now or timezone.now())
+    """What its endpoint's job does."""
+    send_due(delivery.endpoint, now=now)
     return reload(delivery)
+
+
+def lanes_of(endpoint: WebhookEndpoint) -> QuerySet[ProcrastinateJob]:
+    return ProcrastinateJob.objects.filter(lock=f"webhooks.{endpoint.id}")
 
 
 def reload(delivery: WebhookDelivery) -> WebhookDelivery:
@@ -126,7 +133,7 @@ def test_a_shop_without_endpoints_pays_one_query(member):
 @pytest.mark.django_db(transaction=True)
 def test_what_is_rolled_back_is_not_told(member, endpoint, monkeypatch):
     annotation = make_annotation(tenant=member.tenant)
-    monkeypatch.setattr(jobs, "defer_deliveries", lambda each: 1 / 0)
+    monkeypatch.setattr(jobs, "wake_endpoint", lambda each, at: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         services.record_result(annotation=annotation, result=make_result(), now=timezone.now())
@@ -154,8 +161,8 @@ def test_any_other_answer_is_tried_again(endpoint, receiver, status):
 
     assert delivery.state == "waiting"
     assert len(receiver.received) == 1
-    job = ProcrastinateJob.objects.filter(task_name=jobs.DELIVER_TASK).latest("id")
-    assert job.scheduled_at == delivery.next_attempt_at
+    assert delivery.next_attempt_at is not None
+    assert delivery.next_attempt_at > timezone.now()
 
 
 def test_tries_for_three_days_with_growing_waits(endpoint, receiver):
@@ -216,8 +223,7 @@ def test_leaves_an_endpoint_that_failed_alone_for_a_while(endpoint, receiver):
 
     assert len(receiver.received) == 1
     assert (other.state, other.tries) == ("waiting", 0)
-    assert other.next_attempt_at is not None
-    assert other.next_attempt_at > timezone.now()
+    assert lanes_of(endpoint).get().scheduled_at == other.endpoint.quiet_until
 
 
 def test_a_success_settles_earlier_failures(endpoint, receiver):
@@ -430,20 +436,122 @@ def test_no_secret_reaches_the_log_of_the_process(member, receiver, caplog):
             assert signature.removeprefix("v1,") not in caplog.text
 
 
-def test_a_delivery_without_a_job_is_queued_again(endpoint, receiver, member):
-    delivery = make_delivery(endpoint)
-    queued = ProcrastinateJob.objects.filter(task_name=jobs.DELIVER_TASK)
-    assert deliveries.requeue_forgotten(now=timezone.now()) == 0
+def test_an_endpoint_has_one_job_however_much_waits(endpoint, receiver):
+    receiver.answer = (503, {"Retry-After": "3600"}, b"")
+    for _ in range(20):
+        make_delivery(endpoint)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "defer_deliveries", lambda each: 0)
-        lost = make_delivery(endpoint)
-    before = queued.count()
+    send_due(endpoint)
+    for _ in range(20):
+        make_delivery(endpoint)
 
-    assert deliveries.requeue_forgotten(now=timezone.now()) == 1
-    assert queued.count() == before + 1
-    assert str(lost.id) == queued.latest("id").args["delivery_id"]
-    assert str(delivery.id) != str(lost.id)
+    endpoint.refresh_from_db()
+    assert len(receiver.received) == 1
+    assert lanes_of(endpoint).get().scheduled_at == endpoint.quiet_until
+    assert WebhookDelivery.objects.waiting().count() == 40
+
+
+def test_one_message_asks_whether_a_dead_endpoint_is_back(endpoint, receiver):
+    receiver.answer = (500, {}, b"")
+    now = timezone.now()
+    for _ in range(5):
+        make_delivery(endpoint)
+
+    for hours in range(6):
+        send_due(endpoint, now=now + timedelta(hours=hours))
+
+    assert len(receiver.received) == 6
+    receiver.answer = (200, {}, b"")
+    send_due(endpoint, now=now + timedelta(hours=7))
+    assert not WebhookDelivery.objects.waiting().filter(tries=0).exists()
+
+
+def test_what_is_told_wakes_the_lane_that_sleeps_for_longer(endpoint, receiver):
+    receiver.answer = (503, {"Retry-After": "3600"}, b"")
+    send_due(make_delivery(endpoint).endpoint)
+    assert lanes_of(endpoint).get().scheduled_at > timezone.now()
+    WebhookEndpoint.objects.update(quiet_until=None)
+
+    make_delivery(endpoint)
+
+    assert lanes_of(endpoint).get().scheduled_at <= timezone.now()
+
+
+def test_a_turn_ends_and_another_follows(endpoint, receiver, monkeypatch):
+    monkeypatch.setattr(deliveries, "TURN_S", 0)
+    make_delivery(endpoint)
+
+    send_due(endpoint)
+
+    assert receiver.received == []
+    assert lanes_of(endpoint).get().scheduled_at <= timezone.now()
+
+
+def test_a_message_whose_attempt_is_a_defect_stands_in_nobodys_way(endpoint, receiver, monkeypatch):
+    first, second = make_delivery(endpoint), make_delivery(endpoint)
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries, "_send", lambda delivery, now: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            send_due(endpoint)
+
+    send_due(endpoint)
+
+    assert (reload(first).state, reload(second).state) == ("waiting", "delivered")
+    later = attempt(first, now=timezone.now() + timedelta(minutes=1))
+    assert later.state == "delivered"
+
+
+def test_two_jobs_of_an_endpoint_send_once(endpoint, receiver):
+    make_delivery(endpoint)
+    first = deliveries._claim_next(endpoint.id, now=timezone.now())
+
+    second = deliveries._claim_next(endpoint.id, now=timezone.now())
+
+    assert first is not None
+    assert second is None
+
+
+def test_a_lane_without_a_job_is_woken_again(endpoint, receiver):
+    make_delivery(endpoint)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+
+    deliveries.wake_sleepers(now=timezone.now())
+    deliveries.wake_sleepers(now=timezone.now())
+
+    assert lanes_of(endpoint).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_endpoint_that_takes_its_time_holds_up_no_other(member, receiver, run_jobs):
+    slow = make_endpoint(by=member, url=receiver.url)[0]
+    other = make_endpoint(by=make_member(), url=f"{receiver.url}/other")[0]
+    other_came = threading.Event()
+
+    def answer() -> None:
+        if receiver.received[-1].path == "/hooks/other":
+            other_came.set()
+        other_came.wait(10)
+
+    receiver.before_answer = answer
+    for _ in range(6):
+        make_delivery(slow)
+    make_delivery(other)
+
+    run_jobs(concurrency=4)
+
+    assert [each.path for each in receiver.received[:2]] == ["/hooks", "/hooks/other"]
+    assert len(receiver.received) == 7
+
+
+def test_what_is_deleted_is_kept_in_no_message(member, endpoint):
+    annotation = make_done_annotation(tenant=member.tenant)
+    kept = make_done_annotation(tenant=member.tenant)
+
+    services.delete_image(tenant=member.tenant, image_id=annotation.image_id)
+
+    assert [message.about for message in WebhookMessage.objects.all()] == [kept.id]
+    assert WebhookDelivery.objects.count() == 1
 
 
 def test_old_messages_are_forgotten_with_their_log(endpoint, monkeypatch):

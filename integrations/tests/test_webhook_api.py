@@ -6,9 +6,9 @@ from django.utils import timezone
 
 from accounts.models import IdempotentRequest, Role, Scope
 from accounts.tests.factories import make_key, make_member
-from integrations import deliveries, endpoints
+from integrations import endpoints
 from integrations.models import WebhookDelivery, WebhookEndpoint
-from integrations.tests.factories import URL, make_delivery, make_endpoint
+from integrations.tests.factories import URL, make_delivery, make_endpoint, send_due
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +114,7 @@ def test_a_test_and_its_log(api, member, receiver):
     receiver.answer = (200, {}, b"thanks")
 
     sent = api("POST", f"{WEBHOOKS}{endpoint.id}/test/")
-    deliveries.attempt(delivery_id=WebhookDelivery.objects.get().id, now=timezone.now())
+    send_due(WebhookDelivery.objects.get().endpoint)
 
     assert sent.status_code == 202
     assert sent.json()["event"] == "webhook.test"
@@ -130,7 +130,7 @@ def test_a_test_and_its_log(api, member, receiver):
 def test_sends_again_unless_it_is_off(api, member, receiver):
     endpoint, _secret = make_endpoint(by=member, url=receiver.url)
     delivery = make_delivery(endpoint)
-    deliveries.attempt(delivery_id=delivery.id, now=timezone.now())
+    send_due(delivery.endpoint)
     again = f"{WEBHOOKS}deliveries/{delivery.id}/again/"
 
     assert api("POST", again).json()["state"] == "waiting"

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
-from integrations import deliveries
 from integrations.models import WebhookEvent
-from integrations.tests.factories import Received, make_delivery, make_endpoint
+from integrations.tests.factories import Received, make_delivery, make_endpoint, send_due
 
 PAGE = settings.BASE_DIR / "docs" / "reference" / "webhooks.md"
 Check = Callable[[dict[str, str], bytes, str], bool]
@@ -64,7 +62,8 @@ def run(program: str, script: Path) -> bool:
 @pytest.fixture
 def received(member, receiver) -> tuple[Received, str]:
     endpoint, secret = make_endpoint(by=member, url=receiver.url)
-    deliveries.attempt(delivery_id=make_delivery(endpoint).id, now=timezone.now())
+    make_delivery(endpoint)
+    send_due(endpoint)
     return receiver.received[0], secret
 
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 from accounts.models import Role
 from accounts.services import NotAllowed
 from accounts.tests.factories import make_member
-from integrations import deliveries, endpoints
+from integrations import endpoints
 from integrations.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
-from integrations.tests.factories import URL, make_delivery, make_endpoint
+from integrations.tests.factories import URL, make_delivery, make_endpoint, send_due
 from kalas.lib.tenant_rows import only_rows_of
 
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]{44}")
@@ -125,7 +125,7 @@ def test_shows_what_was_sent_and_what_came_back(page, member, receiver):
     endpoint, secret = make_endpoint(by=member, url=receiver.url)
     receiver.answer = (500, {"Server": "shop"}, b"<b>oops</b>")
     delivery = make_delivery(endpoint)
-    deliveries.attempt(delivery_id=delivery.id, now=timezone.now())
+    send_due(delivery.endpoint)
 
     log = page.get(reverse("webhook", args=[endpoint.id])).content.decode()
     shown = page.get(reverse("webhook_delivery", args=[delivery.id])).content.decode()
@@ -141,7 +141,7 @@ def test_shows_what_was_sent_and_what_came_back(page, member, receiver):
 def test_says_why_nothing_came_back(page, member):
     endpoint, _secret = make_endpoint(by=member, url="https://10.0.0.1/")
     delivery = make_delivery(endpoint)
-    deliveries.attempt(delivery_id=delivery.id, now=timezone.now())
+    send_due(delivery.endpoint)
 
     shown = page.get(reverse("webhook_delivery", args=[delivery.id])).content.decode()
 
@@ -155,7 +155,7 @@ def test_the_log_moves_while_something_waits(page, member, receiver):
     address = reverse("webhook_log", args=[endpoint.id])
     assert "every 3s" in page.get(address).content.decode()
 
-    deliveries.attempt(delivery_id=WebhookDelivery.objects.get().id, now=timezone.now())
+    send_due(WebhookDelivery.objects.get().endpoint)
 
     log = page.get(address).content.decode()
     assert "every 3s" not in log
@@ -165,7 +165,7 @@ def test_the_log_moves_while_something_waits(page, member, receiver):
 def test_sends_again(page, member, receiver):
     endpoint, _secret = make_endpoint(by=member, url=receiver.url)
     delivery = make_delivery(endpoint)
-    deliveries.attempt(delivery_id=delivery.id, now=timezone.now())
+    send_due(delivery.endpoint)
 
     page.post(reverse("send_webhook_again", args=[delivery.id]))
 
@@ -186,7 +186,8 @@ def test_sends_nothing_again_while_it_is_off(page, member):
 def test_a_paused_endpoint_says_so(page, member, receiver):
     endpoint, _secret = make_endpoint(by=member, url=receiver.url)
     receiver.answer = (410, {}, b"")
-    deliveries.attempt(delivery_id=make_delivery(endpoint).id, now=timezone.now())
+    make_delivery(endpoint)
+    send_due(endpoint)
 
     shown = page.get(reverse("webhook", args=[endpoint.id])).content.decode()
 
