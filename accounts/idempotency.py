@@ -5,7 +5,7 @@ told to come back, a later repetition gets the stored answer. A process that die
 until its lock ends. What failed has had no effect and is forgotten, so that it can be tried again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 from accounts.models import IdempotentRequest, Tenant
 
 KEEP = timedelta(hours=48)
-LOCK = timedelta(seconds=90)
+# Longer than any request takes: the photos of a form wait for each other, and for an engine.
+LOCK = timedelta(minutes=5)
 LONGEST_KEY = 255
 
 
@@ -44,23 +45,20 @@ class Turn:
 
 
 def begin(*, tenant: Tenant, caller: str, key: str, fingerprint: str, now: datetime) -> Turn:
-    """Raises StillWorking and OtherRequest."""
-    IdempotentRequest.objects.filter(caller=caller, key=key, created_at__lt=now - KEEP).delete()
+    """One query, where a dead process's request is taken over two. Raises StillWorking and
+    OtherRequest."""
     worker = uuid4()
-    mine = IdempotentRequest(
-        tenant=tenant,
-        caller=caller,
-        key=key,
-        fingerprint=fingerprint,
-        worker=worker,
-        locked_until=now + LOCK,
-        created_at=now,
+    # Its unique constraint lets one of several at once in; the others get that one's row.
+    (row,) = IdempotentRequest.objects.raw(
+        """
+        INSERT INTO accounts_idempotentrequest
+            (tenant_id, caller, key, fingerprint, worker, locked_until, headers, body, created_at)
+        VALUES (%s, %s, %s, %s, %s, %s, '{}', '', %s)
+        ON CONFLICT (caller, key) DO UPDATE SET key = excluded.key
+        RETURNING *
+        """,
+        [tenant.id, caller, key, fingerprint, worker, now + LOCK, now],
     )
-    # Its unique constraint lets one of several at once in.
-    IdempotentRequest.objects.bulk_create([mine], ignore_conflicts=True)
-    row = IdempotentRequest.objects.filter(caller=caller, key=key).first()
-    if row is None:  # failed this very moment
-        raise StillWorking
     if row.fingerprint != fingerprint:
         raise OtherRequest
     if row.status is not None:
@@ -70,13 +68,20 @@ def begin(*, tenant: Tenant, caller: str, key: str, fingerprint: str, now: datet
     return Turn(row.pk, worker, None)
 
 
-def finish(*, turn: Turn, answer: Answer) -> None:
-    _rows_of(turn).update(status=answer.status, headers=dict(answer.headers), body=answer.body)
+def finish(*, turn: Turn, answer: Answer, about: UUID | None) -> None:
+    _rows_of(turn).update(
+        status=answer.status, headers=dict(answer.headers), body=answer.body, about=about
+    )
 
 
 def forget(*, turn: Turn) -> None:
     """The request failed without an effect."""
     _rows_of(turn).delete()
+
+
+def forget_about(*, tenant: Tenant, about: Sequence[UUID]) -> None:
+    """Answers about what is deleted; their requests are as if they had never been made."""
+    IdempotentRequest.objects.filter(tenant=tenant, about__in=about).delete()
 
 
 def remove_old(*, now: datetime) -> int:

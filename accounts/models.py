@@ -334,13 +334,18 @@ class IdempotentRequest(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     body = models.BinaryField(default=b"")
+    # The photo that the answer is about, and with which it goes.
+    about = models.UUIDField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["caller", "key"], name="idempotency_key_once")
         ]
-        indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]
+        indexes = [
+            models.Index(fields=["created_at"], name="idempotency_by_age"),
+            models.Index(fields=["about"], name="idempotency_about"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.caller} {self.key}"

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotAuthenticated
@@ -59,6 +61,11 @@ class ApiView(APIView):
     metadata_class = None
     scopes: ClassVar[Mapping[str, Sequence[Scope]]]
     longest_json = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    # A POST that takes its time keeps its answer itself, with what must not happen twice.
+    is_one_transaction = True
+    turn: idempotency.Turn | None = None
+    # The photo of which the answer tells, so that it goes with it.
+    about: UUID | None = None
     spent: Sequence[limits.Limit] = ()
     wall: ExitStack
 
@@ -75,6 +82,12 @@ class ApiView(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with ExitStack() as self.wall:
             return super().dispatch(request, *args, **kwargs)
+
+    def keep(self, response: HttpResponseBase) -> None:
+        """For the request's Idempotency-Key, if it has one, in the running transaction."""
+        if self.turn is not None:
+            idempotency.finish(turn=self.turn, answer=_describe(response), about=self.about)
+            self.turn = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raises the problem that keeps this request from being answered. From here on the
@@ -114,7 +127,11 @@ class ApiView(APIView):
 def once_per_idempotency_key(
     view: Callable[Concatenate[V, Request, P], HttpResponseBase],
 ) -> Callable[Concatenate[V, Request, P], HttpResponseBase]:
-    """For a POST: with an `Idempotency-Key` it has one effect and one answer, for two days."""
+    """For a POST: with an `Idempotency-Key` it has one effect and one answer, for two days.
+
+    The answer is kept in the transaction of the effect, so that whoever dies has done both or
+    neither.
+    """
 
     @wraps(view)
     def answer(self: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
@@ -124,12 +141,14 @@ def once_per_idempotency_key(
         turn = _begin(self.caller, request, key)
         if turn.answer is not None:
             return _repeat(turn.answer)
+        self.turn = turn
         try:
-            response = view(self, request, *args, **kwargs)
+            with transaction.atomic() if self.is_one_transaction else nullcontext():
+                response = view(self, request, *args, **kwargs)
+                self.keep(response)
         except BaseException:
             idempotency.forget(turn=turn)
             raise
-        idempotency.finish(turn=turn, answer=_keep(response))
         return response
 
     answer.is_idempotent = True  # type: ignore[attr-defined]
@@ -188,7 +207,7 @@ def _hash_file(file: "UploadedFile[Any]") -> str:
     return digest.hexdigest()
 
 
-def _keep(response: HttpResponseBase) -> idempotency.Answer:
+def _describe(response: HttpResponseBase) -> idempotency.Answer:
     assert isinstance(response, Response)  # noqa: S101 - what POSTs answer with
     body = b"" if response.data is None else JSONRenderer().render(response.data)
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
