@@ -51,6 +51,7 @@ TINY = TrainConfig(
     attribute_weight=0.1,
     text_weight=0.3,
     alike_weight=0.2,
+    kin_weight=0.1,
     bank=16,
     average_decay=0.9,
     clothing_repeats=2,
@@ -300,6 +301,7 @@ def test_contrasts_the_views_of_a_photo_with_all_others():
     assert alike_loss(views, photos, scale=20) < 0.01
     assert alike_loss(views[[0, 1, 2, 1]], photos, scale=20) > 5
     assert alike_loss(views, torch.tensor([1, 2, 3, 4]), scale=20) == 0
+    assert alike_loss(views, torch.tensor([-1, 2, 3, -1]), scale=20) == 0
 
 
 def sample(*, name: str = "", descriptions: tuple[str, ...] = (), article: str = "") -> Sample:

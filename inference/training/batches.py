@@ -60,6 +60,8 @@ class Batch:
     """bool (M, M + bank): which of the texts are right for which of those images."""
     photos: Tensor
     """int64 (N,): which photo each image is a view of."""
+    kin: Tensor
+    """int64 (N,): equal where type and colour are, -1 where one of them isn't known."""
 
 
 class TrainingSet:
@@ -84,6 +86,8 @@ class TrainingSet:
         index = {article: i for i, article in enumerate(articles)}
         self._article = np.array([index.get(s.article, NONE) for s in samples])
         self._kind = np.unique([s.article or s.label for s in samples], return_inverse=True)[1]
+        self._kin = np.unique([" ".join(s.likeness) for s in samples], return_inverse=True)[1]
+        self._kin[[not all(sample.likeness) for sample in samples]] = NONE
         self._texts = Texts(samples)
 
     def count_attributes(self) -> NDArray[np.float64]:
@@ -168,6 +172,7 @@ class TrainingSet:
             weights=torch.from_numpy(weights),
             fits=torch.from_numpy(self._texts.fit(chosen[described], own[described], rows)),
             photos=torch.from_numpy(chosen),
+            kin=torch.from_numpy(self._kin[chosen]),
         )
 
 

@@ -52,6 +52,8 @@ class TrainConfig:
     """Of the contrast between photos and their names."""
     alike_weight: float
     """Of the contrast between a photo's two views and everything else."""
+    kin_weight: float
+    """The same between photos of one type and colour."""
     bank: int
     """Texts of other photos in each step, which its photos are not to fit."""
     average_decay: float

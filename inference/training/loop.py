@@ -229,6 +229,7 @@ class _Run:
                 scale=self._extras.scale.exp(),
             )
             alike = alike_loss(embeddings, self._to(batch.photos), scale=_ALIKE_SCALE)
+            kin = alike_loss(embeddings, self._to(batch.kin), scale=_ALIKE_SCALE)
             loss = (
                 loss
                 + config.article_weight * article
@@ -236,6 +237,7 @@ class _Run:
                 + (self._keys.weights * said).sum()
                 + config.text_weight * contrast
                 + config.alike_weight * alike
+                + config.kin_weight * kin
             )
         for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)

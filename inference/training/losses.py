@@ -56,13 +56,13 @@ def contrast_loss(images: Tensor, texts: Tensor, fits: Tensor, *, scale: Tensor)
     return loss
 
 
-def alike_loss(embeddings: Tensor, photos: Tensor, *, scale: float) -> Tensor:
-    """How badly the views of a photo find each other among all others; zero if none is there twice.
+def alike_loss(embeddings: Tensor, groups: Tensor, *, scale: float) -> Tensor:
+    """How badly those of a group find each other among all others; zero if all are alone.
 
-    embeddings (N, D), L2-normalised; photos int64 (N,): which photo each is a view of.
+    embeddings (N, D), L2-normalised; groups int64 (N,), -1 for what is in none.
     """
-    own = torch.eye(len(photos), dtype=torch.bool, device=photos.device)
-    same = (photos[:, None] == photos[None, :]) & ~own
+    own = torch.eye(len(groups), dtype=torch.bool, device=groups.device)
+    same = (groups[:, None] == groups[None, :]) & ~own & (groups >= 0)
     twice = same.any(dim=1)
     if not twice.any():
         return embeddings.new_zeros(())

@@ -52,6 +52,8 @@ class Sample:
     empty where nothing is said at all."""
     article: str = ""
     """fpi's own type, which an auxiliary head learns; empty elsewhere."""
+    likeness: tuple[str, str] = ("", "")
+    """fpi's own type and colour: photos that share them are alike."""
     name: str = ""
     """The product's, without its brand."""
     descriptions: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ def _usable(
             colour=_colour_index(row.get("base_colour")),
             attributes=attribute_indices(names.mine(data_set, row)),
             article=row[column] if data_set == "fpi" else "",
+            likeness=(row[column], row["base_colour"] or "") if data_set == "fpi" else ("", ""),
             name=_name(row, meaning.categories),
             descriptions=_describe(data_set, row, meaning.categories),
         )
