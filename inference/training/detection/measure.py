@@ -87,27 +87,24 @@ class FinderResult:
 
 
 def measure_finder(
-    finder: Finder, path: Path, *, limit: int = 0, products: Path | None = None
+    finder: Finder,
+    path: Path,
+    *,
+    limit: int = 0,
+    every_other: bool = False,
+    products: Path | None = None,
 ) -> FinderResult:
     """Measure on a ccp file's masks, and on products of an fpi file pasted on the ccp's grounds.
 
+    With `every_other` only on the half of the photos that confidences are not fitted on.
     Raises InvalidImage.
     """
     photos, truths = read_truths(path, limit=limit)
-    found = find_all(finder, photos)
-    matchings = {
-        name: [
-            match(
-                [g for g in said if g.object == name],
-                [g for g in truth if g.object == name],
-            )
-            for said, truth in zip(found, truths, strict=True)
-        ]
-        for name in CLASSES
-    }
+    if every_other:
+        photos, truths = photos[1::2], truths[1::2]
     return summarise(
-        path.stem,
-        matchings,
+        f"{path.stem}, half" if every_other else path.stem,
+        match_all(find_all(finder, photos), truths),
         products=measure_products(finder, products, path, limit=limit) if products else None,
     )
 
@@ -153,6 +150,19 @@ def find_all(finder: Finder, photos: Sequence[Pixels]) -> list[list[Found]]:
             garments = tidy(decode_maps(heat, edges, frame=frame), area=whole(photo))
             found.append(outline(garments, segments, frame=frame))
     return found
+
+
+def match_all(
+    found: Sequence[Sequence[Found]], truths: Sequence[Sequence[OutfitGarment]]
+) -> dict[ObjectType, list[Matching]]:
+    """By object type, for photos in the same order."""
+    return {
+        name: [
+            match([f for f in said if f.object == name], [t for t in truth if t.object == name])
+            for said, truth in zip(found, truths, strict=True)
+        ]
+        for name in CLASSES
+    }
 
 
 def match(found: Sequence[Found], truth: Sequence[OutfitGarment]) -> Matching:

@@ -15,6 +15,7 @@ from inference.detection import DETAILS, SIZE, Found
 from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import MEAN, STD
 from inference.specs import WeightsSpec
+from inference.training.calibration import equal_error
 from inference.training.detection.measure import (
     CLASSES,
     FinderResult,
@@ -63,7 +64,8 @@ def publish_finder(
     """Store a run's network as that version of garment-finder.
 
     `files` are ccp files with masks. Confidences are fitted on every other photo of them, so that
-    they say how often such a box is right; the numbers are those over all. Raises InvalidImage.
+    they say how often such a box is right; the numbers are those over all and over the others.
+    Raises InvalidImage.
     """
     tensors = weights.widen(safetensors.torch.load_file(run))
     finder = read_finder(tensors)
@@ -76,7 +78,12 @@ def publish_finder(
         f"{calibration_error(rest, calibration):.4f} after"
     )
     tensors = fold(tensors, calibration)
-    results = [measure_finder(read_finder(tensors), path) for path in files]
+    calibrated = read_finder(tensors)
+    results = [
+        measure_finder(calibrated, path, every_other=half)
+        for path in files
+        for half in (False, True)
+    ]
     for result in results:
         say_finder(result, say)
     spec = _describe(finder, version=version, results=results, store=store)
@@ -120,21 +127,13 @@ def fold(tensors: dict[str, Tensor], calibration: Calibration) -> dict[str, Tens
     return {**tensors, "heat.weight": weight, "heat.bias": bias + shifts}
 
 
-def calibration_error(boxes: Boxes, calibration: Calibration | None, *, bins: int = 10) -> float:
+def calibration_error(boxes: Boxes, calibration: Calibration | None) -> float:
     """Expected calibration error of the boxes' confidences."""
     logits = boxes.logits
     if calibration is not None:
         shifts = np.array([calibration.shifts[detail] for detail in DETAILS])
         logits = calibration.slope * logits + shifts[boxes.details]
-    confidence = 1 / (1 + np.exp(-logits))
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for index in range(bins):
-        inside = place == index
-        if inside.any():
-            gap = abs(boxes.hits[inside].mean() - confidence[inside].mean())
-            error += float(inside.mean() * gap)
-    return error
+    return equal_error(1 / (1 + np.exp(-logits)), boxes.hits)
 
 
 def join(parts: list[Boxes]) -> Boxes:

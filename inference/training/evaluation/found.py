@@ -6,7 +6,7 @@ from inference.contract import Garment, ObjectType
 from inference.detection import OBJECTS, Detail, Found, decode_maps, fit, tidy
 from inference.preprocess import Pixels, whole
 from inference.runtime import Network
-from inference.training.detection.measure import CLASSES, Precision, match, summarise
+from inference.training.detection.measure import Precision, match_all, summarise
 from inference.training.evaluation.metrics import Metric
 from inference.training.measure import Estimate
 from inference.training.outfits import OutfitGarment
@@ -34,14 +34,7 @@ def measure_found(
     found: Sequence[Sequence[Found]], right: Sequence[Sequence[OutfitGarment]]
 ) -> list[Metric]:
     """mAP over the four object types that are worn, for photos in the same order."""
-    matchings = {
-        name: [
-            match([f for f in said if f.object == name], [r for r in truth if r.object == name])
-            for said, truth in zip(found, right, strict=True)
-        ]
-        for name in CLASSES
-    }
-    result = summarise("", matchings)
+    result = summarise("", match_all(found, right))
     metrics = [
         Metric("mAP@0.5", _estimate(result.map50, result.photos)),
         Metric("mAP@[.5:.95]", _estimate(result.map, result.photos)),
