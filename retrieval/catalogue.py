@@ -18,13 +18,17 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Coalesce
+from django.utils.translation import get_language
 
 from accounts.models import Tenant
-from annotations.models import Annotation, TenantQuerySet
+from annotations.models import Annotation
+from retrieval import words
+from retrieval.filters import Filters, filter_by
 from retrieval.models import NearDuplicate, Product, ProductImage
 from retrieval.services.photos import read_newest_annotations
 
 SORTS = {
+    "best": ("-meant", "-rank", "-created_at", "id"),
     "newest": ("-created_at", "id"),
     "oldest": ("created_at", "id"),
     "title": ("title", "external_id", "id"),
@@ -62,34 +66,23 @@ def filter_products(
     stock: str = "",
     flag: str = "",
     sort: str = "newest",
-) -> TenantQuerySet[Product]:
-    """The shop's products that match all of it."""
-    products = Product.objects.for_tenant(tenant)
-    if text:
-        products = products.filter(
-            Q(title__icontains=text)
-            | Q(external_id__icontains=text)
-            | Q(also_known_as__contains=[text])
-        )
-    for name, value in (
-        ("state", state),
-        ("object_type", object_type),
-        ("category", category),
-        ("stock", stock),
-    ):
-        if value:
-            products = products.filter(**{name: value})
-    if colour:
-        products = products.filter(colours__contains=[colour])
+) -> QuerySet[Product, Any]:
+    """The shop's products that match all of it; "best" sorts only what is searched by words."""
+    wanted = Filters(
+        state=state, object_type=object_type, category=category, stock=stock, colour=colour
+    )
+    products: QuerySet[Product, Any] = filter_by(Product.objects.for_tenant(tenant), wanted)
     if flag:
         products = _filter_flag(products, flag)
+    if text:
+        products = _filter_text(products, text)
     order = SORTS[sort]
     if order[0] in ("price", "-price", "confidence"):
         products = products.exclude(**{order[0].lstrip("-"): None})
     return products.order_by(*order)
 
 
-def with_covers(products: TenantQuerySet[Product]) -> QuerySet[Product, Any]:
+def with_covers(products: QuerySet[Product, Any]) -> QuerySet[Product, Any]:
     """With `cover_id`, the photo to show, and `photo_count`; no further query."""
     shown = ProductImage.objects.filter(product=OuterRef("id"), image__isnull=False)
     best_first = Case(When(verdict="best", then=Value(0)), default=Value(1))
@@ -101,7 +94,7 @@ def with_covers(products: TenantQuerySet[Product]) -> QuerySet[Product, Any]:
     )
 
 
-def count_states(products: TenantQuerySet[Product]) -> dict[str, int]:
+def count_states(products: QuerySet[Product, Any]) -> dict[str, int]:
     """How many of these are in each state, and "" for all; one query."""
     rows = products.order_by().values_list("state").annotate(number=Count("id"))
     found = dict(rows)
@@ -149,7 +142,16 @@ def find_covers(product_ids: Sequence[UUID]) -> dict[UUID, UUID]:
     return {product_id: cover_id for product_id, cover_id in rows if cover_id}
 
 
-def _filter_flag(products: TenantQuerySet[Product], flag: str) -> TenantQuerySet[Product]:
+def _filter_text(products: QuerySet[Product, Any], text: str) -> QuerySet[Product, Any]:
+    """Those that all words match, by meaning or as they are written, or that have this id."""
+    reading = words.read(text, get_language() or "en")
+    found = words.annotate(products, reading)
+    has_id = Q(external_id__icontains=text) | Q(also_known_as__contains=[text])
+    number = len(reading.terms)
+    return found.filter(Q(matched=number) | has_id) if number else found.filter(has_id)
+
+
+def _filter_flag(products: QuerySet[Product, Any], flag: str) -> QuerySet[Product, Any]:
     if flag == "disagree":
         return products.filter(photos_disagree=True)
     if flag == "no-photo":

@@ -2,6 +2,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator, URLValidator
+from django.urls import reverse_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,7 @@ FLAGS = [
     ("refused-photo", _("A photo was refused")),
 ]
 SORTS = [
+    ("", _("Best match")),
     ("newest", _("Newest first")),
     ("oldest", _("Oldest first")),
     ("title", _("Title")),
@@ -31,8 +33,26 @@ SORTS = [
 ]
 
 
+# What a search box needs to suggest while somebody types (see `suggest` in views.search).
+SUGGESTING = {
+    "type": "search",
+    "list": "suggestions",
+    "autocomplete": "off",
+    "hx-get": reverse_lazy("suggest"),
+    "hx-trigger": "input changed delay:150ms",
+    "hx-target": "#suggestions",
+    "hx-swap": "innerHTML",
+    "hx-push-url": "false",
+}
+
+
 class CatalogueForm(forms.Form):
-    q = forms.CharField(label=_("Title or id"), required=False, max_length=200)
+    q = forms.CharField(
+        label=_("Words or id"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(SUGGESTING),
+    )
     category = forms.ChoiceField(label=_("Category"), required=False)
     object = forms.ChoiceField(label=_("Object"), required=False)
     colour = forms.ChoiceField(label=_("Colour"), required=False)
@@ -47,7 +67,7 @@ class CatalogueForm(forms.Form):
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._choose("category", _list_categories(tenant))
+        self._choose("category", list_own_categories(tenant))
         self._choose("object", list(Garment.ObjectType.choices))
         self._choose("colour", list_colours())
         self._choose("stock", [choice for choice in Product.Stock.choices if choice[0]])
@@ -62,7 +82,7 @@ class CatalogueForm(forms.Form):
         return {
             "text": data.get("q", ""),
             "object_type": data.get("object", ""),
-            "sort": data.get("sort") or "newest",
+            "sort": data.get("sort") or ("best" if data.get("q") else "newest"),
             **{name: data.get(name, "") for name in names},
         }
 
@@ -116,7 +136,7 @@ class ProductForm(forms.Form):
         return cls(data, initial={name: getattr(product, name) for name in cls.base_fields})
 
 
-def _list_categories(tenant: Tenant) -> list[tuple[str, str]]:
+def list_own_categories(tenant: Tenant) -> list[tuple[str, str]]:
     """Those that the shop has, with their numbers; one query."""
     known, language = taxonomy.load(), get_language() or "en"
     return [

@@ -5,11 +5,12 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
-from retrieval.models import CatalogueImport, ProductImage
+from retrieval.models import CatalogueImport, IndexVersion, ProductImage
 
 COMPARE_TASK = "retrieval.compare_photo"
 FETCH_TASK = "retrieval.fetch_photo"
 IMPORT_TASK = "retrieval.run_import"
+INDEX_TASK = "retrieval.build_index"
 
 # A queue of its own, so that hosts that take their time hold up no annotation.
 FETCH_QUEUE = "fetches"
@@ -43,3 +44,10 @@ def defer_import(catalogue_import: CatalogueImport) -> None:
     app.configure_task(
         IMPORT_TASK, allow_unknown=False, lock=f"import.{catalogue_import.id}"
     ).defer(import_id=str(catalogue_import.id))
+
+
+def defer_index_part(index: IndexVersion) -> None:
+    """The next part of its build; with a lock, so that parts don't run side by side."""
+    app.configure_task(
+        INDEX_TASK, allow_unknown=False, lock=f"index.{index.id}", priority=BEHIND_ALL
+    ).defer(index_id=str(index.id))

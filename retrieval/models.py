@@ -4,9 +4,11 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from pgvector.django import VectorField
 
 from accounts.models import Tenant, User
 from annotations.models import FashionImage, Garment, TenantQuerySet
@@ -54,6 +56,15 @@ class Product(models.Model):
         models.CharField(max_length=40), default=list, blank=True, verbose_name=_("colours")
     )
     photos_disagree = models.BooleanField(_("photos disagree"), default=False, editable=False)
+    # How people ask for it, in all languages (see `describing`).
+    label_words = models.TextField(blank=True, default="", editable=False)
+    search = models.GeneratedField(
+        expression=models.Func(
+            "title", "external_id", "label_words", "description", function="kalas_search_vector"
+        ),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
     # Ids of products that were merged into this one, so that no import brings them back.
     also_known_as = ArrayField(
         models.CharField(max_length=200), default=list, blank=True, editable=False
@@ -92,6 +103,7 @@ class Product(models.Model):
             models.Index(fields=["tenant", "state", "-created_at"], name="product_by_tenant_state"),
             models.Index(fields=["tenant", "category"], name="product_by_tenant_category"),
             GinIndex(fields=["also_known_as"], name="product_also_known_as"),
+            GinIndex(fields=["search"], name="product_search"),
         ]
 
     def __str__(self) -> str:
@@ -371,3 +383,84 @@ class NearDuplicate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product} · {self.other}"
+
+
+class IndexVersion(models.Model):
+    """The vectors that one version of a model made of a shop's products; others stand beside it."""
+
+    class State(models.TextChoices):
+        BUILDING = "building", _("Being built")
+        READY = "ready", _("Ready")
+        FAILED = "failed", _("Failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="index_versions")
+    model_name = models.CharField(_("model"), max_length=60)
+    model_version = models.CharField(_("model version"), max_length=20)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.BUILDING)
+    error = models.CharField(_("failed because"), max_length=300, blank=True)
+    # The last photo that its build has looked at, by id.
+    built_to = models.UUIDField(null=True, blank=True, editable=False)
+    # What is less similar (cosine) is no answer: see `services.indexes.calibrate`.
+    cut_off = models.FloatField(_("least similarity"), default=0.45)
+    created_at = models.DateTimeField(_("begun"), default=timezone.now, editable=False)
+    ready_at = models.DateTimeField(_("ready since"), null=True, blank=True, editable=False)
+
+    objects = TenantQuerySet["IndexVersion"].as_manager()
+
+    class Meta:
+        verbose_name = _("search index")
+        verbose_name_plural = _("search indexes")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "model_name", "model_version"], name="index_once_per_model"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["building", "ready", "failed"]), name="index_state"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_name} {self.model_version}"
+
+
+class ActiveIndex(models.Model):
+    """The index that a shop searches with; to switch is one update of this row."""
+
+    tenant = models.OneToOneField(
+        Tenant, models.CASCADE, primary_key=True, related_name="active_index"
+    )
+    index = models.ForeignKey(IndexVersion, models.PROTECT, related_name="+")
+    switched_at = models.DateTimeField(_("switched"), default=timezone.now, editable=False)
+
+    objects = TenantQuerySet["ActiveIndex"].as_manager()
+
+    class Meta:
+        verbose_name = _("active search index")
+        verbose_name_plural = _("active search indexes")
+
+    def __str__(self) -> str:
+        return str(self.index)
+
+
+class Embedding(models.Model):
+    """What a photo of a product looks like to a model: a vector of length 1."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    index = models.ForeignKey(IndexVersion, models.CASCADE, related_name="embeddings")
+    photo = models.ForeignKey(ProductImage, models.CASCADE, related_name="embeddings")
+    # What of the photo it is the vector of.
+    garment = models.ForeignKey(Garment, models.CASCADE, related_name="+")
+    vector = VectorField()
+
+    objects = TenantQuerySet["Embedding"].as_manager()
+
+    class Meta:
+        verbose_name = _("vector of a photo")
+        verbose_name_plural = _("vectors of photos")
+        constraints = [
+            models.UniqueConstraint(fields=["index", "photo"], name="embedding_once_per_index")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.photo_id}"

@@ -7,9 +7,10 @@ from uuid import UUID
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
+from inference import client
 from retrieval import jobs
-from retrieval.models import ProductImage
-from retrieval.services import duplicates, fetching, imports
+from retrieval.models import IndexVersion, ProductImage
+from retrieval.services import duplicates, fetching, imports, indexes
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,25 @@ def fetch_photo(context: JobContext, *, product_image_id: str) -> None:
 @app.task(name=jobs.IMPORT_TASK, retry=RETRY)
 def run_import(*, import_id: str) -> None:
     imports.run_import(import_id=UUID(import_id), clock=_now)
+
+
+@app.task(
+    name=jobs.INDEX_TASK,
+    retry=RetryStrategy(
+        max_attempts=1000,
+        wait=10,
+        retry_exceptions=[client.Overloaded, client.Unavailable, *imports.AWAY],
+    ),
+)
+def build_index(*, index_id: str) -> None:
+    if indexes.build_part(index_id=UUID(index_id), now=datetime.now(UTC)):
+        jobs.defer_index_part(IndexVersion(id=UUID(index_id)))
+
+
+@app.periodic(cron="52 3 * * *")
+@app.task(queueing_lock="retrieval.recalibrate")
+def recalibrate(timestamp: int) -> None:
+    indexes.recalibrate_all()
 
 
 @app.periodic(cron="37 3 * * *")

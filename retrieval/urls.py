@@ -1,9 +1,17 @@
 from django.urls import path
 
-from retrieval.views import exports, imports, photos, products, similar
+from retrieval.views import exports, imports, indexes, photos, products, search
 
 urlpatterns = [
-    path("annotations/<uuid:annotation_id>/similar/", similar.show_similar, name="similar"),
+    path("annotations/<uuid:annotation_id>/similar/", search.show_similar, name="similar"),
+    path("search/", search.show_search, name="search"),
+    path("search/photo/", search.search_photo, name="search_photo"),
+    path("search/suggest/", search.suggest, name="suggest"),
+    path("search/indexes/", indexes.show_indexes, name="search_indexes"),
+    path("search/indexes/build/", indexes.build_index, name="build_index"),
+    path("search/indexes/<uuid:index_id>/", indexes.compare_index, name="compare_index"),
+    path("search/indexes/<uuid:index_id>/switch/", indexes.switch_index, name="switch_index"),
+    path("search/indexes/<uuid:index_id>/delete/", indexes.delete_index, name="delete_index"),
     path("catalogue/", products.show_catalogue, name="catalogue"),
     path("catalogue/new/", products.add_product, name="add_product"),
     path("catalogue/change/", products.change_products, name="change_products"),

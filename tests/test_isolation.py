@@ -17,8 +17,8 @@ from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import hide_tokens, make_done_annotation
 from integrations.models import WebhookDelivery, WebhookEndpoint
 from integrations.tests.factories import make_delivery, make_endpoint
-from retrieval.models import CatalogueImport, NearDuplicate, Product, ProductImage
-from retrieval.tests.factories import add_waiting_photo, make_import, make_pair
+from retrieval.models import CatalogueImport, IndexVersion, NearDuplicate, Product, ProductImage
+from retrieval.tests.factories import add_waiting_photo, make_import, make_index, make_pair
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +69,7 @@ def foreign_ids() -> dict[str, object]:
         "delivery_id": make_delivery(endpoint).id,
         "endpoint_id": endpoint.id,
         "image_id": annotation.image_id,
+        "index_id": make_index(tenant=owner.tenant).id,
         "import_id": make_import(tenant=owner.tenant).id,
         "invitation_id": invitation.id,
         "key_id": make_key(member=owner).key.id,
@@ -84,6 +85,7 @@ def snapshot() -> list[list[dict[str, Any]]]:
         ApiKey,
         CatalogueImport,
         FashionImage,
+        IndexVersion,
         Invitation,
         Membership,
         NearDuplicate,

@@ -191,7 +191,8 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
     for path in (
         "/dashboard/", "/annotate/", "/annotations/", detail, "/shops/members/",
         "/catalogue/", "/catalogue/?view=list", "/catalogue/new/", "/catalogue/imports/", product,
-        upload_table(owner),
+        upload_table(owner), "/search/?q=shirt", f"/search/?product={product.split('/')[2]}",
+        "/search/indexes/",
         "/shops/settings/", "/accounts/email/", "/accounts/2fa/", "/accounts/sessions/",
         "/shops/developers/webhooks/", "/shops/developers/", "/api/docs/",
     ):  # fmt: skip
@@ -199,6 +200,26 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
         owner.page.wait_for_load_state("networkidle")
         owner.check()
     check_webhooks(owner)
+    search_by_photo(owner, product)
+
+
+def search_by_photo(owner: Visitor, product: str) -> None:
+    """With the product's own photo, then with a box on it that the keyboard draws."""
+    owner.go(product)
+    expect(owner.page.locator("#product .garment-head")).to_have_count(1, timeout=RESULT_MS)
+    owner.go("/search/")
+    owner.page.locator("#by-photo input[type=file]").set_input_files(PHOTOS[1:2])
+    found = owner.page.locator("#matches .photo-card")
+    expect(found).to_have_count(1, timeout=RESULT_MS)
+    expect(owner.page.locator("kalas-photo #by-photo")).to_have_count(1)
+    owner.check()
+    for side, value in {"left": 0, "top": 0, "right": 100, "bottom": 100}.items():
+        owner.page.locator(f"#by-photo input[name={side}]").fill(str(value))
+    expect(owner.page.locator("kalas-photo .drawn")).to_have_count(1)
+    with owner.page.expect_response("**/search/photo/") as answer:
+        owner.page.locator("#by-photo button.button-primary").click()
+    assert answer.value.ok
+    owner.check()
 
 
 def check_webhooks(owner: Visitor) -> None:

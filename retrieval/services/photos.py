@@ -12,7 +12,9 @@ from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage, Garment
 from annotations.photos import Photo
 from retrieval import jobs, judging
+from retrieval.describing import describe
 from retrieval.models import Product, ProductImage
+from retrieval.services import indexes
 
 # As many as a page shows and a judgement reads without being slow.
 MOST_PHOTOS = 200
@@ -152,6 +154,7 @@ def judge_product(product: Product, *, now: datetime) -> None:
     judged = dict(zip((photo.id for photo in answered), judgement.photos, strict=True))
     for photo in photos:
         _save_verdict(photo, judged.get(photo.id))
+    indexes.sync_product(photos=photos, garments=garments, annotations=newest, now=now)
     best = garments[judgement.best.id] if judgement.best else None  # type: ignore[index]
     _save_judgement(product, best, disagree=judgement.disagree)
     waiting = len(answered) < sum(p.state in ("waiting", "stored") for p in photos)
@@ -169,6 +172,7 @@ def judge_product(product: Product, *, now: datetime) -> None:
             "confidence",
             "colours",
             "photos_disagree",
+            "label_words",
             "state",
             "updated_at",
         ]
@@ -254,4 +258,10 @@ def _save_judgement(product: Product, best: Garment | None, *, disagree: bool) -
     product.confidence = best.category_confidence if best else None
     colours = sorted(best.colours.all(), key=lambda colour: colour.position) if best else []
     product.colours = [colour.name for colour in colours[:COLOURS_OF_PRODUCT]]
+    product.label_words = describe(
+        object_type=product.object_type,
+        category=product.category,
+        colours=product.colours,
+        attributes=best.labels.values_list("key", "name") if best else (),
+    )
     product.photos_disagree = disagree

@@ -12,7 +12,7 @@ from accounts.models import Tenant
 from annotations import photos as annotation_photos
 from annotations.tests.factories import make_done_annotation, make_photo_bytes
 from inference.contract import AnnotationResult
-from retrieval.models import CatalogueImport, NearDuplicate, Product, ProductImage
+from retrieval.models import CatalogueImport, IndexVersion, NearDuplicate, Product, ProductImage
 from retrieval.services import imports, photos, products
 
 DEMO_PHOTOS = Path(__file__).resolve().parents[2] / "annotations" / "demo_photos"
@@ -62,6 +62,13 @@ def make_pair(*, tenant: Tenant) -> NearDuplicate:
         (make_product(tenant=tenant), make_product(tenant=tenant)), key=lambda p: p.id
     )
     return NearDuplicate.objects.create(tenant=tenant, product=first, other=second, distance=3)
+
+
+def make_index(*, tenant: Tenant, version: str = "9") -> IndexVersion:
+    """Of another model than the engine's, ready and without vectors."""
+    return IndexVersion.objects.create(
+        tenant=tenant, model_name="kalas-mini", model_version=version, state="ready"
+    )
 
 
 def make_import(

@@ -115,6 +115,18 @@ TYPES: dict[str, ProblemType] = {
             "Set its `state` to `active`; what was held back is sent then.",
         ),
         ProblemType(
+            "product-id-taken",
+            409,
+            "Another product has this external_id",
+            "Ids are unique in a shop. Change the other product, or merge the two.",
+        ),
+        ProblemType(
+            "import-not-ready",
+            409,
+            "The import is in another state",
+            "Only what is `checked` can be started, and only what has not ended be stopped.",
+        ),
+        ProblemType(
             "too-large",
             413,
             "Too much at once",
@@ -182,6 +194,12 @@ TYPES: dict[str, ProblemType] = {
             "The engine is busy",
             "The photo is kept and will be annotated: read `annotation` later, or send the same"
             " request again after `Retry-After`, which costs nothing more.",
+        ),
+        ProblemType(
+            "index-being-built",
+            503,
+            "The search index for the engine's model is not ready yet",
+            "Search by product or by words meanwhile, which use the index that was there before.",
         ),
         ProblemType(
             "unavailable",

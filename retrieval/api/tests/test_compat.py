@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -5,7 +7,9 @@ from django.test import Client
 from accounts.tests.factories import make_key, make_tenant
 from annotations.models import FashionImage
 from annotations.tests.conftest import fake_engine, media  # noqa: F401 - fixtures
-from annotations.tests.factories import make_done_annotation, make_photo_bytes, make_result
+from annotations.tests.factories import make_photo_bytes, make_result
+from inference.contract import ModelName
+from retrieval.tests.factories import add_annotated_photo, make_product
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/compat/retrieve"
@@ -17,11 +21,15 @@ def ask(token: str, data: bytes = b"", **headers: str):
     return client.post(PATH, {"image": upload})
 
 
+def make_item(tenant, **fields):
+    return add_annotated_photo(make_product(tenant=tenant), make_result(**fields))
+
+
 def test_finds_similar_items_of_the_own_shop(fake_engine):  # noqa: F811
     tenant = make_tenant()
-    near = make_done_annotation(tenant=tenant, result=make_result(embedding=(0.9, 0.1)))
-    make_done_annotation(tenant=tenant, result=make_result(embedding=(0.0, 1.0)))
-    make_done_annotation(tenant=make_tenant())
+    near = make_item(tenant, embedding=(0.9, 0.1))
+    make_item(tenant, embedding=(0.0, 1.0))
+    make_item(make_tenant())
     known = FashionImage.objects.count()
 
     response = ask(make_key(tenant=tenant).token)
@@ -54,6 +62,18 @@ def test_an_engine_that_is_away():
 
     assert response.status_code == 503
     assert response.json()["type"].endswith("/unavailable/")
+
+
+def test_an_index_that_is_being_built(fake_engine):  # noqa: F811
+    tenant = make_tenant()
+    make_item(tenant)
+    newer = replace(make_result(), model=ModelName("kalas-mini", "2", "kalas-1"))
+    fake_engine.answer = (200, newer.to_json(), {})
+
+    response = ask(make_key(tenant=tenant).token)
+
+    assert response.status_code == 503
+    assert response.json()["type"].endswith("/index-being-built/")
 
 
 def test_what_is_no_photo(fake_engine):  # noqa: F811

@@ -1,0 +1,42 @@
+"""Photos that somebody searches with, asked of the engine; nothing of them is kept."""
+
+from django.conf import settings
+from rest_framework.serializers import ValidationError
+
+from annotations import photos, services
+from inference import client
+from inference.contract import AnnotationResult, Box, InvalidImage
+from kalas.lib.api.problems import Problem
+
+TIMEOUT_S = 30.0
+
+
+def annotate(data: bytes, *, crop: Box | None = None) -> AnnotationResult:
+    """Raises Problem, and ValidationError for a box outside of the photo."""
+    try:
+        photo = photos.check_photo(data)
+        if crop:
+            services.check_crop(crop, width=photo.width, height=photo.height)
+        engine = client.Client(settings.INFERENCE_URL)
+        return engine.annotate(photo.data, crop=crop, timeout=TIMEOUT_S)
+    except photos.PhotoRefused as error:
+        raise Problem("photo-refused", error.detail, reason=error.code) from error
+    except InvalidImage as error:
+        raise Problem("photo-refused", error.detail, reason=error.code) from error
+    except services.CropRefused as error:
+        raise ValidationError({"crop": [str(error)]}) from error
+    except client.Overloaded as error:
+        wait = {"Retry-After": str(max(1, round(error.retry_after)))}
+        raise Problem("engine-busy", headers=wait) from error
+    except client.Unavailable as error:
+        raise Problem("unavailable", headers={"Retry-After": "5"}) from error
+    except ValueError as error:
+        raise ValidationError({"image": [str(error)]}) from error
+
+
+def read_upload(upload: photos.Upload) -> bytes:
+    """Raises Problem."""
+    try:
+        return photos.read_upload(upload)
+    except photos.PhotoRefused as error:
+        raise Problem("photo-refused", error.detail, reason=error.code) from error

@@ -1,0 +1,201 @@
+"""Finding products: like a photo, like another product, or by words."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.decorators import tenant_required
+from accounts.http import TenantRequest
+from annotations import photos, services
+from annotations.models import Annotation
+from inference import client, taxonomy
+from inference.contract import InvalidImage
+from retrieval import catalogue, similar, words
+from retrieval.filters import Filters
+from retrieval.models import Product
+from retrieval.search_forms import FiltersForm, SearchPhotoForm, WordsForm
+
+SHOWN = 24
+SHOWN_BESIDE = 8
+PHOTO_TIMEOUT_S = 30.0
+
+
+@require_safe
+@tenant_required
+def show_search(request: TenantRequest) -> HttpResponse:
+    """For htmx only what was found."""
+    filters = FiltersForm(request.GET, tenant=request.tenant)
+    asked = WordsForm(request.GET)
+    asked.is_valid()
+    context = _find(request, asked.cleaned_data.get("q", ""), filters.as_filters())
+    context |= {
+        "words_form": asked,
+        "filters_form": filters,
+        "photo_form": SearchPhotoForm(),
+        "max_bytes": settings.UPLOAD_MAX_BYTES,
+    }
+    return _render(request, context)
+
+
+@require_POST
+@tenant_required
+def search_photo(request: TenantRequest) -> HttpResponse:
+    """Nothing of the photo is kept."""
+    filters = FiltersForm(request.POST, tenant=request.tenant)
+    form = SearchPhotoForm(request.POST, request.FILES)
+    context: dict[str, Any] = {
+        "words_form": WordsForm(),
+        "filters_form": filters,
+        "photo_form": form,
+        "max_bytes": settings.UPLOAD_MAX_BYTES,
+    }
+    if form.is_valid():
+        context |= _find_like_photo(request, form.cleaned_data, filters.as_filters())
+    else:
+        context["problem"] = _("Choose a photo first.")
+        for errors in form.errors.values():
+            context["problem"] = errors[0]
+    return _render(request, context, status=422 if "problem" in context else 200)
+
+
+@require_safe
+@tenant_required
+def show_similar(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
+    """A fragment of the annotation's page."""
+    annotation = _get_annotation(request, annotation_id)
+    wanted = similar.want_annotation(annotation)
+    context = _find_like(request, wanted, Filters(), limit=SHOWN_BESIDE)
+    return render(
+        request, "retrieval/_similar.html", {**context, "annotation": annotation, "wanted": wanted}
+    )
+
+
+@require_safe
+@tenant_required
+def suggest(request: TenantRequest) -> HttpResponse:
+    """Options for a search box."""
+    found = words.suggest(
+        tenant=request.tenant,
+        text=request.GET.get("q", ""),
+        language=get_language() or "en",
+    )
+    return render(request, "retrieval/_suggestions.html", {"suggestions": found})
+
+
+def _find(request: TenantRequest, text: str, filters: Filters) -> dict[str, Any]:
+    """By the product or annotation that the address names, or else by words.
+
+    Raises Http404 for another shop's.
+    """
+    if product_id := _read_id(request, "product"):
+        try:
+            product = Product.objects.for_tenant(request.tenant).get(id=product_id)
+        except Product.DoesNotExist as error:
+            raise Http404 from error
+        product.cover_id = catalogue.find_covers([product.id]).get(product.id)  # type: ignore[attr-defined]
+        found = _find_like(request, similar.want_product(product), filters)
+        return {"like_product": product, **found}
+    if annotation_id := _read_id(request, "annotation"):
+        annotation = _get_annotation(request, annotation_id)
+        found = _find_like(request, similar.want_annotation(annotation), filters)
+        return {"like_annotation": annotation, **found}
+    if not text.strip():
+        return {}
+    return _find_words(request, text, filters)
+
+
+def _find_words(request: TenantRequest, text: str, filters: Filters) -> dict[str, Any]:
+    found = words.search(
+        tenant=request.tenant,
+        text=text,
+        language=get_language() or "en",
+        now=timezone.now(),
+        filters=filters,
+        limit=SHOWN,
+    )
+    covers = catalogue.find_covers([product.id for product in found.products])
+    for product in found.products:
+        product.cover_id = covers.get(product.id)  # type: ignore[attr-defined]
+    return {
+        "found": found,
+        "understood": [_name(term) for term in found.reading.known],
+    }
+
+
+def _name(term: words.Term) -> tuple[str, str]:
+    """What was written, and as what it was understood."""
+    known, language = taxonomy.load(), get_language() or "en"
+    titles = [known.title(sense.kind, sense.name, language) for sense in term.senses]
+    return term.text, ", ".join(dict.fromkeys(titles))
+
+
+def _find_like_photo(
+    request: TenantRequest, asked: Mapping[str, Any], filters: Filters
+) -> dict[str, Any]:
+    try:
+        photo = photos.check_photo(photos.read_upload(asked["photo"]))
+        box = asked["box"]
+        if box:
+            services.check_crop(box, width=photo.width, height=photo.height)
+        engine = client.Client(settings.INFERENCE_URL)
+        result = engine.annotate(photo.data, crop=box, timeout=PHOTO_TIMEOUT_S)
+    except (photos.PhotoRefused, InvalidImage) as error:
+        return {"problem": error.detail}
+    except services.CropRefused as error:
+        return {"problem": str(error)}
+    except (client.Overloaded, client.Unavailable):
+        return {"problem": _("The engine is busy or away. Try again in a moment.")}
+    return _find_like(request, similar.want_found(result), filters)
+
+
+def _find_like(
+    request: TenantRequest, wanted: similar.Wanted | None, filters: Filters, limit: int = SHOWN
+) -> dict[str, Any]:
+    if wanted is None:
+        return {"matches": [], "no_garment": True}
+    try:
+        matches = similar.find_similar(
+            tenant=request.tenant, wanted=wanted, filters=filters, limit=limit
+        )
+    except similar.BeingBuilt as error:
+        return {"problem": str(error)}
+    return {"matches": matches, "wanted": wanted}
+
+
+def _get_annotation(request: TenantRequest, annotation_id: UUID) -> Annotation:
+    annotation = Annotation.objects.for_tenant(request.tenant).filter(id=annotation_id).first()
+    if annotation is None:
+        raise Http404
+    return annotation
+
+
+def _read_id(request: HttpRequest, name: str) -> UUID | None:
+    """Raises Http404 for what is no id."""
+    text = request.GET.get(name)
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Http404 from error
+
+
+def _render(request: TenantRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    is_part = "HX-Request" in request.headers and "HX-Boosted" not in request.headers
+    if is_part:
+        status = 200  # htmx shows no other
+    else:
+        context["empty"] = not Product.objects.for_tenant(request.tenant).exists()
+    name = "retrieval/_matches.html" if is_part else "retrieval/search.html"
+    response = render(request, name, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response

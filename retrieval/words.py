@@ -1,0 +1,371 @@
+"""Products by words: in titles, ids and descriptions, and in what Kalas sees on their photos.
+
+Words that the taxonomy knows ask for what they mean ("kırmızı çizgili tişört": red, striped, a
+t-shirt), in English and Turkish, and are looked for as words too. Where the engine's model reads
+words, what looks like them is ranked in.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.postgres.search import SearchQuery, SearchRank
+from django.db import connection
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.expressions import Combinable
+
+from accounts.models import Tenant
+from annotations import engine
+from annotations.models import Label
+from inference import client, synonyms, taxonomy
+from inference.synonyms import Sense
+from retrieval import similar
+from retrieval.describing import LANGUAGES
+from retrieval.filters import NO_FILTERS, Filters, filter_by
+from retrieval.models import Product
+from retrieval.services.indexes import Model
+
+CONFIGS = ("english", "turkish")
+LONGEST = 200
+MOST_WORDS = 12
+# Of both rankings; what stands behind is on no page that people open.
+RANKED = 200
+BEST_FIRST = ("-matched", "-meant", "-rank", "-created_at", "id")
+# Cormack et al. 2009: how fast a rank loses its weight.
+_FUSION = 60
+_EMBED_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word or phrase that was asked for."""
+
+    text: str
+    senses: tuple[Sense, ...]
+    """What it can mean; none for words that only texts have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a person's words were understood as."""
+
+    terms: tuple[Term, ...]
+
+    @property
+    def known(self) -> tuple[Term, ...]:
+        return tuple(term for term in self.terms if term.senses)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Products, best first. `kind` says how close they come: all words match, only some do, or
+    none does and they look like the words."""
+
+    products: tuple[Product, ...]
+    total: int
+    reading: Reading
+    kind: str
+    """all, some, looks or nothing"""
+
+
+def read(text: str, language: str) -> Reading:
+    """Read as the language that knows most of the words, the given one before the other."""
+    text = text[:LONGEST]
+    language = language.partition("-")[0]
+    others = [each for each in LANGUAGES if each != language]
+    readings = [synonyms.fold(text, each) for each in (language, *others)]
+    best = min(readings, key=lambda folded: len(folded.rest))
+    terms = [Term(term.text, term.senses) for term in best.terms if term.senses]
+    rest = _without_stop_words(best.rest[:MOST_WORDS])
+    return Reading((*terms[:MOST_WORDS], *(Term(word, ()) for word in rest)))
+
+
+def annotate(products: "QuerySet[Product, Any]", reading: Reading) -> "QuerySet[Product, Any]":
+    """With `matched`, how many terms a product matches, `meant`, how many by their meaning, and
+    `rank`, how well its texts match."""
+    texts = [_search(term.text) for term in reading.terms]
+    if not texts:
+        return products.annotate(matched=Value(0), meant=Value(0), rank=Value(0.0))
+    return products.annotate(
+        matched=_count(_list_conditions(reading)),
+        meant=_count([_means(term.senses) for term in reading.known]),
+        rank=SearchRank(F("search"), reduce(or_, texts)),
+    )
+
+
+def narrow(products: "QuerySet[Product, Any]", reading: Reading) -> "QuerySet[Product, Any]":
+    """Those that match at least one term, annotated."""
+    conditions = _list_conditions(reading)
+    found = products.filter(reduce(or_, conditions)) if conditions else products.none()
+    return annotate(found, reading)
+
+
+def _list_conditions(reading: Reading) -> list[Q]:
+    return [_means(term.senses) | Q(search=_search(term.text)) for term in reading.terms]
+
+
+def search(
+    *,
+    tenant: Tenant,
+    text: str,
+    language: str,
+    now: datetime,
+    filters: Filters = NO_FILTERS,
+    limit: int = 20,
+    offset: int = 0,
+) -> Found:
+    """The products that the words mean, best first."""
+    reading = read(text, language)
+    mine = filter_by(Product.objects.for_tenant(tenant), filters)
+    found = narrow(mine, reading)
+    whole = found.filter(matched=len(reading.terms))  # type: ignore[misc]  # an annotation
+    kind = "all" if whole.exists() else "some"
+    if kind == "all":
+        found = whole
+    total = found.count()
+    ranked = list(
+        found.order_by(*BEST_FIRST).values_list("id", flat=True)[: max(RANKED, offset + limit)]
+    )
+    seen = _rank_by_looks(tenant=tenant, text=text, filters=filters, now=now)
+    if not ranked and seen:
+        kind, total, ranked = "looks", len(seen), seen
+    elif seen and kind == "all":
+        known = set(ranked)
+        ranked = fuse(ranked, [each for each in seen if each in known])
+    elif seen:
+        ranked = fuse(ranked, seen)
+        total = max(total, len(ranked))
+    page = ranked[offset : offset + limit]
+    rows = Product.objects.in_bulk(page)
+    return Found(
+        products=tuple(rows[id_] for id_ in page if id_ in rows),
+        total=total,
+        reading=reading,
+        kind=kind if ranked else "nothing",
+    )
+
+
+def fuse(first: Sequence[UUID], second: Sequence[UUID]) -> list[UUID]:
+    """Two rankings as one: by the sum of 1 / (60 + rank)."""
+    scores: dict[UUID, float] = {}
+    for ranking in (first, second):
+        for place, id_ in enumerate(ranking):
+            scores[id_] = scores.get(id_, 0.0) + 1 / (_FUSION + place)
+    return sorted(scores, key=lambda id_: -scores[id_])
+
+
+def plain(text: str) -> str:
+    """Lower-cased and without accents, as many type it and as the index has it too."""
+    lowered = text.replace("İ", "i").replace("I", "i").lower().replace("ı", "i")
+    parts = unicodedata.normalize("NFKD", lowered)
+    return "".join(part for part in parts if not unicodedata.combining(part))
+
+
+def _search(text: str) -> SearchQuery:
+    """Word stems of both languages; of several words none may be left out, as stems would the "t"
+    of "t shirt"."""
+    exact = SearchQuery(plain(text), config="simple", search_type="phrase")
+    if len(text.split()) > 1:
+        return exact
+    return reduce(or_, (SearchQuery(text, config=config) for config in CONFIGS), exact)
+
+
+def _means(senses: Iterable[Sense]) -> Q:
+    """A product with one of the meanings; nothing without any."""
+    found = Q(pk__in=[])
+    families = [sense.name for sense in senses if sense.kind == "family"]
+    colours = [sense.name for sense in senses if sense.kind == "colour"]
+    colours += [c.name for c in taxonomy.load().colours if c.family in families]
+    if colours:
+        found |= Q(colours__overlap=colours)
+    for sense in senses:
+        if sense.kind == "category":
+            found |= Q(category=sense.name)
+        elif sense.kind == "object":
+            found |= Q(object_type=sense.name)
+        elif sense.kind == "value":
+            key, _, name = sense.name.partition(":")
+            found |= Q(
+                Exists(Label.objects.filter(garment=OuterRef("garment"), key=key, name=name))
+            )
+    return found
+
+
+def _count(conditions: Sequence[Q]) -> Combinable:
+    one: list[Combinable] = [
+        Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
+        for condition in conditions
+    ]
+    return sum(one, start=Value(0))
+
+
+def _without_stop_words(words: Sequence[str]) -> list[str]:
+    """Without "and", "ve" and their like, which no text is searched for; one query or none."""
+    if not words:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT word FROM unnest(%s::text[]) WITH ORDINALITY AS asked(word, place)"
+            " WHERE numnode(plainto_tsquery('english', word)) > 0"
+            " AND numnode(plainto_tsquery('turkish', word)) > 0 ORDER BY place",
+            [list(words)],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _rank_by_looks(*, tenant: Tenant, text: str, filters: Filters, now: datetime) -> list[UUID]:
+    """What looks like the words, where the engine's model reads words and has an index here."""
+    health = engine.read_status(now=now).health
+    if health is None or health.model is None:
+        return []
+    model = Model(health.model.name, health.model.version)
+    try:
+        index = similar.find_index(tenant=tenant, model=model)
+        if index is None:
+            return []
+        vector = client.Client(settings.INFERENCE_URL).embed_text(text, timeout=_EMBED_TIMEOUT_S)
+    except (
+        similar.BeingBuilt,
+        client.NoWords,
+        client.Overloaded,
+        client.Unavailable,
+        ValueError,
+    ):
+        return []
+    near = similar.find_nearest(
+        index=index, wanted=similar.Wanted(model, vector), filters=filters, limit=RANKED
+    )
+    return [each.product_id for each in near]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What the text could become; a product's is its title."""
+
+    text: str
+    kind: str
+    """category, colour, value or product"""
+    number: int = 0
+    """Products of the shop that it would find, where it is no product itself."""
+    product_id: UUID | None = None
+
+
+def suggest(*, tenant: Tenant, text: str, language: str, limit: int = 8) -> list[Suggestion]:
+    """For somebody who is typing: what the shop has that begins so; four queries.
+
+    The last word is taken for unfinished, the others stay.
+    """
+    head, _space, last = text[:LONGEST].rpartition(" ")
+    begun = plain(last)
+    if not begun:
+        return []
+    found = [
+        Suggestion(f"{head} {title}".strip(), kind, number)
+        for kind, title, number in _list_names(tenant, language.partition("-")[0])
+        if any(word.startswith(begun) for word in plain(title).split())
+    ]
+    found.sort(key=lambda each: (not plain(each.text).startswith(plain(text)), -each.number))
+    titles = _complete_titles(tenant, text, limit=limit)
+    # Places that one kind leaves are the other's.
+    kept = max(limit - len(titles), limit // 2)
+    return [*found[:kept], *titles][:limit]
+
+
+def _list_names(tenant: Tenant, language: str) -> list[tuple[str, str, int]]:
+    """Kind, title and number of products of everything that the shop's products are."""
+    known = taxonomy.load()
+    mine = Product.objects.for_tenant(tenant)
+    facets = count_facets(mine)
+    return [
+        *(("category", known.title("category", n, language), k) for n, k in facets.categories),
+        *(("colour", known.title("colour", n, language), k) for n, k in facets.colours),
+        *(("value", known.title("value", n, language), k) for n, k in facets.attributes),
+    ]
+
+
+def _complete_titles(tenant: Tenant, text: str, *, limit: int) -> list[Suggestion]:
+    words = re.findall(r"[^\W_]+", plain(text))
+    if not words:
+        return []
+    query = SearchQuery(
+        " & ".join(f"{word}:*" for word in words), config="simple", search_type="raw"
+    )
+    products = Product.objects.for_tenant(tenant).filter(search=query).exclude(title="")
+    rows = products.order_by("title", "id").values_list("title", "id")[: limit * 3]
+    # Words may stand in labels too: here only those that are read in the title.
+    return [
+        Suggestion(title, "product", product_id=id_)
+        for title, id_ in rows
+        if all(word in plain(title) for word in words)
+    ][:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many of some products have what: name and number, the most frequent first."""
+
+    categories: tuple[tuple[str, int], ...]
+    objects: tuple[tuple[str, int], ...]
+    colours: tuple[tuple[str, int], ...]
+    attributes: tuple[tuple[str, int], ...]
+    """key:value"""
+    stock: tuple[tuple[str, int], ...]
+
+
+def count_facets(products: "QuerySet[Product, Any]") -> Facets:
+    """Three queries."""
+    ids = products.order_by().values("id")
+    plain_rows = Product.objects.filter(id__in=ids)
+    columns = list(
+        plain_rows.values_list("category", "object_type", "stock").annotate(number=Count("id"))
+    )
+    colours = plain_rows.values(name=Func("colours", function="unnest")).annotate(
+        number=Count("id")
+    )
+    labels = Label.objects.filter(garment__in=plain_rows.values("garment"))
+    attributes = labels.values_list("key", "name").annotate(number=Count("garment"))
+    return Facets(
+        categories=_add_up((row[0], row[3]) for row in columns),
+        objects=_add_up((row[1], row[3]) for row in columns),
+        colours=_add_up((row["name"], row["number"]) for row in colours),
+        attributes=_add_up((f"{key}:{name}", number) for key, name, number in attributes),
+        stock=_add_up((row[2], row[3]) for row in columns),
+    )
+
+
+def count_found(*, tenant: Tenant, found: Found, filters: Filters) -> Facets:
+    """Of everything that was found, whatever page of it is shown."""
+    mine = filter_by(Product.objects.for_tenant(tenant), filters)
+    if found.kind == "looks":
+        return count_facets(mine.filter(id__in=[product.id for product in found.products]))
+    matching = narrow(mine, found.reading)
+    if found.kind == "all":
+        matching = matching.filter(matched=len(found.reading.terms))  # type: ignore[misc]
+    return count_facets(matching)
+
+
+def _add_up(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    sums: dict[str, int] = {}
+    for name, number in pairs:
+        if name:
+            sums[name] = sums.get(name, 0) + number
+    return tuple(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
