@@ -98,8 +98,9 @@ def run_annotation(*, annotation_id: UUID) -> None:
             raise
 
 
-def annotate_now(*, annotation: Annotation, timeout_s: float, data: bytes | None = None) -> None:
-    """Ask the engine and store what it says, or why there is nothing to store.
+def annotate_now(*, annotation: Annotation, timeout_s: float, data: bytes | None = None) -> bool:
+    """Ask the engine and store what it says, or why there is nothing to store; False where
+    somebody else has done so, or the photo was deleted.
 
     `data` is the stored photo, where it is at hand. Raises client.Overloaded or one of AWAY for
     what may go well later; also where the engine takes longer than `timeout_s`.
