@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from annotations.models import Annotation, Garment, Label
 from integrations.models import WebhookDelivery, WebhookEndpoint
+from retrieval.models import CatalogueImport, Product, ProductImage
 
 # Names for choices that several fields share (SPECTACULAR_SETTINGS).
 ANNOTATION_STATES = Annotation.State.values
@@ -22,6 +23,12 @@ WEBHOOK_STATES = WebhookEndpoint.State.values
 DELIVERY_STATES = WebhookDelivery.State.values
 BATCH_STATES = ["pending", "done"]
 CHOSEN_STATES = ["active", "off"]
+PRODUCT_STATES = Product.State.values
+PHOTO_STATES = ProductImage.State.values
+IMPORT_STATES = CatalogueImport.State.values
+IMPORT_KINDS = CatalogueImport.Kind.values
+SUGGESTION_KINDS = ["category", "colour", "value", "product"]
+FOUND_KINDS = ["all", "some", "looks", "nothing"]
 
 Operation = dict[str, Any]
 

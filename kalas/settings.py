@@ -333,6 +333,12 @@ SPECTACULAR_SETTINGS = {
         "WebhookState": "kalas.api_schema.WEBHOOK_STATES",
         "ChosenWebhookState": "kalas.api_schema.CHOSEN_STATES",
         "DeliveryState": "kalas.api_schema.DELIVERY_STATES",
+        "ProductState": "kalas.api_schema.PRODUCT_STATES",
+        "PhotoState": "kalas.api_schema.PHOTO_STATES",
+        "ImportState": "kalas.api_schema.IMPORT_STATES",
+        "ImportKind": "kalas.api_schema.IMPORT_KINDS",
+        "SuggestionKind": "kalas.api_schema.SUGGESTION_KINDS",
+        "FoundKind": "kalas.api_schema.FOUND_KINDS",
     },
 }
 # Which web pages may read answers is a matter of publishable keys (accounts/api/middleware.py).

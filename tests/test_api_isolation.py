@@ -20,6 +20,8 @@ from annotations.tests.factories import make_done_annotation
 from integrations.models import TenantQuerySet as WebhookQuerySet
 from integrations.models import WebhookDelivery, WebhookEndpoint
 from integrations.tests.factories import make_delivery, make_endpoint
+from retrieval.models import CatalogueImport, Product
+from retrieval.tests.factories import make_import, make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +41,18 @@ WRONG_SCOPE: dict[str, Scope | None] = {
     "api_taxonomy": None,
     "api_compat_annotate": Scope.REVIEW,
     "api_compat_retrieve": Scope.REVIEW,
+    "api_products": Scope.SEARCH,
+    "api_products_bulk": Scope.SEARCH,
+    "api_product": Scope.ANNOTATE,
+    "api_search_similar": Scope.CATALOGUE,
+    "api_search_text": Scope.CATALOGUE,
+    "api_search_suggest": Scope.CATALOGUE,
+    "api_imports": Scope.SEARCH,
+    "api_import": Scope.SEARCH,
+    "api_import_start": Scope.SEARCH,
+    "api_export_csv": Scope.SEARCH,
+    "api_export_ndjson": Scope.SEARCH,
+    "api_export_coco": Scope.SEARCH,
     "api_webhooks": Scope.ANNOTATE,
     "api_webhook": Scope.ANNOTATE,
     "api_webhook_secret": Scope.ANNOTATE,
@@ -100,6 +114,8 @@ def foreign_ids() -> dict[str, object]:
         "batch_id": batch.id,
         "endpoint_id": endpoint.id,
         "delivery_id": make_delivery(endpoint).id,
+        "product_id": make_product(tenant=owner.tenant).id,
+        "import_id": make_import(tenant=owner.tenant).id,
     }
 
 
@@ -112,7 +128,7 @@ def call(name: str, method: str, ids: dict[str, object], client: Client, **crede
 
 def snapshot() -> list[list[dict[str, Any]]]:
     models: tuple[Any, ...] = (Annotation, Batch, BatchItem, FashionImage, Membership, Review)
-    models += (WebhookDelivery, WebhookEndpoint)
+    models += (CatalogueImport, Product, WebhookDelivery, WebhookEndpoint)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

@@ -23,7 +23,7 @@ from annotations.photos import PhotoRefused, check_photo, clean_name
 from retrieval.importing import archives
 from retrieval.importing.cells import ParsedRow, Problem, parse_row
 from retrieval.importing.tables import Row, read_rows
-from retrieval.importing.writing import apply_rows, find_or_create
+from retrieval.importing.writing import Target, apply_rows, find_or_create
 from retrieval.models import CatalogueImport, ImportProblem, Product, ProductImage
 from retrieval.services import photos as photo_services
 from retrieval.services.fetching import describe_quota
@@ -124,7 +124,8 @@ def _finish_rows(
         problems += [(row.number, problem) for problem in parsed.problems]
         good += [] if parsed.problems else [parsed]
     dry = run.state == CatalogueImport.State.CHECKING
-    outcome = apply_rows(run=run, rows=good, dry=dry, now=now)
+    target = Target(run.tenant_id, run.store_id, run)
+    outcome = apply_rows(target=target, rows=good, dry=dry, now=now)
     _note_problems(run, problems)
     _move_on(
         run,

@@ -1,7 +1,7 @@
 """Rows become products: created, changed or left alone, a chunk at a time."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -13,23 +13,42 @@ from retrieval.models import CatalogueImport, Product, ProductImage
 from retrieval.services.products import FIELDS, set_values
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the products belong, and the import that they came with, if they did."""
+
+    tenant_id: UUID
+    store_id: UUID | None = None
+    run: CatalogueImport | None = None
+
+
 @dataclass(slots=True)
 class Outcome:
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
+    """`what`: created, changed or unchanged, for each row in their order."""
+
+    what: list[str] = field(default_factory=list)
+
+    @property
+    def created(self) -> int:
+        return self.what.count("created")
+
+    @property
+    def changed(self) -> int:
+        return self.what.count("changed")
+
+    @property
+    def unchanged(self) -> int:
+        return self.what.count("unchanged")
 
 
-def apply_rows(
-    *, run: CatalogueImport, rows: Sequence[ParsedRow], dry: bool, now: datetime
-) -> Outcome:
+def apply_rows(*, target: Target, rows: Sequence[ParsedRow], dry: bool, now: datetime) -> Outcome:
     """Write the rows, or with `dry` only say what they would do; a fixed number of queries.
 
     What a row leaves empty is emptied, columns that the file does not have stay as they are, and
     photos are added, never removed: the same file twice changes nothing.
     """
-    known = _find_known(run, [row.external_id for row in rows], lock=not dry)
-    merged = _find_merged(run, {row.external_id for row in rows} - set(known))
+    known = _find_known(target, [row.external_id for row in rows], lock=not dry)
+    merged = _find_merged(target, {row.external_id for row in rows} - set(known))
     sources = _find_sources([product.id for product in known.values()])
     outcome = Outcome()
     new: list[Product] = []
@@ -39,26 +58,26 @@ def apply_rows(
         product = known.get(row.external_id)
         if product is None and row.external_id in merged:
             # Another product by now: what the row says of it is not that product's.
-            outcome.unchanged += 1
+            outcome.what.append("unchanged")
             continue
         if product is None:
-            product = _build(run, row, now)
+            product = _build(target, row, now)
             new.append(product)
-            outcome.created += 1
         wanted = [each for each in row.images if (product.id, each) not in sources]
         differs = bool(set_values(product, row.values)) and row.external_id in known
         if wanted:
             photos.append((product, wanted))
         if row.external_id in known:
-            outcome.changed += differs or bool(wanted)
-            outcome.unchanged += not (differs or wanted)
+            outcome.what.append("changed" if differs or wanted else "unchanged")
             changed += [product] if differs else []
+        else:
+            outcome.what.append("created")
     if not dry:
         Product.objects.bulk_create(new)
         for product in changed:
             product.updated_at = now
         Product.objects.bulk_update(changed, [*FIELDS, "updated_at"])
-        _add_waiting_photos(run, photos, now)
+        _add_waiting_photos(target, photos, now)
     return outcome
 
 
@@ -84,21 +103,19 @@ def find_or_create(
     )
 
 
-def _find_known(
-    run: CatalogueImport, external_ids: Collection[str], *, lock: bool
-) -> dict[str, Product]:
+def _find_known(target: Target, external_ids: Collection[str], *, lock: bool) -> dict[str, Product]:
     products = Product.objects.filter(
-        tenant_id=run.tenant_id, store_id=run.store_id, external_id__in=external_ids
+        tenant_id=target.tenant_id, store_id=target.store_id, external_id__in=external_ids
     ).order_by("id")
     if lock:
         products = products.select_for_update(of=("self",))
     return {product.external_id: product for product in products}
 
 
-def _find_merged(run: CatalogueImport, external_ids: Collection[str]) -> set[str]:
+def _find_merged(target: Target, external_ids: Collection[str]) -> set[str]:
     rows = Product.objects.filter(
-        tenant_id=run.tenant_id,
-        store_id=run.store_id,
+        tenant_id=target.tenant_id,
+        store_id=target.store_id,
         also_known_as__overlap=list(external_ids),
     ).values_list("also_known_as", flat=True)
     return {name for names in rows for name in names}
@@ -109,11 +126,11 @@ def _find_sources(product_ids: Sequence[UUID]) -> set[tuple[UUID, str]]:
     return set(photos.values_list("product_id", "source"))
 
 
-def _build(run: CatalogueImport, row: ParsedRow, now: datetime) -> Product:
+def _build(target: Target, row: ParsedRow, now: datetime) -> Product:
     return Product(
         id=uuid4(),
-        tenant_id=run.tenant_id,
-        store_id=run.store_id,
+        tenant_id=target.tenant_id,
+        store_id=target.store_id,
         external_id=row.external_id,
         created_at=now,
         updated_at=now,
@@ -121,7 +138,7 @@ def _build(run: CatalogueImport, row: ParsedRow, now: datetime) -> Product:
 
 
 def _add_waiting_photos(
-    run: CatalogueImport, photos: Sequence[tuple[Product, list[str]]], now: datetime
+    target: Target, photos: Sequence[tuple[Product, list[str]]], now: datetime
 ) -> None:
     """Entries after those that are there; what lies at an address is fetched by a job each."""
     ends = dict(
@@ -132,11 +149,11 @@ def _add_waiting_photos(
     )
     entries = [
         ProductImage(
-            tenant_id=run.tenant_id,
+            tenant_id=target.tenant_id,
             product=product,
             position=ends.get(product.id, -1) + number,
             source=source,
-            catalogue_import=run,
+            catalogue_import=target.run,
             created_at=now,
         )
         for product, names in photos

@@ -1,0 +1,292 @@
+"""What the catalogue's and the search's API answers."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from annotations import results
+from annotations.api.answers import CONFIDENCE, BoxAnswer, ImageAnswer, ModelAnswer
+from annotations.models import Garment
+from inference.contract import Box
+from retrieval import similar, words
+from retrieval.models import CatalogueImport, Product, ProductImage
+
+Fields = serializers.Serializer[Any]
+
+
+class ProductAnswer(Fields):
+    id = serializers.UUIDField()
+    external_id = serializers.CharField()
+    store = serializers.UUIDField(allow_null=True)
+    title = serializers.CharField()
+    description = serializers.CharField()
+    url = serializers.CharField()
+    price = serializers.CharField(allow_null=True, help_text="With two decimals, e.g. 199.90.")
+    currency = serializers.CharField()
+    stock = serializers.ChoiceField(choices=Product.Stock.values)
+    state = serializers.ChoiceField(choices=Product.State.values)
+    object = serializers.ChoiceField(choices=Garment.ObjectType.values, allow_null=True)
+    category = serializers.CharField(allow_null=True)
+    confidence = serializers.FloatField(allow_null=True, **CONFIDENCE)  # type: ignore[arg-type]
+    colours = serializers.ListField(child=serializers.CharField())
+    photos_disagree = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class PhotoAnswer(Fields):
+    id = serializers.UUIDField()
+    image = ImageAnswer(allow_null=True)
+    source = serializers.CharField()  # type: ignore[assignment]
+    state = serializers.ChoiceField(choices=ProductImage.State.values)
+    verdict = serializers.ChoiceField(choices=ProductImage.Verdict.values)
+    error = serializers.CharField()
+
+
+class ProductDetailAnswer(ProductAnswer):
+    photos = PhotoAnswer(many=True)
+
+
+class BulkRowAnswer(Fields):
+    external_id = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=["created", "changed", "unchanged"])
+
+
+class BulkAnswer(Fields):
+    created = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    products = BulkRowAnswer(many=True)
+
+
+class FoundAttribute(Fields):
+    key = serializers.CharField()
+    name = serializers.CharField()
+
+
+class WhyAnswer(Fields):
+    same_object = serializers.BooleanField()
+    same_category = serializers.BooleanField()
+    attributes = FoundAttribute(many=True)
+    colours = serializers.ListField(child=serializers.CharField())
+    colour_distance = serializers.FloatField(
+        allow_null=True, help_text="CIEDE2000; below 10 is nearly the same."
+    )
+
+
+class MatchAnswer(Fields):
+    product = ProductAnswer()
+    score = serializers.FloatField(help_text="By `metric`.")
+    image = ImageAnswer(help_text="The most similar photo of the product.")
+    box = BoxAnswer(help_text="Where the garment is on it.")
+    why = WhyAnswer(allow_null=True)
+
+
+class AskedAnswer(Fields):
+    """What was looked for; null where no garment was found."""
+
+    object = serializers.CharField()
+    category = serializers.CharField()
+    box = BoxAnswer()
+    model = ModelAnswer(allow_null=True)
+
+
+class SimilarAnswer(Fields):
+    asked = AskedAnswer(allow_null=True)
+    metric = serializers.ChoiceField(choices=["cosine", "l2"])
+    results = MatchAnswer(many=True)
+
+
+class TermAnswer(Fields):
+    text = serializers.CharField()
+    meanings = serializers.ListField(
+        child=serializers.CharField(), help_text="kind:name, e.g. category:t-shirt; none: a word."
+    )
+
+
+class CountAnswer(Fields):
+    name = serializers.CharField()
+    number = serializers.IntegerField()
+
+
+class FacetsAnswer(Fields):
+    categories = CountAnswer(many=True)
+    objects = CountAnswer(many=True)
+    colours = CountAnswer(many=True)
+    attributes = CountAnswer(many=True)
+    stock = CountAnswer(many=True)
+
+
+class FoundProduct(ProductAnswer):
+    image = serializers.UUIDField(allow_null=True, help_text="The id of its best photo.")
+
+
+class TextAnswer(Fields):
+    kind = serializers.ChoiceField(
+        choices=["all", "some", "looks", "nothing"],
+        help_text="Whether all words match, only some, or none does and the photos look like them.",
+    )
+    total = serializers.IntegerField()
+    terms = TermAnswer(many=True)
+    facets = FacetsAnswer()
+    results = FoundProduct(many=True)
+
+
+class SuggestionAnswer(Fields):
+    text = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["category", "colour", "value", "product"])
+    number = serializers.IntegerField(help_text="Products; 0 for a product itself.")
+    product = serializers.UUIDField(allow_null=True)
+
+
+class SuggestionsAnswer(Fields):
+    suggestions = SuggestionAnswer(many=True)
+
+
+class ImportAnswer(Fields):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=CatalogueImport.Kind.values)
+    state = serializers.ChoiceField(choices=CatalogueImport.State.values)
+    error = serializers.CharField()
+    columns = serializers.ListField(child=serializers.CharField())
+    mapping = serializers.ListField(child=serializers.CharField())
+    rows_total = serializers.IntegerField(allow_null=True)
+    rows_done = serializers.IntegerField()
+    photos_total = serializers.IntegerField()
+    photos_done = serializers.IntegerField()
+    created = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class ImportProblemAnswer(Fields):
+    row = serializers.IntegerField(help_text="0 for a photo of the archive.")
+    field = serializers.CharField()
+    value = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ImportDetailAnswer(ImportAnswer):
+    problems = ImportProblemAnswer(many=True, help_text="The first hundred.")
+
+
+def describe_product(product: Product) -> dict[str, Any]:
+    return {
+        "id": str(product.id),
+        "external_id": product.external_id,
+        "store": str(product.store_id) if product.store_id else None,
+        "title": product.title,
+        "description": product.description,
+        "url": product.url,
+        "price": None if product.price is None else f"{product.price:.2f}",
+        "currency": product.currency,
+        "stock": product.stock,
+        "state": product.state,
+        "object": product.object_type or None,
+        "category": product.category or None,
+        "confidence": product.confidence,
+        "colours": product.colours,
+        "photos_disagree": product.photos_disagree,
+        "created_at": product.created_at,
+        "updated_at": product.updated_at,
+    }
+
+
+def describe_with_photos(product: Product) -> dict[str, Any]:
+    """One query."""
+    photos = product.photos.in_order().select_related("image")
+    return {**describe_product(product), "photos": [_describe_photo(photo) for photo in photos]}
+
+
+def describe_match(match: similar.Match, *, metric: str) -> dict[str, Any]:
+    assert match.photo.image is not None  # noqa: S101 - else it had no vector
+    score = match.similarity if metric == "cosine" else match.distance
+    return {
+        "product": describe_product(match.product),
+        "score": round(score, 4),
+        "image": results.build_image(match.photo.image),
+        "box": describe_box(match.garment.box),
+        "why": _describe_why(match.why) if match.why else None,
+    }
+
+
+def describe_wanted(wanted: similar.Wanted) -> dict[str, Any] | None:
+    if wanted.look is None or wanted.box is None:
+        return None
+    return {
+        "object": wanted.look.object_type,
+        "category": wanted.look.category,
+        "box": describe_box(wanted.box),
+        "model": {"name": wanted.model.name, "version": wanted.model.version},
+    }
+
+
+def describe_found(
+    found: words.Found, facets: words.Facets, covers: dict[UUID, UUID]
+) -> dict[str, Any]:
+    return {
+        "kind": found.kind,
+        "total": found.total,
+        "terms": [
+            {"text": term.text, "meanings": [f"{s.kind}:{s.name}" for s in term.senses]}
+            for term in found.reading.terms
+        ],
+        "facets": {
+            "categories": _describe_counts(facets.categories),
+            "objects": _describe_counts(facets.objects),
+            "colours": _describe_counts(facets.colours),
+            "attributes": _describe_counts(facets.attributes),
+            "stock": _describe_counts(facets.stock),
+        },
+        "results": [
+            {**describe_product(product), "image": covers.get(product.id)}
+            for product in found.products
+        ],
+    }
+
+
+def describe_import(run: CatalogueImport) -> dict[str, Any]:
+    names = (
+        "name", "kind", "state", "error", "mapping", "rows_total", "rows_done", "photos_total",
+        "photos_done", "created", "changed", "unchanged", "refused", "created_at", "finished_at",
+    )  # fmt: skip
+    return {
+        "id": str(run.id),
+        "columns": [column["name"] for column in run.columns],
+        **{name: getattr(run, name) for name in names},
+    }
+
+
+def describe_box(box: Box) -> dict[str, int]:
+    return {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}
+
+
+def _describe_photo(photo: ProductImage) -> dict[str, Any]:
+    return {
+        "id": str(photo.id),
+        "image": results.build_image(photo.image) if photo.image else None,
+        "source": photo.source,
+        "state": photo.state,
+        "verdict": photo.verdict,
+        "error": photo.error,
+    }
+
+
+def _describe_why(why: similar.Why) -> dict[str, Any]:
+    return {
+        "same_object": why.same_object,
+        "same_category": why.same_category,
+        "attributes": [{"key": key, "name": name} for key, name in why.attributes],
+        "colours": list(why.colours),
+        "colour_distance": why.colour_distance,
+    }
+
+
+def _describe_counts(pairs: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{"name": name, "number": number} for name, number in pairs]

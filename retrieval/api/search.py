@@ -1,0 +1,177 @@
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import ValidationError
+
+from accounts.api.base import ApiView, once_per_idempotency_key
+from accounts.models import Scope
+from annotations.models import Annotation
+from inference.contract import Box
+from kalas.lib import remote_images
+from kalas.lib.api.bodies import JsonParser
+from kalas.lib.api.inputs import read, read_query
+from kalas.lib.api.problems import Problem
+from kalas.lib.request_failures import RequestFailed
+from retrieval import catalogue, similar, words
+from retrieval.api import engine
+from retrieval.api.answers import (
+    SimilarAnswer,
+    SuggestionsAnswer,
+    TextAnswer,
+    describe_found,
+    describe_match,
+    describe_wanted,
+)
+from retrieval.api.inputs import (
+    SimilarForm,
+    SimilarInput,
+    SimilarUpload,
+    SuggestQuery,
+    TextQuery,
+    build_filters,
+)
+from retrieval.models import Product
+
+
+class SimilarView(ApiView):
+    scopes = {"POST": (Scope.SEARCH,)}
+    parser_classes = [JsonParser, MultiPartParser]
+    longest_json = settings.UPLOAD_MAX_BYTES * 4 // 3 + 10_000
+    # Nothing is written, and the engine takes its time.
+    is_one_transaction = False
+
+    @extend_schema(
+        operation_id="search_similar",
+        request={"application/json": SimilarInput, "multipart/form-data": SimilarForm},
+        responses=SimilarAnswer,
+    )
+    @once_per_idempotency_key
+    def post(self, request: Request) -> Response:
+        """Products that look like a photo, a product or an annotation, the most similar first.
+
+        Only the own shop's, and none where nothing is similar. Photos are not kept.
+        """
+        asked, wanted = self._read(request)
+        matches: list[similar.Match] = []
+        if wanted is not None:
+            try:
+                matches = similar.find_similar(
+                    tenant=self.tenant,
+                    wanted=wanted,
+                    filters=build_filters(asked),
+                    limit=asked["limit"],
+                    cut_off=asked.get("least"),
+                )
+            except similar.BeingBuilt as error:
+                raise Problem("index-being-built", str(error)) from error
+        metric = asked["metric"]
+        return Response(
+            {
+                "asked": describe_wanted(wanted) if wanted else None,
+                "metric": metric,
+                "results": [describe_match(match, metric=metric) for match in matches],
+            }
+        )
+
+    def _read(self, request: Request) -> tuple[dict[str, Any], similar.Wanted | None]:
+        """What is asked, and what it looks like. Raises Problem and ValidationError."""
+        if request.FILES:
+            fields = {
+                name: text for name, text in request.POST.items() if name not in request.FILES
+            }
+            asked = read(SimilarUpload, fields)
+            uploads = request.FILES.getlist("image")
+            if set(request.FILES) != {"image"} or len(uploads) != 1:
+                raise ValidationError({"image": ["One file of this name, no others."]})
+            return asked, _want_photo(engine.read_upload(uploads[0]), asked)
+        asked = read(SimilarInput, request.data)
+        if "image" in asked:
+            return asked, _want_photo(asked["image"], asked)
+        if "image_url" in asked:
+            try:
+                data = remote_images.fetch_image(url=asked["image_url"])
+            except RequestFailed as error:
+                raise Problem("image-url-failed", error.detail, reason=error.code) from error
+            return asked, _want_photo(data, asked)
+        if "annotation" in asked:
+            return asked, self._want_annotation(asked["annotation"], asked.get("garment"))
+        return asked, similar.want_product(self._get_product(asked))
+
+    def _want_annotation(self, annotation_id: UUID, garment_id: UUID | None) -> Any:
+        annotations = Annotation.objects.for_tenant(self.tenant)
+        annotation = annotations.filter(id=annotation_id).first()
+        if annotation is None:
+            raise Problem("not-found")
+        return similar.want_annotation(annotation, garment_id=garment_id)
+
+    def _get_product(self, asked: dict[str, Any]) -> Product:
+        mine = Product.objects.for_tenant(self.tenant)
+        product = (
+            mine.filter(id=asked["product"]).first()
+            if "product" in asked
+            else mine.filter(external_id=asked["external_id"]).order_by("created_at").first()
+        )
+        if product is None:
+            raise Problem("not-found")
+        return product
+
+
+class TextView(ApiView):
+    scopes = {"GET": (Scope.SEARCH,)}
+
+    @extend_schema(operation_id="search_text", parameters=[TextQuery], responses=TextAnswer)
+    def get(self, request: Request) -> Response:
+        """Products by words of English or Turkish, with what they were understood as.
+
+        `facets` count all products that match, whatever page is asked for.
+        """
+        asked = read_query(request, TextQuery)
+        filters = build_filters(asked)
+        found = words.search(
+            tenant=self.tenant,
+            text=asked["q"],
+            language=asked["language"],
+            now=timezone.now(),
+            filters=filters,
+            limit=asked["limit"],
+            offset=asked["offset"],
+        )
+        facets = words.count_found(tenant=self.tenant, found=found, filters=filters)
+        covers = catalogue.find_covers([product.id for product in found.products])
+        return Response(describe_found(found, facets, covers))
+
+
+class SuggestView(ApiView):
+    scopes = {"GET": (Scope.SEARCH,)}
+
+    @extend_schema(
+        operation_id="suggest_text", parameters=[SuggestQuery], responses=SuggestionsAnswer
+    )
+    def get(self, request: Request) -> Response:
+        """What a text could become, while somebody types it."""
+        asked = read_query(request, SuggestQuery)
+        found = words.suggest(tenant=self.tenant, text=asked["q"], language=asked["language"])
+        return Response(
+            {
+                "suggestions": [
+                    {
+                        "text": each.text,
+                        "kind": each.kind,
+                        "number": each.number,
+                        "product": str(each.product_id) if each.product_id else None,
+                    }
+                    for each in found
+                ]
+            }
+        )
+
+
+def _want_photo(data: bytes, asked: dict[str, Any]) -> similar.Wanted | None:
+    crop = asked.get("crop")
+    return similar.want_found(engine.annotate(data, crop=Box(**crop) if crop else None))
