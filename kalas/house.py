@@ -18,6 +18,7 @@ from annotations.models import DemoShop
 from kalas import health, static_build
 from kalas.lib import embedded_postgres
 from kalas.lib.supervisor import Program, Supervisor
+from retrieval import demo as demo_products
 
 HOST = "127.0.0.1"
 READY_TIMEOUT_S = 180
@@ -43,6 +44,7 @@ def start(house: Supervisor, *, port: int) -> None:
     house.start(_web(port))
     if settings.LOAD_DEMO:
         demo.load_demo(now=datetime.now(UTC))
+        demo_products.add_demo_products(now=datetime.now(UTC))
     connections.close_all()
     house.wait_until_ready(timeout_s=READY_TIMEOUT_S)
 
