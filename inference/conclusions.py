@@ -50,6 +50,8 @@ def conclude(
     rest = iter(answers)
     whole = _judge(scene.whole, next(rest), reader) if scene.whole else None
     parts = _judge_parts(scene.garments, list(rest), reader)
+    if hint and not _could_be(hint, whole, parts, reader):
+        hint = None
     if whole and not hint and _misleads(whole, parts, reader):
         whole, parts = None, _choose_trusted(parts)
     main = _choose_main(scene, whole, parts, hint=hint, reader=reader)
@@ -93,6 +95,15 @@ def _is_known(judged: _Judged, reader: Reader) -> bool:
     if isinstance(judged, _Part) and judged.found.confidence >= _TRUSTED:
         return True
     return reader.is_clear(judged.categories)
+
+
+def _could_be(
+    hint: ObjectType, whole: _Judged | None, parts: Sequence[_Part], reader: Reader
+) -> bool:
+    """Whether anything here may be what is hinted at; else the hint is about another photo."""
+    if any(part.found.object == hint for part in parts):
+        return True
+    return whole is not None and reader.is_garment(reader.restrict(whole.categories, hint))
 
 
 def _misleads(whole: _Judged, parts: Sequence[_Part], reader: Reader) -> bool:
@@ -146,8 +157,7 @@ def _choose_main(
 ) -> _Judged | None:
     """The whole where there is nothing else, or nothing of the object type that it shows."""
     fitting = list(parts)
-    wanted = hint or (reader.object_of(whole.categories) if whole else None)
-    if wanted and (whole or any(part.found.object == wanted for part in parts)):
+    if wanted := hint or (reader.object_of(whole.categories) if whole else None):
         fitting = [part for part in parts if part.found.object == wanted]
     chosen = choose_primary([part.found for part in fitting], area=scene.area)
     return next((part for part in fitting if part.found is chosen), whole)

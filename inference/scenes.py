@@ -94,8 +94,12 @@ def _on_ground(
     *,
     size: tuple[int, int],
 ) -> View:
+    # Nothing beside the area: it may be a crop that a person drew around one of many garments.
+    inside = image[area.top : area.bottom, area.left : area.right]
+    left, top, right, bottom = with_margin(ground.box, area).as_tuple()
+    box = Box(left - area.left, top - area.top, right - area.left, bottom - area.top)
     return View(
-        crop=resize_crop(image, with_margin(ground.box, area), size),
+        crop=resize_crop(inside, box, size),
         box=ground.box,
         box_confidence=max(ground.confidence, found.confidence if found else 0.0),
         cloth=cloth_on_ground(ground, area, found),

@@ -139,6 +139,17 @@ def test_a_top_and_trousers_are_no_dress():
     assert meant[0].category.name == "dress"
 
 
+def test_a_hint_that_nothing_in_the_photo_fits_changes_nothing():
+    street = np.random.default_rng(1).integers(60, 200, OUTFIT.shape, dtype=np.uint8)
+    for box, colour in ((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"])):
+        street[box.top : box.bottom, box.left : box.right] = colour
+
+    found = annotate(street)
+
+    assert [g.category.name for g in found.garments] == [BLUE, RED]
+    assert annotate(street, hint="footwear").garments == found.garments
+
+
 def test_the_hint_holds_where_nothing_of_it_was_found():
     [first, *_] = annotate(draw((TOP, CLOTH["top"])), hint="footwear").garments
 
@@ -150,6 +161,21 @@ def test_the_finder_sees_only_what_was_asked_about():
 
     assert {g.object for g in result.garments} & {"upper-body"} == set()
     assert all(g.box.top >= 310 for g in result.garments)
+
+
+def test_a_crop_that_was_drawn_shows_nothing_beside_it():
+    shown = []
+
+    def watch(*inputs):
+        shown.append(inputs[0])
+        return tiny_network(*inputs)
+
+    [garment] = annotate(
+        OUTFIT, blind_finder, garments=watch, crop=Box(100, 260, 300, 300)
+    ).garments
+
+    assert garment.category.name == RED
+    assert not (np.abs(shown[0].astype(int) - CLOTH["lower"]).max(axis=3) < 40).any()
 
 
 def test_goes_by_the_foreground_where_the_finder_sees_nothing():
