@@ -64,9 +64,6 @@ def _make(rows: Floats, kind: Kind, metric: Metric) -> Any:
     inverted = faiss.IndexIVFFlat(flat, size, lists, measure)
     inverted.train(rows)
     inverted.nprobe = max(1, round(lists * SEARCHED_LISTS))
-    # The quantizer is kept alive by the one who made it.
-    inverted.own_fields = True
-    flat.this.disown()
     return _to_gpu(inverted)
 
 
