@@ -12,6 +12,7 @@ from inference.request import Photo
 from inference.runtime import Model
 from inference.specs import UnknownModel
 from inference.tests.photos import encode, overlap, paint, read_demo
+from inference.tests.stand_in import blind_finder
 from inference.tests.tiny import BLUE, RED, SPEC, make_pipeline, tiny_network
 
 BOX = Box(75, 100, 225, 300)
@@ -58,14 +59,28 @@ def test_a_bad_image_fails_alone():
 
 
 def test_an_unforeseen_error_of_one_photo_stays_its_own(monkeypatch):
-    def fail_on_blue(pixels, palette, *, real=colours.name_colours):
+    def fail_on_blue(pixels, *others, real=colours.name_colours):
         if pixels[:, 2].mean() > 150:
             raise ZeroDivisionError
-        return real(pixels, palette)
+        return real(pixels, *others)
 
     monkeypatch.setattr(conclusions, "name_colours", fail_on_blue)
 
     good, bad = annotate(Photo(RED_PHOTO), Photo(BLUE_PHOTO))
+
+    assert good.garments
+    assert isinstance(bad, ZeroDivisionError)
+
+
+def test_a_photo_that_cannot_be_shown_to_the_finder_fails_alone(monkeypatch):
+    def fail_on_blue(image, area, *, real=pipeline.fit):
+        if image[200, 150, 2] > 150:
+            raise ZeroDivisionError
+        return real(image, area)
+
+    monkeypatch.setattr(pipeline, "fit", fail_on_blue)
+
+    good, bad = make_pipeline(finder=blind_finder).annotate([Photo(RED_PHOTO), Photo(BLUE_PHOTO)])
 
     assert good.garments
     assert isinstance(bad, ZeroDivisionError)
