@@ -6,10 +6,9 @@ from django import forms
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import ApiKey, Scope
+from accounts.models import LONGEST_ORIGIN, ApiKey, Scope
 
 MOST_ORIGINS = 20
-LONGEST_ORIGIN = 200
 
 
 class KeyForm(forms.Form):
@@ -56,7 +55,7 @@ class KeyForm(forms.Form):
             )
         if len(lines) > MOST_ORIGINS:
             raise forms.ValidationError(_t("At most %d.") % MOST_ORIGINS)
-        return list(dict.fromkeys(line.lower() for line in lines))
+        return list(dict.fromkeys(_drop_usual_port(line.lower()) for line in lines))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -84,6 +83,12 @@ class RotateForm(forms.Form):
     @property
     def duration(self) -> timedelta:
         return timedelta(hours=self.cleaned_data["overlap"])
+
+
+def _drop_usual_port(origin: str) -> str:
+    """No browser sends it."""
+    usual = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(usual)
 
 
 def is_origin(text: str) -> bool:

@@ -111,7 +111,7 @@ def revoke_key(*, tenant: Tenant, by: Membership, key_id: UUID, now: datetime) -
 
 def authenticate_key(*, token: str, now: datetime) -> ApiKey:
     """The key with its shop; raises KeyRefused. One query, and one write a minute."""
-    _brand, prefix, secret = split_token(token)
+    prefix, secret = split_token(token)
     key = ApiKey.objects.filter(prefix=prefix).select_related("tenant").first()
     known = key.secret_sha256 if key else _NO_SECRET
     if not secrets.compare_digest(known, hash_token(secret)) or key is None:
@@ -124,12 +124,12 @@ def authenticate_key(*, token: str, now: datetime) -> ApiKey:
     return key
 
 
-def split_token(token: str) -> tuple[str, str, str]:
+def split_token(token: str) -> tuple[str, str]:
     """Raises KeyRefused for what doesn't look like a key."""
     parts = token.split("_", 2)
     if len(parts) != 3 or parts[0] != BRAND or "\0" in token or not parts[2]:
         raise KeyRefused("A key looks like kal_1234abcd_….")
-    return parts[0], parts[1], parts[2]
+    return parts[1], parts[2]
 
 
 def _make(*, tenant: Tenant, **fields: object) -> NewKey:

@@ -210,6 +210,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(unexpired, revoked_at=None)
 
 
+LONGEST_ORIGIN = 200
+
+
 class ApiKey(models.Model):
     """`kal_<prefix>_<secret>`; only the secret's SHA-256 is kept."""
 
@@ -227,7 +230,10 @@ class ApiKey(models.Model):
     secret_sha256 = models.CharField(max_length=64, editable=False)
     scopes = ArrayField(models.CharField(max_length=16, choices=Scope), verbose_name=_("scopes"))
     origins = ArrayField(
-        models.CharField(max_length=200), default=list, blank=True, verbose_name=_("origins")
+        models.CharField(max_length=LONGEST_ORIGIN),
+        default=list,
+        blank=True,
+        verbose_name=_("origins"),
     )
     created_by = models.ForeignKey(
         User,

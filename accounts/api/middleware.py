@@ -9,11 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
 
-from accounts.models import ApiKey
+from accounts.models import LONGEST_ORIGIN, ApiKey
 from kalas.lib.api import problems
 
 PREFIX = "/api/"
-LONGEST_ORIGIN = 200
 
 
 class KeyRequestMiddleware:

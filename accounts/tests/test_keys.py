@@ -184,7 +184,7 @@ def test_a_publishable_key_only_searches(page):
         "name": "web",
         "kind": "publishable",
         "scopes": ["manage"],
-        "origins": "https://Shop.example/\nhttps://www.shop.example:8443",
+        "origins": "https://Shop.example:443/\nhttps://www.shop.example:8443",
         "days": "30",
     }
 
