@@ -12,39 +12,43 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
 
 from accounts.models import ApiKey, RateBucket, Tenant
 
 WINDOW = timedelta(minutes=1)
 
-# The caller's bucket first: where it is full, the shop's is not touched.
+# Both buckets are held before either is filled, so that what one refuses costs the other nothing,
+# not even for a moment. `known` is false, and nothing was done, where one does not exist yet.
 _TAKE = """
 WITH quickly AS (SELECT set_config('synchronous_commit', 'off', true)),
-caller AS (
-    INSERT INTO accounts_ratebucket AS b (name, tenant_id, empty_at)
-    SELECT %(caller)s, %(tenant)s, %(now)s + %(caller_step)s FROM quickly
-    ON CONFLICT (name) DO UPDATE
-    SET empty_at = greatest(b.empty_at, %(now)s) + %(caller_step)s
-    WHERE greatest(b.empty_at, %(now)s) + %(caller_step)s <= %(full)s
-    RETURNING empty_at
+held AS (
+    SELECT name, empty_at FROM accounts_ratebucket, quickly
+    WHERE name IN (%(caller)s, %(shop)s) ORDER BY name FOR UPDATE OF accounts_ratebucket
 ),
-shop AS (
-    INSERT INTO accounts_ratebucket AS b (name, tenant_id, empty_at)
-    SELECT %(shop)s, %(tenant)s, %(now)s + %(shop_step)s FROM caller
-    ON CONFLICT (name) DO UPDATE
-    SET empty_at = greatest(b.empty_at, %(now)s) + %(shop_step)s
-    WHERE greatest(b.empty_at, %(now)s) + %(shop_step)s <= %(full)s
-    RETURNING empty_at
+wanted AS (
+    SELECT
+        count(*) = 2 AS known,
+        greatest(max(empty_at) FILTER (WHERE name = %(caller)s), %(now)s) + %(caller_step)s
+            AS caller,
+        greatest(max(empty_at) FILTER (WHERE name = %(shop)s), %(now)s) + %(shop_step)s AS shop
+    FROM held
 ),
-passed AS (SELECT count(*)::int AS n FROM shop),
+passed AS (
+    SELECT caller, shop, (caller <= %(full)s AND shop <= %(full)s)::int AS n
+    FROM wanted WHERE known
+),
+filled AS (
+    UPDATE accounts_ratebucket AS b
+    SET empty_at = CASE b.name WHEN %(caller)s THEN passed.caller ELSE passed.shop END
+    FROM passed WHERE b.name IN (%(caller)s, %(shop)s) AND n = 1
+),
 counted AS (
     INSERT INTO accounts_dailyusage AS used (key_id, day, requests, refused, annotations)
     SELECT %(key)s, %(day)s, n, 1 - n, 0 FROM passed WHERE %(key)s::uuid IS NOT NULL
     ON CONFLICT (key_id, day) DO UPDATE
     SET requests = used.requests + excluded.requests, refused = used.refused + excluded.refused
 )
-SELECT (SELECT empty_at FROM caller), (SELECT empty_at FROM shop)
+SELECT n, caller, shop FROM passed
 """
 
 
@@ -66,38 +70,39 @@ class TooManyRequests(Exception):
 
 
 def take(*, tenant: Tenant, caller: str, key: ApiKey | None, now: datetime) -> list[Limit]:
-    """Count one request of `caller`; raises TooManyRequests. One query, where refused a few."""
+    """Count one request of `caller`; raises TooManyRequests. One query, for the first one three."""
     quotas = {"key" if key else "user": settings.API_REQUESTS_PER_KEY}
     quotas["shop"] = settings.API_REQUESTS_PER_SHOP
+    if key and key.is_publishable:  # everybody can read it: it must not use up the shop's own
+        quotas = dict.fromkeys(("key", "pages"), settings.API_REQUESTS_OF_PAGES)
     steps = [WINDOW / quota for quota in quotas.values()]
-    shop = f"shop:{tenant.id}"
+    shop = f"{list(quotas)[1]}:{tenant.id}"
+    values = {
+        "caller": caller,
+        "shop": shop,
+        "key": key.id if key else None,
+        "day": now.astimezone(UTC).date(),
+        "now": now,
+        "full": now + WINDOW,
+        "caller_step": steps[0],
+        "shop_step": steps[1],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _TAKE,
-            {
-                "caller": caller,
-                "shop": shop,
-                "tenant": tenant.id,
-                "key": key.id if key else None,
-                "day": now.astimezone(UTC).date(),
-                "now": now,
-                "full": now + WINDOW,
-                "caller_step": steps[0],
-                "shop_step": steps[1],
-            },
-        )
-        empty_at: list[datetime | None] = list(cursor.fetchone())
-        if None in empty_at:
-            if empty_at[0] is not None:  # the shop refused what the caller had left
-                _give_back(caller, steps[0])
-            buckets = RateBucket.objects.filter(name__in=[caller, shop])
-            found = dict(buckets.values_list("name", "empty_at"))
-            now_full = [found.get(name, now) for name in (caller, shop)]
-            limits = _describe(quotas, now_full, now)
-            refused = 0 if empty_at[0] is None else 1
-            wait = now_full[refused] + steps[refused] - WINDOW - now
-            raise TooManyRequests(limits, max(1, math.ceil(wait.total_seconds())))
-    return _describe(quotas, [at or now for at in empty_at], now)
+        cursor.execute(_TAKE, values)
+        row = cursor.fetchone()
+        if row is None:
+            RateBucket.objects.bulk_create(
+                (RateBucket(name=name, tenant=tenant, empty_at=now) for name in (caller, shop)),
+                ignore_conflicts=True,
+            )
+            cursor.execute(_TAKE, values)
+            row = cursor.fetchone()
+    has_passed, *wanted = row
+    if has_passed:
+        return _describe(quotas, wanted, now)
+    limits = _describe(quotas, [at - step for at, step in zip(wanted, steps, strict=True)], now)
+    wait = max(wanted) - WINDOW - now
+    raise TooManyRequests(limits, max(1, math.ceil(wait.total_seconds())))
 
 
 def build_headers(limits: Sequence[Limit]) -> dict[str, str]:
@@ -107,10 +112,6 @@ def build_headers(limits: Sequence[Limit]) -> dict[str, str]:
         "RateLimit-Policy": ", ".join(f'"{x.name}";q={x.quota};w={window}' for x in limits),
         "RateLimit": ", ".join(f'"{x.name}";r={x.remaining};t={x.reset_s}' for x in limits),
     }
-
-
-def _give_back(caller: str, step: timedelta) -> None:
-    RateBucket.objects.filter(name=caller).update(empty_at=F("empty_at") - step)
 
 
 def _describe(quotas: dict[str, int], empty_at: Sequence[datetime], now: datetime) -> list[Limit]:

@@ -9,6 +9,26 @@ from django.db.models import Sum
 
 from accounts.models import ApiKey, DailyUsage, MonthlyUsage, Tenant
 
+# The month's row is compared and raised in one statement: exact also when many ask at once.
+_COUNT = """
+WITH month AS (
+    INSERT INTO accounts_monthlyusage AS used (tenant_id, month, annotations)
+    SELECT %(tenant)s, %(month)s, %(number)s
+    WHERE %(quota)s::int IS NULL OR %(number)s <= %(quota)s::int
+    ON CONFLICT (tenant_id, month)
+    DO UPDATE SET annotations = used.annotations + %(number)s
+    WHERE %(quota)s::int IS NULL OR used.annotations + %(number)s <= %(quota)s::int
+    RETURNING 1
+),
+day AS (
+    INSERT INTO accounts_dailyusage AS used (key_id, day, requests, refused, annotations)
+    SELECT %(key)s, %(day)s, 0, 0, %(number)s FROM month WHERE %(key)s::uuid IS NOT NULL
+    ON CONFLICT (key_id, day)
+    DO UPDATE SET annotations = used.annotations + excluded.annotations
+)
+SELECT count(*) FROM month
+"""
+
 
 class QuotaUsedUp(Exception):
     """The shop asked for as much as its month includes; `renewed_at` is the next one."""
@@ -38,35 +58,23 @@ class Month:
 def count_annotations(*, tenant: Tenant, key: ApiKey | None, number: int, now: datetime) -> None:
     """Count against quota and key in the running transaction, so that what fails costs nothing.
 
-    Exact also when many ask at once: the month's row is compared and raised in one statement.
-    Raises QuotaUsedUp.
+    One query; raises QuotaUsedUp.
     """
-    quota = tenant.monthly_quota
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO accounts_monthlyusage AS used (tenant_id, month, annotations)
-            SELECT %(tenant)s, %(month)s, %(number)s
-            WHERE %(quota)s::int IS NULL OR %(number)s <= %(quota)s::int
-            ON CONFLICT (tenant_id, month)
-            DO UPDATE SET annotations = used.annotations + %(number)s
-            WHERE %(quota)s::int IS NULL OR used.annotations + %(number)s <= %(quota)s::int
-            """,
-            {"tenant": tenant.id, "month": _first_day(now), "number": number, "quota": quota},
+            _COUNT,
+            {
+                "tenant": tenant.id,
+                "month": _first_day(now),
+                "key": key.id if key else None,
+                "day": now.astimezone(UTC).date(),
+                "number": number,
+                "quota": tenant.monthly_quota,
+            },
         )
-        if quota is not None and not cursor.rowcount:
-            raise QuotaUsedUp(quota, _next_month(now))
-        if key is not None:
-            cursor.execute(
-                """
-                INSERT INTO accounts_dailyusage AS used
-                    (key_id, day, requests, refused, annotations)
-                VALUES (%s, %s, 0, 0, %s)
-                ON CONFLICT (key_id, day)
-                DO UPDATE SET annotations = used.annotations + excluded.annotations
-                """,
-                [key.id, now.astimezone(UTC).date(), number],
-            )
+        (was_counted,) = cursor.fetchone()
+    if tenant.monthly_quota is not None and not was_counted:
+        raise QuotaUsedUp(tenant.monthly_quota, _next_month(now))
 
 
 def read_month(*, tenant: Tenant, now: datetime) -> Month:
