@@ -6,6 +6,17 @@ from annotations.models import DemoShop, FashionImage
 from retrieval.models import Product
 from retrieval.services import photos, products
 
+PREFIX = "DEMO-"
+
+
+def is_left_over(product: Product) -> bool:
+    """A demo product goes with its photo."""
+    return (
+        product.external_id.startswith(PREFIX)
+        and DemoShop.objects.filter(tenant_id=product.tenant_id).exists()
+        and not product.photos.exists()
+    )
+
 
 def add_demo_products(*, now: datetime) -> int:
     """One for each of the demo shop's photos, once; return how many there are new.
@@ -23,7 +34,7 @@ def add_demo_products(*, now: datetime) -> int:
         numbers[kind] = numbers.get(kind, 0) + 1
         product = products.create_product(
             tenant=shop.tenant,
-            external_id=f"DEMO-{image.name.rpartition('.')[0]}",
+            external_id=f"{PREFIX}{image.name.rpartition('.')[0]}",
             values={"title": f"{kind.capitalize()} {numbers[kind]}"},
             now=now,
         )

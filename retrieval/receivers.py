@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotations.models import FashionImage
 from annotations.signals import annotation_finished, annotation_reviewed
+from retrieval import demo
 from retrieval.models import Product, ProductImage
 from retrieval.services import photos
 
@@ -27,4 +28,7 @@ def judge_without(sender: type[ProductImage], instance: ProductImage, **kwargs: 
         return
     products = Product.objects.filter(id=instance.product_id)
     for product in products.select_for_update(of=("self",)):
-        photos.judge_product(product, now=timezone.now())
+        if demo.is_left_over(product):
+            product.delete()
+        else:
+            photos.judge_product(product, now=timezone.now())

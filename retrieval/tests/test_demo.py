@@ -7,10 +7,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from annotations import services as annotation_services
 from annotations.models import Annotation, DemoShop, FashionImage
 from annotations.tests.factories import make_annotation, make_photo_bytes
 from retrieval import demo
 from retrieval.models import Product
+from retrieval.services import photos
+from retrieval.tests.factories import make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +74,21 @@ def test_the_demo_photos_become_products_once(shop):
     titles = Product.objects.order_by("title").values_list("title", flat=True)
     assert list(titles) == ["Outfit 1", "T shirt 1", "T shirt 2"]
     assert all(product.photos.count() == 1 for product in Product.objects.all())
+
+
+def test_they_go_with_the_demo_photos(shop):
+    make_annotation(tenant=shop.tenant, source=FashionImage.Source.DEMO)
+    own = make_annotation(tenant=shop.tenant)
+    demo.add_demo_products(now=timezone.now())
+    product = make_product(tenant=shop.tenant, external_id="OWN-1")
+    photos.link_image(
+        tenant=shop.tenant, product_id=product.id, image_id=own.image_id, now=timezone.now()
+    )
+
+    annotation_services.remove_demo_photos(tenant=shop.tenant, now=timezone.now())
+
+    assert list(Product.objects.all()) == [product]
+    assert demo.add_demo_products(now=timezone.now()) == 0
 
 
 def test_a_shop_without_demo_photos_gets_no_products(shop):
