@@ -464,3 +464,26 @@ class Embedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.index} {self.photo_id}"
+
+
+class SearchTest(models.Model):
+    """How often a shop's search found a product that it was asked for (see `services.testing`)."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    index = models.ForeignKey(IndexVersion, models.CASCADE, related_name="tests")
+    asked = models.PositiveIntegerField(_("products asked for"))
+    # Shares of them (0 to 1) that were the first, among the first five, among the first twenty.
+    recall_1 = models.FloatField()
+    recall_5 = models.FloatField()
+    recall_20 = models.FloatField()
+    tested_at = models.DateTimeField(_("tested"), default=timezone.now, editable=False)
+
+    objects = TenantQuerySet["SearchTest"].as_manager()
+
+    class Meta:
+        verbose_name = _("test of the search")
+        verbose_name_plural = _("tests of the search")
+        indexes = [models.Index(fields=["index", "-tested_at"], name="search_test_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.tested_at:%Y-%m-%d}"

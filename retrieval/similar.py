@@ -66,6 +66,8 @@ class Wanted:
     box: contract.Box | None = None
     but_not: UUID | None = None
     """The product that it is itself."""
+    but_not_photo: UUID | None = None
+    """A photo that is asked for as if it were not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ def find_nearest(
     rows = Embedding.objects.filter(tenant_id=index.tenant_id, index=index)
     if not (filters.are_empty and wanted.but_not is None):
         rows = rows.filter(photo__product__in=products)
+    if wanted.but_not_photo:
+        rows = rows.exclude(photo_id=wanted.but_not_photo)
     vector = to_unit(wanted.vector)
     # With a filter that leaves few, comparing those few is exact and quicker than the graph.
     few = _count_up_to(rows, EXACT_UP_TO, index, filters) <= EXACT_UP_TO

@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from inference import client
 from retrieval import jobs
 from retrieval.models import IndexVersion, ProductImage
-from retrieval.services import duplicates, fetching, imports, indexes
+from retrieval.services import duplicates, fetching, imports, indexes, testing
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,12 @@ def build_index(*, index_id: str) -> None:
 @app.task(queueing_lock="retrieval.recalibrate")
 def recalibrate(timestamp: int) -> None:
     indexes.recalibrate_all()
+
+
+@app.periodic(cron="7 4 * * *")
+@app.task(queueing_lock="retrieval.test_searches")
+def test_searches(timestamp: int) -> None:
+    testing.test_all(now=datetime.fromtimestamp(timestamp, UTC))
 
 
 @app.periodic(cron="37 3 * * *")

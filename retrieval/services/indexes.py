@@ -93,7 +93,7 @@ def begin_build(*, tenant: Tenant, now: datetime) -> IndexVersion:
 
     The engine is that of `INDEX_INFERENCE_URL`, else that of all photos. Raises client.Unavailable.
     """
-    health = _get_engine().health()
+    health = get_engine().health()
     if health.model is None:
         raise client.Unavailable("The engine is loading its model.")
     with transaction.atomic():
@@ -302,7 +302,7 @@ def _find_vector(index: IndexVersion, photo: ProductImage) -> Sequence[float] | 
         vector: Sequence[float] = garment.embedding
         return vector
     try:
-        result = _get_engine().annotate(
+        result = get_engine().annotate(
             files.read_photo(image),
             crop=garment.box,
             hint=_to_hint(garment.object_type),
@@ -321,7 +321,8 @@ def _find_vector(index: IndexVersion, photo: ProductImage) -> Sequence[float] | 
     return best.embedding if best else None
 
 
-def _get_engine() -> client.Client:
+def get_engine() -> client.Client:
+    """The one that indexes are built with."""
     return client.Client(settings.INDEX_INFERENCE_URL or settings.INFERENCE_URL)
 
 

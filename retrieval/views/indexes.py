@@ -15,9 +15,10 @@ from accounts.http import TenantRequest
 from accounts.models import Role
 from inference import client
 from retrieval.comparing import compare_indexes
-from retrieval.models import ActiveIndex, IndexVersion
+from retrieval.models import ActiveIndex, IndexVersion, SearchTest
 from retrieval.services import indexes
 
+SHOWN_TESTS = 14
 leaders_only = role_required(Role.OWNER, Role.MANAGER)
 
 
@@ -29,6 +30,9 @@ def show_indexes(request: TenantRequest) -> HttpResponse:
         "versions": versions.annotate(number=Count("embeddings")),
         "active": ActiveIndex.objects.filter(tenant=request.tenant).first(),
         "photos": indexes.list_searchable_photos(request.tenant.id).count(),
+        "tests": SearchTest.objects.for_tenant(request.tenant)
+        .select_related("index")
+        .order_by("-tested_at")[:SHOWN_TESTS],
     }
     return render(request, "retrieval/indexes.html", context)
 
