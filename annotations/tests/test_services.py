@@ -68,7 +68,7 @@ def test_stores_nothing_when_the_thumbnail_cannot_be_written(tenant, stored_file
 
     monkeypatch.setattr(FileSystemStorage, "save", fail_for_thumbnail)
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(files.StorageAway, match="No space"):
         make_annotation(tenant=tenant)
 
     assert stored_files() == []
