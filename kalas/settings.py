@@ -303,6 +303,8 @@ X_FRAME_OPTIONS = "DENY"
 # The API. Its limits are per minute; a key's requests count in its shop's as well.
 API_REQUESTS_PER_KEY = env.int("API_REQUESTS_PER_KEY", default=1200)
 API_REQUESTS_PER_SHOP = env.int("API_REQUESTS_PER_SHOP", default=2400)
+# Of the publishable keys of a shop together.
+API_REQUESTS_OF_PAGES = env.int("API_REQUESTS_OF_PAGES", default=600)
 REST_FRAMEWORK = {
     # Each view names its own: Django REST framework's defaults would try passwords without limit.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
