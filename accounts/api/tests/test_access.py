@@ -204,6 +204,21 @@ def test_keys_share_the_limit_of_their_shop(settings):
     assert own.remaining == 2
 
 
+def test_a_key_that_everybody_can_read_does_not_use_up_the_shop_s_limit(client, settings):
+    settings.API_REQUESTS_PER_SHOP, settings.API_REQUESTS_OF_PAGES = 2, 3
+    member, origin = make_member(), "https://shop.example"
+    public = make_key(member=member, origins=[origin]).token
+    secret = make_key(member=member).token
+
+    def ask(token):
+        headers = {"Authorization": f"Bearer {token}", "Origin": origin}
+        return client.get("/api/v1/taxonomy/", headers=headers)
+
+    assert [ask(public).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert [ask(secret).status_code for _ in range(3)] == [200, 200, 429]
+    assert '"pages";q=3' in ask(public)["RateLimit-Policy"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_limits_are_exact_when_many_ask_at_once(settings):
     settings.API_REQUESTS_PER_KEY, settings.API_REQUESTS_PER_SHOP = 30, 20
