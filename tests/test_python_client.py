@@ -160,6 +160,51 @@ def test_sends_again_what_may_succeed_with_the_same_key():
     assert len(got) == 3
 
 
+def test_waits_for_the_first_sending_whose_connection_broke(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    working = httpx.Response(
+        409, headers={"Retry-After": "1"}, json={"type": "x/request-in-progress/"}
+    )
+    lost = httpx.ReadError("connection reset")
+    transport, got = answer_with(lost, *[working] * 9, httpx.Response(202, json=BATCH))
+
+    assert Kalas("http://kalas", "k", transport=transport).create_batch([]).id == "1"
+    assert len({request.headers["Idempotency-Key"] for request in got}) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "wait"),
+    [(429, "quota-used-up", "900000"), (409, "not-reviewable", "1"), (404, "not-found", "1")],
+)
+def test_does_not_wait_for_what_will_not_change(status, name, wait):
+    refused = httpx.Response(status, headers={"Retry-After": wait}, json={"type": f"x/{name}/"})
+    transport, got = answer_with(refused)
+
+    with pytest.raises(Problem, match=name):
+        Kalas("http://kalas", "k", transport=transport).delete_annotation("1")
+    assert len(got) == 1
+
+
+def test_what_was_deleted_by_the_first_sending_is_deleted(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    gone = httpx.Response(404, json={"type": "x/not-found/"})
+    transport, got = answer_with(httpx.ReadError("connection reset"), gone)
+
+    Kalas("http://kalas", "k", transport=transport).delete_annotation("1")
+
+    assert len(got) == 2
+
+
+def test_follows_pages_on_its_own_server_only():
+    first = {"next": "https://evil.example/api/v1/annotations/?cursor=abc&limit=1", "results": []}
+    second = {"next": None, "results": []}
+    answers = [httpx.Response(200, json=page) for page in (first, second)]
+    transport, got = answer_with(*answers)
+
+    assert list(Kalas("http://kalas", "k", transport=transport).list_annotations()) == []
+    assert str(got[1].url) == "http://kalas/api/v1/annotations/?cursor=abc&limit=1"
+
+
 def test_gives_up_in_the_end():
     transport, got = answer_with(BUSY, BUSY, BUSY, BUSY)
 

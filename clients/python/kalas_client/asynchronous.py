@@ -86,7 +86,7 @@ class AsyncKalas:
             page = (await self._send(ask)).json()
             for each in page["results"]:
                 yield build(Annotation, each)
-            ask = Ask("GET", page["next"]) if page["next"] else None
+            ask = requests.next_page(page)
 
     async def review(
         self, annotation_id: str, corrections: Mapping[str, Mapping[str, Any]] | None = None
@@ -127,15 +127,17 @@ class AsyncKalas:
         tries = 0
         while True:
             tries += 1
-            response = None
+            response, lost = None, None
             try:
                 response = await self._http.request(ask.method, ask.path, **ask.options)
             except httpx.TransportError as error:
-                if tries >= requests.MOST_TRIES:
-                    raise Unreachable(str(error) or type(error).__name__) from error
-            if response is not None and response.is_success:
+                lost = error
+            if response is not None and requests.is_done(ask, tries, response):
                 return response
-            passing = response is None or response.status_code in requests.PASSING
-            if response is not None and not (passing and tries < requests.MOST_TRIES):
+            pause_s = requests.pause_s(ask, tries, response)
+            if pause_s is not None:
+                await asyncio.sleep(pause_s)
+            elif response is not None:
                 raise read_problem(response)
-            await asyncio.sleep(requests.pause_s(tries, response))
+            else:
+                raise Unreachable(str(lost) or type(lost).__name__) from lost

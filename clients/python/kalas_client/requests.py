@@ -10,14 +10,16 @@ from uuid import uuid4
 
 import httpx
 
+from kalas_client.errors import read_problem
 from kalas_client.models import Box
 
 Photo = bytes | str | Path
 
 MOST_TRIES = 4
 LONGEST_PAUSE_S = 60.0
-# What may be gone a moment later.
-PASSING = frozenset({429, 502, 503, 504})
+# What may be gone a moment later. 409 only while the first sending is still being answered.
+PASSING = frozenset({409, 429, 502, 503, 504})
+STILL_WORKING = "request-in-progress"
 # Beyond the time that the server was asked to wait.
 MARGIN_S = 30.0
 
@@ -81,11 +83,37 @@ def create_batch(items: list[dict[str, Any]]) -> Ask:
     return Ask("POST", "batches/", body={"items": items})
 
 
-def pause_s(tries: int, response: httpx.Response | None) -> float:
-    """As long as the server says, else 0.5, 1, 2 … seconds, spread."""
+def next_page(page: Mapping[str, Any]) -> Ask | None:
+    """On the same server, whatever address the page names: the key goes there too."""
+    url = page["next"]
+    return Ask("GET", "annotations/", dict(httpx.URL(url).params)) if url else None
+
+
+def is_done(ask: Ask, tries: int, response: httpx.Response) -> bool:
+    """What a repeated DELETE does not find was deleted by the first, whose answer was lost."""
+    gone = ask.method == "DELETE" and tries > 1 and response.status_code == httpx.codes.NOT_FOUND
+    return response.is_success or gone
+
+
+def pause_s(ask: Ask, tries: int, response: httpx.Response | None) -> float | None:
+    """Before the same is sent again: as long as the server says, else 0.5, 1, 2 … seconds, spread.
+
+    None where sending it again is no use: then it is a Problem.
+    """
+    most = MOST_TRIES
+    if response is not None:
+        name = read_problem(response).name
+        if response.status_code not in PASSING:
+            return None
+        if response.status_code == httpx.codes.CONFLICT:
+            if name != STILL_WORKING:
+                return None
+            most += int(ask.wait_s + MARGIN_S)  # it may take as long as it was asked to
+    if tries >= most:
+        return None
     asked = response.headers.get("Retry-After", "") if response is not None else ""
     if asked.isdecimal():
-        return min(float(asked), LONGEST_PAUSE_S)
+        return float(asked) if float(asked) <= LONGEST_PAUSE_S else None
     return float(2 ** (tries - 2) * random.uniform(0.8, 1.2))  # noqa: S311
 
 
