@@ -22,6 +22,7 @@ from annotations import batches, fetching, files, jobs, services
 from annotations.models import Annotation
 from inference import client
 from inference.contract import InvalidImage, ObjectType
+from kalas.lib.database_pool import lend_connection
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +119,10 @@ def annotate_now(*, annotation: Annotation, timeout_s: float, data: bytes | None
 
 def _record_answer(annotation: Annotation, *, data: bytes | None, timeout_s: float) -> bool:
     try:
+        photo = files.read_photo(annotation.image) if data is None else data
+        lend_connection()
         result = client.Client(settings.INFERENCE_URL).annotate(
-            files.read_photo(annotation.image) if data is None else data,
+            photo,
             crop=annotation.crop_box,
             hint=cast(ObjectType, annotation.hint) if annotation.hint else None,
             timeout=timeout_s,

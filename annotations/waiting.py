@@ -8,6 +8,7 @@ from django.utils import timezone
 from annotations import jobs, orders, tasks
 from annotations.models import Annotation
 from inference import client
+from kalas.lib.database_pool import lend_connection
 
 # How often somebody looks whose annotation another one works on.
 LOOK_EVERY_S = 0.2
@@ -52,5 +53,6 @@ def _watch(annotation: Annotation, wait_s: float) -> None:
     """While its job, or somebody else who waits, asks the engine."""
     end = time.monotonic() + wait_s
     while annotation.is_pending and (left_s := end - time.monotonic()) > 0:
+        lend_connection()
         time.sleep(min(LOOK_EVERY_S, left_s))
         annotation.refresh_from_db(fields=["state"])

@@ -33,6 +33,7 @@ from kalas.lib.api.etags import PRIVATE, answer_with_etag, build_etag, find_unch
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst
 from kalas.lib.api.problems import Problem
+from kalas.lib.database_pool import lend_connection
 from kalas.lib.request_failures import RequestFailed
 
 READERS = (Scope.ANNOTATE, Scope.REVIEW)
@@ -191,6 +192,7 @@ def _read_photo(asked: dict[str, Any]) -> tuple[bytes, str]:
     if "image" in asked:
         return asked["image"], photos.clean_name(asked.get("name"))
     url = asked["image_url"]
+    lend_connection()
     try:
         data = remote_images.fetch_image(url=url)
     except RequestFailed as error:

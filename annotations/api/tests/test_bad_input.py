@@ -11,7 +11,7 @@ from django.test import Client
 from PIL import Image
 
 from accounts.tests.factories import make_key
-from annotations import services, waiting
+from annotations import services, tasks, waiting
 from annotations.models import Annotation, Batch, BatchItem, FashionImage
 from annotations.tests.factories import (
     encode,
@@ -162,6 +162,16 @@ def test_a_program_of_kalas_iris_hears_where_its_photo_waits(api, monkeypatch):
 
     assert (response.status_code, problem_of(response)) == (503, "engine-busy")
     assert api.get(response.json()["annotation"]).json()["state"] == "pending"
+
+
+def test_nobody_keeps_a_connection_while_the_engine_works(api, fake_engine, monkeypatch):
+    asked_when_lent = []
+    monkeypatch.setattr(
+        tasks, "lend_connection", lambda: asked_when_lent.append(len(fake_engine.requests))
+    )
+
+    assert upload(api, make_photo_bytes(), path=f"{PATH}?wait=10").status_code == 201
+    assert asked_when_lent == [0]
 
 
 def test_an_overlay_is_drawn_once_for_who_has_it(api, tenant):
