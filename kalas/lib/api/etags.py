@@ -13,7 +13,10 @@ PRIVATE = "private, no-cache"
 def answer_with_etag(request: Request, data: Any) -> HttpResponse:
     """The JSON with the hash of its bytes as ETag, or 304 for who has it already."""
     body = JSONRenderer().render(data)
-    etag = build_etag(body)
+    return answer_rendered(request, body, build_etag(body))
+
+
+def answer_rendered(request: Request, body: bytes, etag: str) -> HttpResponse:
     response = HttpResponse(body, content_type="application/json")
     response["ETag"] = etag
     response["Cache-Control"] = PRIVATE
