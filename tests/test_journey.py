@@ -194,7 +194,8 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
         upload_table(owner), "/search/?q=shirt", f"/search/?product={product.split('/')[2]}",
         "/search/indexes/",
         "/shops/settings/", "/accounts/email/", "/accounts/2fa/", "/accounts/sessions/",
-        "/shops/developers/webhooks/", "/shops/developers/", "/api/docs/",
+        "/shops/developers/webhooks/", "/shops/developers/", "/api/docs/", "/docs/problems/",
+        "/docs/problems/invalid-request/",
     ):  # fmt: skip
         owner.go(path)
         owner.page.wait_for_load_state("networkidle")
