@@ -21,8 +21,7 @@ LONGEST_SIDE = 1600
 
 def draw_overlay(annotation: Annotation, data: bytes) -> bytes:
     """A PNG of at most 1,600 px; `annotation` is one of `selectors.with_everything`."""
-    with photos.decoders:
-        image, scale = _open(data)
+    image, scale = _open(data)
     draw = ImageDraw.Draw(image)
     size = max(11, min(image.size) // 32)
     font = ImageFont.load_default(size)
@@ -39,7 +38,8 @@ def _open(data: bytes) -> tuple[Image.Image, float]:
     scale = min(1.0, LONGEST_SIDE / max(image.size))
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     image.draft("RGB", size)  # a JPEG of 50 MP is decoded at an eighth
-    return image.convert("RGB").resize(size), scale
+    with photos.room_for(image.width * image.height):
+        return image.convert("RGB").resize(size), scale
 
 
 def _draw_garment(

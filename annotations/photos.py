@@ -10,6 +10,8 @@ import struct
 import threading
 import unicodedata
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
@@ -28,8 +30,11 @@ LOSSLESS_PIXELS = 2_000_000
 LONGEST_JPEG_SIDE = 65_000
 LONGEST_NAME = 200
 
-# A 50 MP photo takes about 500 MB while it is turned and converted: only so many at once.
-decoders = threading.BoundedSemaphore(2)
+# A 50 MP photo takes about 500 MB while it is turned and converted: only so much at once.
+MOST_PIXELS_AT_ONCE = 100_000_000
+
+_room = threading.Condition()
+_decoding: list[int] = []
 
 _DAMAGED = (
     OSError,
@@ -99,23 +104,24 @@ def check_photo(data: bytes) -> Photo:
         raise PhotoRefused("empty", _("The file is empty. Choose the photo again."))
     if len(data) > settings.UPLOAD_MAX_BYTES:
         raise _too_large()
-    with decoders, _open(data) as image:
+    with _open(data) as image:
         _check_size(image)
-        try:
-            image.load()
-            pixels = _to_rgb(_upright(image))
-        except (*_DAMAGED, *_BOMB) as error:
-            raise _damaged() from error
-        lossless = image.format in LOSSLESS_FORMATS
-        stored, extension = _encode(pixels, lossless=lossless)
-        return Photo(
-            data=stored,
-            extension=extension,
-            thumbnail=_encode_thumbnail(pixels),
-            width=pixels.width,
-            height=pixels.height,
-            upload_sha256=hashlib.sha256(data).hexdigest(),
-        )
+        with room_for(image.width * image.height):
+            return _check_pixels(image, upload_sha256=hashlib.sha256(data).hexdigest())
+
+
+@contextmanager
+def room_for(pixels: int) -> Iterator[None]:
+    """Wait until so many may be decoded beside those that are."""
+    with _room:
+        _room.wait_for(lambda: not _decoding or sum(_decoding) + pixels <= MOST_PIXELS_AT_ONCE)
+        _decoding.append(pixels)
+    try:
+        yield
+    finally:
+        with _room:
+            _decoding.remove(pixels)
+            _room.notify_all()
 
 
 def clean_name(name: str | None) -> str:
@@ -132,6 +138,23 @@ def clean_name(name: str | None) -> str:
 
 def name_of_url(url: str) -> str:
     return clean_name(unquote(urlsplit(url).path))
+
+
+def _check_pixels(image: Image.Image, *, upload_sha256: str) -> Photo:
+    try:
+        image.load()
+        pixels = _to_rgb(_upright(image))
+    except (*_DAMAGED, *_BOMB) as error:
+        raise _damaged() from error
+    stored, extension = _encode(pixels, lossless=image.format in LOSSLESS_FORMATS)
+    return Photo(
+        data=stored,
+        extension=extension,
+        thumbnail=_encode_thumbnail(pixels),
+        width=pixels.width,
+        height=pixels.height,
+        upload_sha256=upload_sha256,
+    )
 
 
 def _open(data: bytes) -> Image.Image:

@@ -1,5 +1,7 @@
 import struct
+import threading
 import zlib
+from contextlib import ExitStack
 from io import BytesIO
 
 import pytest
@@ -215,3 +217,23 @@ def open_photo(data: bytes) -> Image.Image:
 
 def is_near(pixel, wanted, by: int = 4) -> bool:
     return all(abs(a - b) <= by for a, b in zip(pixel, wanted, strict=True))
+
+
+def test_many_small_photos_are_decoded_at_once_and_few_large_ones(monkeypatch):
+    monkeypatch.setattr(photos, "MOST_PIXELS_AT_ONCE", 100)
+    entered = []
+
+    def decode():
+        with photos.room_for(60):
+            entered.append("large")
+
+    with ExitStack() as small:
+        for _ in range(5):
+            small.enter_context(photos.room_for(10))
+        thread = threading.Thread(target=decode)
+        thread.start()
+        thread.join(0.1)
+        assert entered == []
+    thread.join(10)
+
+    assert entered == ["large"]
