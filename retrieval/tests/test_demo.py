@@ -24,7 +24,7 @@ def shop(tenant):
     return DemoShop.objects.create(tenant=tenant, loaded_at=now)
 
 
-def write_file(path: Path, **columns: list) -> Path:
+def write_file(path: Path, **columns: list[object]) -> Path:
     pq.write_table(pa.table(columns), path)
     return path
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from retrieval import similar
-from retrieval.faiss_index import FaissIndex
+from retrieval.faiss_index import FaissIndex, Floats
 from retrieval.models import Embedding, IndexVersion
 from retrieval.services.indexes import Model
 from retrieval.tests.test_similar import make_vector
@@ -10,12 +10,13 @@ from retrieval.tests.test_similar import make_vector
 SIZE = similar.GRAPH_SIZE
 
 
-def make_clusters(number: int, *, seed: int = 5) -> np.ndarray:
+def make_clusters(number: int, *, seed: int = 5) -> Floats:
     """Vectors in groups, as those of clothes are."""
     random = np.random.default_rng(seed)
     middles = random.normal(size=(40, SIZE))
     rows = middles[random.integers(0, 40, number)] + random.normal(0, 0.5, (number, SIZE))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    unit: Floats = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 @pytest.mark.parametrize("metric", ["cosine", "l2"])

@@ -39,7 +39,8 @@ class KalasSearch extends HTMLElement {
     if (!file) return;
     URL.revokeObjectURL(this.address);
     this.address = URL.createObjectURL(file);
-    const photo = this.querySelector("template").content.cloneNode(true).firstElementChild;
+    // Imported, not cloned: pictures of a template's own document are never loaded.
+    const photo = document.importNode(this.querySelector("template").content, true).firstElementChild;
     const image = photo.querySelector("img");
     image.src = this.address;
     for (const side of this.form.querySelectorAll("input[type=number]")) side.value = "";
