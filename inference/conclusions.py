@@ -50,6 +50,7 @@ def conclude(
     rest = iter(answers)
     whole = _judge(scene.whole, next(rest), reader) if scene.whole else None
     parts = _judge_parts(scene.garments, list(rest), reader)
+    parts = [part for part in parts if _is_known(part, reader)] or parts
     if hint and not _could_be(hint, whole, parts, reader):
         hint = None
     if whole and not hint and _misleads(whole, parts, reader):
@@ -113,6 +114,8 @@ def _misleads(whole: _Judged, parts: Sequence[_Part], reader: Reader) -> bool:
     """
     if not reader.is_garment(whole.categories):
         return True
+    if not reader.is_clear(whole.categories):
+        return bool(_choose_trusted(parts))
     if reader.object_of(whole.categories) != "full-body":
         return False
     halves = [

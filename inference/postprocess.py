@@ -16,7 +16,7 @@ Bools = NDArray[np.bool_]
 
 TOP = 5
 CATEGORY_FLOOR = "category"
-"""Of a spec's floors the one of the category: below it the photo can't be made out."""
+"""Of a spec's floors the one of the category's object type: below it nothing can be made out."""
 _DEFAULT_FLOOR = 0.5
 _OTHER_TYPE = 0.03
 """How often the finder takes a garment for something else, against how often it is right; the
@@ -83,8 +83,9 @@ class Reader:
         return int(probabilities.argmax()) != self._nothing
 
     def is_clear(self, probabilities: Floats) -> bool:
-        """Whether any answer is likely enough to be given."""
-        return float(probabilities.max()) >= self._floors.get(CATEGORY_FLOOR, 0.0)
+        """Whether it can be made out at least of what object type it is, or that it is none."""
+        shares = (probabilities[self._objects == name].sum() for name in np.unique(self._objects))
+        return float(max(shares)) >= self._floors.get(CATEGORY_FLOOR, 0.0)
 
     def garment(
         self,

@@ -7,7 +7,7 @@ import pytest
 
 from inference import taxonomy
 from inference.contract import AnnotationResult, Box
-from inference.detection import OBJECTS, Found
+from inference.detection import DETAILS, OBJECTS, Found
 from inference.pipeline import Pipeline
 from inference.postprocess import Reader
 from inference.request import NoWords, Photo
@@ -339,14 +339,21 @@ def test_what_was_surely_found_is_named_even_if_only_guessed():
         return [heads[0] / 20, *heads[1:]]
 
     def ask_with(finder):
-        model = Model(replace(SPEC, floors={"category": 0.9}), guess, finder=finder)
+        model = Model(replace(SPEC, floors={"category": 0.95}), guess, finder=finder)
         return ask(Pipeline(model), Photo(encode(image, "PNG")))
 
     def unsure(*inputs):
         heat, *rest = painted_finder(*inputs)
         return [np.minimum(heat, 0), *rest]
 
+    def unsure_of_legs(*inputs):
+        heat, *rest = painted_finder(*inputs)
+        heat[:, DETAILS.index("lower")] = np.minimum(heat[:, DETAILS.index("lower")], 0)
+        return [heat, *rest]
+
     sure, vague = ask_with(painted_finder), ask_with(unsure)
+    partly = ask_with(unsure_of_legs)
 
     assert [g.object for g in sure.garments] == ["lower-body", "upper-body"]
     assert (vague.garments, vague.abstained) == ((), "unreadable")
+    assert [g.object for g in partly.garments] == ["upper-body"]

@@ -1,10 +1,11 @@
 """Turn a training run's weights into the files that ship: calibrated, described, half precision."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -12,7 +13,14 @@ from torch import Tensor
 from inference import specs, taxonomy, weights
 from inference.postprocess import CATEGORY_FLOOR
 from inference.specs import WeightsSpec
-from inference.training.calibration import check, choose_floor, choose_least, fit
+from inference.training.calibration import (
+    HeadAnswers,
+    check,
+    choose_floor,
+    choose_least,
+    fit,
+    shares,
+)
 from inference.training.evaluation.answers import CATEGORY, COLOUR
 from inference.training.evaluation.asking import show
 from inference.training.evaluation.metrics import collect_heads
@@ -25,8 +33,8 @@ from kalas.lib.malloc import tune_allocator
 WANTED = 0.85
 """How often an attribute that is said should be right; it decides the keys' floors."""
 
-HOPELESS = 0.35
-"""A photo is called unreadable where its category would be right less often."""
+HOPELESS = 0.5
+"""A photo is called unreadable where its object type would be right less often."""
 
 _SOURCE = "trained from random weights by `manage.py train` on the data below"
 _LICENCE = "Apache-2.0"
@@ -67,7 +75,7 @@ def publish(
         for key, _ in model.spec.attributes
     }
     floors[CATEGORY_FLOOR] = choose_least(
-        heads[CATEGORY], temperatures[CATEGORY], hopeless=HOPELESS
+        _sum_up(heads[CATEGORY], temperatures[CATEGORY], model.spec.labels), 1.0, hopeless=HOPELESS
     )
     say("floors: " + ", ".join(f"{name} {floor:g}" for name, floor in floors.items()))
     spec = replace(
@@ -85,6 +93,17 @@ def publish(
     tensors = safetensors.torch.load_file(run) | _as_tensors(temperatures, spec)
     _store(spec, tensors, say)
     return spec
+
+
+def _sum_up(head: HeadAnswers, temperature: float, labels: Sequence[str]) -> HeadAnswers:
+    """What the categories' answers say of object types; being no garment is one of them."""
+    names = taxonomy.load()
+    types = [
+        "" if label == names.abstention else names.category(label).object_type for label in labels
+    ]
+    member = np.array([[each == name for name in sorted(set(types))] for each in types])
+    summed = shares(head.logits, temperature=temperature) @ member.astype(np.float32)
+    return HeadAnswers(head.ids, np.log(summed), head.accepts @ member)
 
 
 def _publish_words(path: Path, *, version: str, store: Path, say: Say) -> str:
