@@ -261,7 +261,7 @@ def test_asks_again_for_a_failed_photo(tenant, member):
     assert list(Annotation.objects.all()) == [annotation]
     annotation.refresh_from_db()
     assert (annotation.id, annotation.state, annotation.error) == (failed.id, "pending", "")
-    assert list_jobs().count() == 2
+    assert list_jobs().count() == 1
 
 
 def test_keeps_the_earlier_answer_beside_a_new_one(tenant, member):

@@ -399,6 +399,7 @@ def test_pages_by_cursor(api, tenant, django_assert_max_num_queries):
     now = timezone.now()
     made = {str(make_annotation(tenant=tenant, now=now).id) for _ in range(5)}
     seen, url = [], f"{PATH}?limit=2"
+    api.get(url)  # the first request ever makes the buckets of the limits
 
     while url:
         with django_assert_max_num_queries(6):
