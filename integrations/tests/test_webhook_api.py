@@ -205,5 +205,5 @@ def test_a_session_needs_the_role_that_the_pages_ask_for(client, member):
 
     refused = client.post(WEBHOOKS, ASKED, content_type="application/json")
 
-    assert (refused.status_code, problem(refused)) == (403, "forbidden")
+    assert (refused.status_code, problem(refused)) == (403, "missing-scope")
     assert not WebhookEndpoint.objects.exists()
