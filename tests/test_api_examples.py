@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -117,6 +118,7 @@ def test_hears_live_events_until_the_key_is_revoked(sockets, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     ) as listener:
+        assert listener.stdout is not None
         opened = listener.stdout.readline()  # once the server has started
         annotation = hear_of_one(member.tenant, listener)
         now = timezone.now()
@@ -131,10 +133,10 @@ def test_hears_live_events_until_the_key_is_revoked(sockets, tmp_path):
 
 def hear_of_one(tenant, listener):
     """The socket joins its group a moment after it is open."""
-    heard = []
+    heard: list[str] = []
     reader = threading.Thread(target=lambda: heard.append(listener.stdout.readline()))
     reader.start()
-    made = []
+    made: list[UUID] = []
     while not heard and len(made) < 60:
         made.append(make_annotation(tenant=tenant).id)
         reader.join(0.5)

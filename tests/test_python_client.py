@@ -197,9 +197,8 @@ def test_what_was_deleted_by_the_first_sending_is_deleted(monkeypatch):
 
 def test_follows_pages_on_its_own_server_only():
     first = {"next": "https://evil.example/api/v1/annotations/?cursor=abc&limit=1", "results": []}
-    second = {"next": None, "results": []}
-    answers = [httpx.Response(200, json=page) for page in (first, second)]
-    transport, got = answer_with(*answers)
+    pages = [first, {"next": None, "results": []}]
+    transport, got = answer_with(*[httpx.Response(200, json=page) for page in pages])
 
     assert list(Kalas("http://kalas", "k", transport=transport).list_annotations()) == []
     assert str(got[1].url) == "http://kalas/api/v1/annotations/?cursor=abc&limit=1"
