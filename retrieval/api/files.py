@@ -5,6 +5,7 @@ from uuid import UUID
 from django.http import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -141,7 +142,8 @@ class CocoExportView(ApiView):
     scopes = {"GET": (Scope.CATALOGUE,)}
 
     @extend_schema(
-        operation_id="export_coco", responses={(200, "application/json"): OpenApiResponse(bytes)}
+        operation_id="export_coco",
+        responses={(200, "application/json"): OpenApiResponse(OpenApiTypes.OBJECT)},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Photos and boxes for training: COCO detection."""
