@@ -7,7 +7,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 from annotations import results
-from annotations.api.answers import CONFIDENCE, BoxAnswer, ImageAnswer, ModelAnswer
+from annotations.api.answers import CONFIDENCE, BoxAnswer, ImageAnswer
 from annotations.models import Garment
 from inference.contract import Box
 from retrieval import similar, words
@@ -84,13 +84,20 @@ class MatchAnswer(Fields):
     why = WhyAnswer(allow_null=True)
 
 
+class ComparedModel(Fields):
+    """Whose vectors were compared."""
+
+    name = serializers.CharField()
+    version = serializers.CharField()
+
+
 class AskedAnswer(Fields):
     """What was looked for; null where no garment was found."""
 
     object = serializers.CharField()
     category = serializers.CharField()
     box = BoxAnswer()
-    model = ModelAnswer(allow_null=True)
+    model = ComparedModel()
 
 
 class SimilarAnswer(Fields):
