@@ -33,7 +33,7 @@ from kalas.lib.malloc import tune_allocator
 WANTED = 0.85
 """How often an attribute that is said should be right; it decides the keys' floors."""
 
-HOPELESS = 0.5
+HOPELESS = 0.3
 """A photo is called unreadable where its object type would be right less often."""
 
 _SOURCE = "trained from random weights by `manage.py train` on the data below"
