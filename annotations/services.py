@@ -353,7 +353,12 @@ def _store_garments(annotation: Annotation, found: Sequence[FoundGarment]) -> No
 
 def _remember(row: Model, **related: Sequence[Model]) -> None:
     """As Django keeps what it has prefetched."""
-    vars(row).setdefault("_prefetched_objects_cache", {}).update(related)
+    cache = vars(row).setdefault("_prefetched_objects_cache", {})
+    for name, rows in related.items():
+        queryset = getattr(row, name).all()
+        queryset._result_cache = list(rows)
+        queryset._prefetch_done = True
+        cache[name] = queryset
 
 
 def _build_garment(annotation: Annotation, found: FoundGarment) -> Garment:
