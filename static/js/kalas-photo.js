@@ -51,7 +51,10 @@ class KalasPhoto extends HTMLElement {
     const edit = event.target.closest("[data-edit]");
     if (edit) this.editBox(edit.dataset.edit);
     // A click without a pointer comes from the keyboard: it needs a box to start from.
-    if (event.target.closest("[data-draw]")) this.setDrawing(!this.drawing, event.detail === 0);
+    if (event.target.closest("[data-draw]")) {
+      this.setDrawing(!this.drawing, event.detail === 0);
+      if (this.drawing) this.svg.scrollIntoView({ block: "nearest" }); // the button may be far below it
+    }
   }
 
   press(event) {
