@@ -5,6 +5,8 @@
  */
 
 const SVG = "http://www.w3.org/2000/svg";
+const HANDLE_PX = 12;
+const TOUCH_PX = 32;
 
 export const SIDES = ["left", "top", "right", "bottom"];
 export const CORNERS = {
@@ -37,12 +39,34 @@ export function move({ left, top, right, bottom }, dx, dy, photo) {
   return { left: x, top: y, right: x + right - left, bottom: y + bottom - top };
 }
 
-export function make(name, attributes) {
+/* The box and a handle with its larger area at each corner. */
+export function makeDrawn(label) {
+  const drawn = make("g", { class: "box drawn", tabindex: "0", role: "application", "aria-label": label });
+  drawn.append(make("rect", {}));
+  for (const corner of Object.keys(CORNERS)) {
+    drawn.append(make("rect", { class: `handle handle-${corner}` }));
+    drawn.append(make("rect", { class: `handle-area handle-${corner}`, "data-corner": corner }));
+  }
+  return drawn;
+}
+
+/* `scale`: pixels of the photo in one of the screen, where handles keep their size. */
+export function placeDrawn(drawn, box, scale) {
+  place(drawn.firstElementChild, box.left, box.top, box.right - box.left, box.bottom - box.top);
+  for (const [corner, [x, y]] of Object.entries(CORNERS)) {
+    const [handle, area] = drawn.querySelectorAll(`.handle-${corner}`);
+    for (const [part, size] of [[handle, HANDLE_PX * scale], [area, TOUCH_PX * scale]]) {
+      place(part, box[x] - size / 2, box[y] - size / 2, size, size);
+    }
+  }
+}
+
+function make(name, attributes) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return element;
 }
 
-export function place(rect, x, y, width, height) {
+function place(rect, x, y, width, height) {
   for (const [key, value] of Object.entries({ x, y, width, height })) rect.setAttribute(key, value);
 }

@@ -14,11 +14,9 @@
  * Boxes are pixels of the photo, right and bottom exclusive: { left, top, right, bottom }.
  */
 
-import { CORNERS, SIDES, clamp, isBox, make, move, opposite, place, span } from "./boxes.js";
+import { SIDES, clamp, isBox, makeDrawn, move, opposite, placeDrawn, span } from "./boxes.js";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const HANDLE_PX = 12;
-const TOUCH_PX = 32;
 const SMALLEST = 8; // px of the photo
 
 class KalasPhoto extends HTMLElement {
@@ -84,13 +82,7 @@ class KalasPhoto extends HTMLElement {
   prepareDrawing() {
     this.fields = SIDES.map((side) => this.querySelector(`form input[name="${side}"]`));
     this.button = this.querySelector("[data-draw]");
-    this.drawn = make("g", { class: "box drawn", tabindex: "0", role: "application" });
-    this.drawn.setAttribute("aria-label", this.dataset.boxLabel);
-    this.drawn.append(make("rect", {}));
-    for (const corner of Object.keys(CORNERS)) {
-      this.drawn.append(make("rect", { class: `handle handle-${corner}` }));
-      this.drawn.append(make("rect", { class: `handle-area handle-${corner}`, "data-corner": corner }));
-    }
+    this.drawn = makeDrawn(this.dataset.boxLabel);
     for (const field of this.fields) field.addEventListener("input", () => this.readFields());
     this.svg.addEventListener("pointerdown", (event) => this.grab(event));
     this.svg.addEventListener("pointermove", (event) => this.drag?.(this.at(event)));
@@ -186,15 +178,7 @@ class KalasPhoto extends HTMLElement {
   render() {
     if (!this.box) return this.drawn.remove();
     if (!this.drawn.isConnected) this.svg.append(this.drawn);
-    const { left, top, right, bottom } = this.box;
-    const scale = this.width / (this.svg.getBoundingClientRect().width || this.width);
-    place(this.drawn.firstElementChild, left, top, right - left, bottom - top);
-    for (const [corner, sides] of Object.entries(CORNERS)) {
-      const [handle, area] = this.drawn.querySelectorAll(`.handle-${corner}`);
-      for (const [part, size] of [[handle, HANDLE_PX * scale], [area, TOUCH_PX * scale]]) {
-        place(part, this.box[sides[0]] - size / 2, this.box[sides[1]] - size / 2, size, size);
-      }
-    }
+    placeDrawn(this.drawn, this.box, this.width / (this.svg.getBoundingClientRect().width || this.width));
     return undefined;
   }
 }
