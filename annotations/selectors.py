@@ -20,6 +20,7 @@ from annotations.models import (
     Garment,
     Label,
 )
+from kalas.lib.tenant_rows import rows_of_all
 
 RECENT = 12
 
@@ -103,8 +104,8 @@ def find_places(*, annotations: Sequence[Annotation]) -> dict[UUID, int]:
     ids = [annotation.id for annotation in annotations if annotation.is_pending]
     if not ids:
         return {}
-    # The ORM would filter before it counts.
-    with connection.cursor() as cursor:
+    # The line is that of all shops, and the ORM would filter before it counts.
+    with rows_of_all(), connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT id, place FROM (

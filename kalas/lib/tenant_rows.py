@@ -22,8 +22,21 @@ _shop: ContextVar[str] = ContextVar("kalas.tenant", default="")
 def only_rows_of(tenant_id: UUID) -> Iterator[None]:
     """Until its end the database shows and takes this shop's rows only, over whatever connections
     the thread makes meanwhile."""
+    with _only(str(tenant_id)):
+        yield
+
+
+@contextmanager
+def rows_of_all() -> Iterator[None]:
+    """Until its end every shop's rows are there: to count over all, telling nothing of any."""
+    with _only(""):
+        yield
+
+
+@contextmanager
+def _only(shop: str) -> Iterator[None]:
     before = _shop.get()
-    _shop.set(str(tenant_id))
+    _shop.set(shop)
     try:
         _tell()
         yield
