@@ -430,7 +430,7 @@ class ActiveIndex(models.Model):
     tenant = models.OneToOneField(
         Tenant, models.CASCADE, primary_key=True, related_name="active_index"
     )
-    index = models.ForeignKey(IndexVersion, models.PROTECT, related_name="+")
+    index = models.ForeignKey(IndexVersion, models.RESTRICT, related_name="+")
     switched_at = models.DateTimeField(_("switched"), default=timezone.now, editable=False)
 
     objects = TenantQuerySet["ActiveIndex"].as_manager()

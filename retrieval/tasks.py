@@ -1,5 +1,6 @@
 """Jobs of the catalogue. Each may run any number of times: what is done is not done again."""
 
+import contextlib
 import logging
 from datetime import UTC, datetime
 from uuid import UUID
@@ -56,6 +57,14 @@ def run_import(*, import_id: str) -> None:
 def build_index(*, index_id: str) -> None:
     if indexes.build_part(index_id=UUID(index_id), now=datetime.now(UTC)):
         jobs.defer_index_part(IndexVersion(id=UUID(index_id)))
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="retrieval.build_missing_indexes")
+def build_missing_indexes(timestamp: int) -> None:
+    # An engine that is away is asked again in five minutes.
+    with contextlib.suppress(client.Unavailable):
+        indexes.build_missing(now=datetime.fromtimestamp(timestamp, UTC))
 
 
 @app.periodic(cron="52 3 * * *")

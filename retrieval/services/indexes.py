@@ -109,6 +109,22 @@ def begin_build(*, tenant: Tenant, now: datetime) -> IndexVersion:
     return index
 
 
+def build_missing(*, now: datetime) -> None:
+    """Begin the index of the engine's model for each shop that has only others.
+
+    Else a photo could not be searched with after the engine got a new model. Switching what
+    products are searched by stays the shop's. Raises client.Unavailable.
+    """
+    model = get_engine().health().model
+    if model is None:
+        return
+    begun = IndexVersion.objects.filter(model_name=model.name, model_version=model.version)
+    for tenant in Tenant.objects.filter(active_index__isnull=False).exclude(
+        id__in=begun.values("tenant_id")
+    ):
+        begin_build(tenant=tenant, now=now)
+
+
 def build_part(*, index_id: UUID, now: datetime) -> bool:
     """Make the vectors of the next photos that lack one; False when there are no more.
 

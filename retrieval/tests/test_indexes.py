@@ -257,3 +257,23 @@ def test_a_photo_that_still_waits_has_no_vector(tenant):
 
     assert not Embedding.objects.exists()
     assert not IndexVersion.objects.exists()
+
+
+def test_a_new_model_of_the_engine_gets_its_index_by_itself(tenant, healthy):
+    make_item(tenant, 0)
+    make_tenant(name="Without products")
+
+    indexes.build_missing(now=timezone.now())
+    indexes.build_missing(now=timezone.now())
+
+    built = IndexVersion.objects.exclude(state="ready").get()
+    assert (built.tenant, str(built)) == (tenant, "kalas-mini 2")
+    assert ActiveIndex.objects.get().index != built
+
+
+def test_a_shop_with_an_index_can_be_deleted(tenant):
+    make_item(tenant, 0)
+
+    tenant.delete()
+
+    assert not IndexVersion.objects.exists()
