@@ -11,6 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from inference import client
 from inference.contract import EngineHealth, ModelName
+from kalas.lib.shared_connections.base import lend_connection
 
 # A page with many waiting cards, or many pages at once, ask the engine only so often.
 REMEMBER_S = 2
@@ -77,6 +78,7 @@ def _read_health() -> EngineHealth | None:
 
 
 def _ask_health() -> EngineHealth | None:
+    lend_connection()
     try:
         return client.Client(settings.INFERENCE_URL).health(timeout=HEALTH_TIMEOUT_S)
     except (client.Unavailable, client.Overloaded):

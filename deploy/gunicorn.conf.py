@@ -20,5 +20,5 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108
 # Believed from nginx on this machine alone.
 forwarded_allow_ips = "127.0.0.1"
 
-# A pool for each process: so many of its threads ask the database at once.
+# For each process: so many of its threads ask the database at once.
 os.environ.setdefault("DATABASE_POOL_SIZE", "8")

@@ -99,6 +99,7 @@ def _web(port: int) -> Program:
         environment={
             **LEAN_MEMORY,
             "PUBLIC_URL": os.environ.get("PUBLIC_URL", address),
+            "DATABASE_POOL_SIZE": os.environ.get("DATABASE_POOL_SIZE", "20"),
         },
     )
 

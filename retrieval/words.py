@@ -38,6 +38,7 @@ from annotations import engine
 from annotations.models import Label
 from inference import client, synonyms, taxonomy
 from inference.synonyms import Sense
+from kalas.lib.shared_connections.base import lend_connection
 from retrieval import similar
 from retrieval.describing import LANGUAGES
 from retrieval.filters import NO_FILTERS, Filters, filter_by
@@ -242,6 +243,7 @@ def _rank_by_looks(*, tenant: Tenant, text: str, filters: Filters, now: datetime
         index = similar.find_index(tenant=tenant, model=model)
         if index is None:
             return []
+        lend_connection()
         vector = client.Client(settings.INFERENCE_URL).embed_text(text, timeout=_EMBED_TIMEOUT_S)
     except (
         similar.BeingBuilt,

@@ -20,6 +20,7 @@ from kalas.lib import public_addresses
 from kalas.lib.pinned_network import Deadline, PinnedBackend
 from kalas.lib.public_addresses import Network
 from kalas.lib.request_failures import RequestFailed
+from kalas.lib.shared_connections.base import lend_connection
 
 LONGEST_URL = 2048
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -93,6 +94,7 @@ def send(
     `check_start` gets the status and the first bytes before the rest is read, and may raise.
     Raises RequestFailed.
     """
+    lend_connection()
     deadline = Deadline(policy.deadline_s)
     question = _Question(method, headers or {}, body, check_start)
     target = check_url(url, policy=policy)

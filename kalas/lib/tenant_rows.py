@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.backends.signals import connection_created
@@ -16,6 +17,8 @@ from django.dispatch import receiver
 
 _SETTING = "coalesce(current_setting('kalas.tenant', true), '')"
 _shop: ContextVar[str] = ContextVar("kalas.tenant", default="")
+# What each connection was told last; None where that may be taken back.
+_told: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -79,19 +82,21 @@ def _build(table: str, mine: str) -> tuple[str, str]:
 
 @receiver(connection_created)
 def _tell_new(connection: Any, **_: object) -> None:
-    """A connection from the pool was told of another shop before."""
-    is_used_again = bool(connection.settings_dict["OPTIONS"].get("pool"))
-    if connection.alias == DEFAULT_DB_ALIAS and (is_used_again or _shop.get()):
+    """One that threads share was told of another shop before."""
+    if connection.alias == DEFAULT_DB_ALIAS:
         _tell()
 
 
 def _tell() -> None:
     """Where there is no connection yet, the one to come is told."""
-    if connection.connection is None:
+    raw, shop = connection.connection, _shop.get()
+    if raw is None or _told.get(raw, "") == shop:
         return
     # Twice a request: without the cursor that Django wraps, a third of the cost.
     with connection.wrap_database_errors:
-        connection.connection.execute("SELECT set_config('kalas.tenant', %s, false)", [_shop.get()])
+        raw.execute("SELECT set_config('kalas.tenant', %s, false)", [shop])
+    # A rollback would take it back.
+    _told[raw] = None if connection.in_atomic_block else shop
 
 
 def _tell_after() -> None:

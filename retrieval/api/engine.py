@@ -7,6 +7,7 @@ from annotations import photos, services
 from inference import client
 from inference.contract import AnnotationResult, Box, InvalidImage
 from kalas.lib.api.problems import Problem
+from kalas.lib.shared_connections.base import lend_connection
 
 TIMEOUT_S = 30.0
 
@@ -17,6 +18,7 @@ def annotate(data: bytes, *, crop: Box | None = None) -> AnnotationResult:
         photo = photos.check_photo(data)
         if crop:
             services.check_crop(crop, width=photo.width, height=photo.height)
+        lend_connection()
         engine = client.Client(settings.INFERENCE_URL)
         return engine.annotate(photo.data, crop=crop, timeout=TIMEOUT_S)
     except photos.PhotoRefused as error:

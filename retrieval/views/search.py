@@ -19,6 +19,7 @@ from annotations import photos, services
 from annotations.models import Annotation
 from inference import client, taxonomy
 from inference.contract import InvalidImage
+from kalas.lib.shared_connections.base import lend_connection
 from retrieval import catalogue, similar, words
 from retrieval.filters import Filters
 from retrieval.models import Product
@@ -146,6 +147,7 @@ def _find_like_photo(
         box = asked["box"]
         if box:
             services.check_crop(box, width=photo.width, height=photo.height)
+        lend_connection()
         engine = client.Client(settings.INFERENCE_URL)
         result = engine.annotate(photo.data, crop=box, timeout=PHOTO_TIMEOUT_S)
     except (photos.PhotoRefused, InvalidImage) as error:

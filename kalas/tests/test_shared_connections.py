@@ -1,4 +1,4 @@
-"""In a process of its own, as the pool belongs to the process."""
+"""In a process of its own, as connections belong to the process."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import json, sys, threading, uuid
 import django
 django.setup()
 from django.db import OperationalError, connection
-from kalas.lib.database_pool import lend_connection
+from kalas.lib.shared_connections.base import close_shelf, lend_connection
 from kalas.lib.tenant_rows import only_rows_of
 
 def ask(statement):
@@ -68,7 +68,7 @@ json.dump(
     },
     sys.stdout,
 )
-connection.close_pool()
+close_shelf()
 """
 
 
@@ -92,4 +92,4 @@ def test_threads_share_few_connections_and_no_shop():
     assert len(set(answer["pids"])) <= 2
     tenant = "00000000-0000-0000-0000-000000000001"
     assert answer["walls"] == [tenant, tenant, ["", "", "", ""]]
-    assert answer["too_many"] == "PoolTimeout"
+    assert answer["too_many"] == "NoneFree"

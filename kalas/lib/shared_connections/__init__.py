@@ -1,0 +1,1 @@
+"""A database backend whose connections the threads of a process share; see `shelf`."""
