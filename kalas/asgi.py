@@ -1,11 +1,11 @@
 import os
 
+import django
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, WebSocketScope
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kalas.settings")
 # Django must be set up before anything below imports models.
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
@@ -15,6 +15,7 @@ from django.urls import re_path  # noqa: E402
 
 from annotations.routing import websocket_urlpatterns  # noqa: E402
 from kalas.lib import request_bodies  # noqa: E402
+from kalas.lib.request_threads import ThreadKeepingHandler  # noqa: E402
 
 request_bodies.limit_bodies(longest=settings.REQUEST_MAX_BYTES)
 
@@ -39,4 +40,4 @@ async def route_socket(
     await (sockets if is_program else sockets_of_pages)(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": route_socket})
+application = ProtocolTypeRouter({"http": ThreadKeepingHandler(), "websocket": route_socket})
