@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 EXIT_DATABASE_LOST = 75
 GRACE_S = 20
+# Of what is due, and of a lane whose next job came while the last one ran, nobody is told.
+LOOK_EVERY_S = 1.0
 # Other people's hosts may take their time; each that does so keeps one of these busy.
 ASIDE = {webhook_jobs.QUEUE: 8, catalogue_jobs.FETCH_QUEUE: 4, annotation_jobs.FETCH_QUEUE: 6}
 
@@ -87,6 +89,7 @@ async def _run_worker(jobs_app: App, *, queues: list[str], concurrency: int, wai
         delete_jobs="successful",
         install_signal_handlers=False,
         shutdown_graceful_timeout=GRACE_S,
+        fetch_job_polling_interval=LOOK_EVERY_S,
         update_heartbeat_interval=tasks.HEARTBEAT_S,
         stalled_worker_timeout=tasks.STALLED_AFTER_S,
     )
