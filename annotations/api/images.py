@@ -1,13 +1,15 @@
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.authentication import Caller
 from accounts.api.base import ApiView
 from accounts.models import Scope
-from annotations import files, results, services
+from annotations import files, results, services, visibility
 from annotations.api.answers import ImageAnswer
 from annotations.models import FashionImage
 from annotations.views.media import CONTENT_TYPES
@@ -17,6 +19,14 @@ from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
 
 READERS = (Scope.ANNOTATE, Scope.REVIEW, Scope.SEARCH)
+
+
+def visible_images(caller: Caller) -> QuerySet[FashionImage]:
+    """Who may only search sees what a search may find."""
+    images: QuerySet[FashionImage] = FashionImage.objects.for_tenant(caller.tenant)
+    if caller.scopes.intersection((Scope.ANNOTATE, Scope.REVIEW)):
+        return images
+    return visibility.only_shown(images)
 
 
 class ImagesView(ApiView):
@@ -38,7 +48,7 @@ class ImageView(ApiView):
 
     @extend_schema(operation_id="get_image", responses=ImageAnswer)
     def get(self, request: Request, image_id: UUID) -> HttpResponse:
-        image = FashionImage.objects.for_tenant(self.tenant).get(id=image_id)
+        image = visible_images(self.caller).get(id=image_id)
         return answer_with_etag(request, results.build_image(image))
 
     @extend_schema(operation_id="delete_image", responses={204: None})
@@ -60,7 +70,7 @@ class ImageFileView(ApiView):
     )
     def get(self, request: Request, image_id: UUID) -> HttpResponse:
         """The photo as it is kept: upright, sRGB, without metadata."""
-        image = FashionImage.objects.for_tenant(self.tenant).get(id=image_id)
+        image = visible_images(self.caller).get(id=image_id)
         etag = f'"{image.sha256}"'
         if unchanged := find_unchanged(request, etag):
             return unchanged

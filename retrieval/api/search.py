@@ -11,6 +11,7 @@ from rest_framework.serializers import ValidationError
 
 from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import Scope
+from annotations.api.images import visible_images
 from annotations.models import Annotation
 from inference.contract import Box
 from kalas.lib import remote_images
@@ -105,7 +106,8 @@ class SimilarView(ApiView):
 
     def _want_annotation(self, annotation_id: UUID, garment_id: UUID | None) -> Any:
         annotations = Annotation.objects.for_tenant(self.tenant)
-        annotation = annotations.filter(id=annotation_id).first()
+        seen = annotations.filter(image__in=visible_images(self.caller))
+        annotation = seen.filter(id=annotation_id).first()
         if annotation is None:
             raise Problem("not-found")
         return similar.want_annotation(annotation, garment_id=garment_id)

@@ -10,7 +10,7 @@ from accounts.models import Scope
 from accounts.tests.factories import make_key, make_tenant
 from annotations.models import Annotation, FashionImage
 from annotations.tests.conftest import fake_engine, media  # noqa: F401 - fixtures
-from annotations.tests.factories import make_photo_bytes, make_result
+from annotations.tests.factories import make_annotation, make_photo_bytes, make_result
 from retrieval.tests.factories import make_product
 from retrieval.tests.test_similar import at, make_item
 from retrieval.tests.test_words import make_seen
@@ -203,3 +203,25 @@ def test_suggests(api, tenant):
     assert answer["suggestions"] == [
         {"text": "Tişört", "kind": "category", "number": 1, "product": None}
     ]
+
+
+@pytest.mark.parametrize("publishable", [True, False])
+def test_who_may_only_search_sees_the_catalogues_photos_only(tenant, publishable):
+    """A publishable key stands in pages for everybody to read."""
+    shown = make_item(tenant, 10).photos.get().image_id
+    hidden = make_annotation(tenant=tenant)
+    origin = "https://shop.example"
+    key = make_key(
+        tenant=tenant, scopes=[Scope.SEARCH], origins=[origin] if publishable else []
+    ).token
+    api = Client(headers={"Authorization": f"Bearer {key}", "Origin": origin})
+
+    statuses = [
+        api.get(f"/api/v1/images/{image_id}{part}").status_code
+        for image_id in (shown, hidden.image_id)
+        for part in ("/", "/file")
+    ]
+    like_hidden = post(api, annotation=str(hidden.id))
+
+    assert statuses == [200, 200, 404, 404]
+    assert like_hidden.status_code == 404
