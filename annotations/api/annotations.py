@@ -33,7 +33,6 @@ from kalas.lib.api.etags import PRIVATE, answer_with_etag, build_etag, find_unch
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst
 from kalas.lib.api.problems import Problem
-from kalas.lib.database_pool import lend_connection
 from kalas.lib.request_failures import RequestFailed
 
 READERS = (Scope.ANNOTATE, Scope.REVIEW)
@@ -69,10 +68,12 @@ class AnnotationsView(ApiView):
         if asked["needs_review"] is False:
             found = found.filter(needs_review=False)
         fields = asked.get("fields")
-        found = selectors.with_everything(found, garments=fields is None or "garments" in fields)
         pages = NewestFirst()
-        page: Sequence[Annotation] = pages.paginate_queryset(found, request, self) or []
-        return pages.get_paginated_response([_describe(each, fields) for each in page])
+        page: Sequence[Annotation] = (
+            pages.paginate_queryset(found.select_related("image"), request, self) or []
+        )
+        described = results.build_results(page, garments=fields is None or "garments" in fields)
+        return pages.get_paginated_response([_choose(each, fields) for each in described])
 
     @extend_schema(
         operation_id="create_annotation",
@@ -114,7 +115,7 @@ class AnnotationView(ApiView):
         """With an ETag: `If-None-Match` gets 304 while nothing has changed."""
         fields = read_query(request, ResultQuery).get("fields")
         annotation = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
-        return answer_with_etag(request, _describe(annotation, fields))
+        return answer_with_etag(request, _choose(results.build_result(annotation), fields))
 
     @extend_schema(operation_id="delete_annotation", responses={204: None})
     def delete(self, request: Request, annotation_id: UUID) -> Response:
@@ -182,8 +183,7 @@ class ReviewView(ApiView):
         return Response(results.build_result(annotation))
 
 
-def _describe(annotation: Annotation, fields: Sequence[str] | None) -> Mapping[str, Any]:
-    result = results.build_result(annotation, garments=fields is None or "garments" in fields)
+def _choose(result: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
     return result if fields is None else {name: result[name] for name in fields}
 
 
@@ -192,7 +192,6 @@ def _read_photo(asked: dict[str, Any]) -> tuple[bytes, str]:
     if "image" in asked:
         return asked["image"], photos.clean_name(asked.get("name"))
     url = asked["image_url"]
-    lend_connection()
     try:
         data = remote_images.fetch_image(url=url)
     except RequestFailed as error:
