@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db.models import Model
 
 from accounts import signals
 from accounts.models import ApiKey, Membership, Scope, Tenant, User, hash_token
@@ -23,6 +24,8 @@ MOST_KEYS = 100
 NOTE_USE_EVERY = timedelta(minutes=1)
 _LETTERS = string.ascii_lowercase + string.digits
 _NO_SECRET = hash_token("")
+_KEY_FIELDS = [field.attname for field in ApiKey._meta.concrete_fields]
+_SHOP_FIELDS = [field.attname for field in Tenant._meta.concrete_fields]
 
 
 class TooManyKeys(Exception):
@@ -112,7 +115,7 @@ def revoke_key(*, tenant: Tenant, by: Membership, key_id: UUID, now: datetime) -
 def authenticate_key(*, token: str, now: datetime) -> ApiKey:
     """The key with its shop; raises KeyRefused. One query, and one write a minute."""
     prefix, secret = split_token(token)
-    key = ApiKey.objects.filter(prefix=prefix).select_related("tenant").first()
+    key = _find_key(prefix)
     known = key.secret_sha256 if key else _NO_SECRET
     if not secrets.compare_digest(known, hash_token(secret)) or key is None:
         raise KeyRefused("There is no such key.")
@@ -130,6 +133,22 @@ def split_token(token: str) -> tuple[str, str]:
     if len(parts) != 3 or parts[0] != BRAND or "\0" in token or not parts[2]:
         raise KeyRefused("A key looks like kal_1234abcd_….")
     return parts[1], parts[2]
+
+
+def _find_key(prefix: str) -> ApiKey | None:
+    """With its shop. Each request begins with it: worded once, not by the ORM each time."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [prefix])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    key = ApiKey.from_db(DEFAULT_DB_ALIAS, _KEY_FIELDS, row[: len(_KEY_FIELDS)])
+    key.tenant = Tenant.from_db(DEFAULT_DB_ALIAS, _SHOP_FIELDS, row[len(_KEY_FIELDS) :])
+    return key
+
+
+def _list_columns(model: type[Model], table: str) -> str:
+    return ", ".join(f'{table}."{field.column}"' for field in model._meta.concrete_fields)
 
 
 def _make(*, tenant: Tenant, **fields: object) -> NewKey:
@@ -154,3 +173,10 @@ def _note_use(key: ApiKey, *, now: datetime) -> None:
     if key.last_used_at is None or now - key.last_used_at > NOTE_USE_EVERY:
         key.last_used_at = now
         key.save(update_fields=["last_used_at"])
+
+
+_FIND = (
+    f"SELECT {_list_columns(ApiKey, 'key')}, {_list_columns(Tenant, 'shop')}"  # noqa: S608 - names
+    f" FROM {ApiKey._meta.db_table} AS key JOIN {Tenant._meta.db_table} AS shop"
+    " ON shop.id = key.tenant_id WHERE key.prefix = %s"
+)

@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q
-from django.dispatch import receiver
-from django.utils import timezone
 
 from accounts.models import ApiKey, Tenant
 from annotations import jobs, live, selectors, signals
@@ -18,6 +16,11 @@ from annotations.models import Annotation, Batch, BatchItem
 MOST_OPEN = 10_000
 # 4, 16 and 64 seconds.
 FIRST_WAIT = timedelta(seconds=4)
+_WAITING_FOR = """
+SELECT DISTINCT batch.id FROM annotations_batchitem AS item
+JOIN annotations_batch AS batch ON batch.id = item.batch_id
+WHERE item.annotation_id = %s AND batch.finished_at IS NULL
+"""
 
 
 class TooManyOpen(Exception):
@@ -78,7 +81,14 @@ def note_gone(*, annotation_ids: Sequence[UUID]) -> Sequence[UUID]:
 
 
 def finish_batches(*, batch_ids: Iterable[UUID], now: datetime) -> None:
-    """Note in the running transaction which of these batches wait for nothing any more."""
+    """Note in the running transaction which of these batches wait for nothing any more, and tell
+    of them."""
+    tell_finished(note_finished(batch_ids=batch_ids, now=now))
+
+
+def note_finished(*, batch_ids: Iterable[UUID], now: datetime) -> list[Batch]:
+    """The first half, for who has rows of other apps to change before anybody is told."""
+    finished = []
     for batch_id in sorted(batch_ids):
         # Of two that finish its last photos at once the second sees what the first did.
         batches = Batch.objects.select_for_update(of=("self",), no_key=True)
@@ -86,8 +96,22 @@ def finish_batches(*, batch_ids: Iterable[UUID], now: datetime) -> None:
         if batch and not selectors.open_items().filter(batch=batch).exists():
             batch.finished_at = now
             batch.save(update_fields=["finished_at"])
-            live.announce_batch(tenant_id=batch.tenant_id, batch_id=batch_id, state="done")
-            signals.batch_finished.send(Batch, tenant_id=batch.tenant_id, batch_id=batch_id)
+            finished.append(batch)
+    return finished
+
+
+def tell_finished(finished: Iterable[Batch]) -> None:
+    for batch in finished:
+        live.announce_batch(tenant_id=batch.tenant_id, batch_id=batch.id, state="done")
+        signals.batch_finished.send(Batch, tenant_id=batch.tenant_id, batch_id=batch.id)
+
+
+def list_waiting_for(*, annotation_id: UUID) -> Sequence[UUID]:
+    """The unfinished batches that this annotation belongs to."""
+    # As with `messages.has_listeners`: asked with every annotation, and none is the answer.
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING_FOR, [annotation_id])
+        return [batch_id for (batch_id,) in cursor.fetchall()]
 
 
 def sweep(*, now: datetime) -> None:
@@ -125,11 +149,3 @@ def _lock_annotations(annotation_ids: Iterable[UUID]) -> None:
     or sees what is noted."""
     rows = Annotation.objects.filter(id__in=list(annotation_ids)).order_by("id")
     list(rows.select_for_update(no_key=True).values_list("id", flat=True))
-
-
-@receiver(signals.annotation_finished)
-def finish_its_batches(sender: object, annotation_id: UUID, **_: object) -> None:
-    items = BatchItem.objects.filter(annotation=annotation_id, batch__finished_at=None)
-    batch_ids = list(items.values_list("batch_id", flat=True).distinct())
-    if batch_ids:
-        finish_batches(batch_ids=batch_ids, now=timezone.now())

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +21,7 @@ from inference.contract import Garment as FoundGarment
 
 # A box smaller than this shows nothing a model could name.
 MIN_CROP_SIDE = 8
+_FIND_SAME = "SELECT id FROM annotations_fashionimage WHERE tenant_id = %s AND upload_sha256 = %s"
 
 
 class CropRefused(ValueError):
@@ -30,13 +31,13 @@ class CropRefused(ValueError):
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a request says beside photo and box. What is counted is so with the annotation's row,
-    or not at all. `job_in` lets who waits for the result ask the engine before the job does."""
+    or not at all. Until `awaited_until` who waits for the result asks the engine, and no job."""
 
     hint: str = ""
     product: str = ""
     is_counted: bool = False
     key: ApiKey | None = None
-    job_in: timedelta = timedelta()
+    awaited_until: datetime | None = None
 
 
 NO_TERMS = Terms()
@@ -102,14 +103,22 @@ def request_annotation(
             priority=priority,
             hint=terms.hint,
             product=terms.product,
+            awaited_until=terms.awaited_until,
             created_at=now,
         )
-        jobs.defer_annotation(annotation, at=now + terms.job_in if terms.job_in else None)
-        if not terms.job_in:
+        if not terms.awaited_until:
+            jobs.defer_annotation(annotation)
             live.announce_annotation(annotation)
         if terms.is_counted:
             # Last, as all of the shop's requests wait for these rows until the commit.
-            usage.count_annotations(tenant=image.tenant, key=terms.key, number=1, now=now)
+            usage.count_annotations(
+                tenant=image.tenant,
+                key=terms.key,
+                number=1,
+                now=now,
+                # Nobody is told of it before something later was committed.
+                may_forget=terms.awaited_until is not None,
+            )
     return annotation
 
 
@@ -173,8 +182,7 @@ def annotate_again(
             terms=Terms(hint=annotation.hint, product=annotation.product),
         )
     annotation.wait_again(requested_by=requested_by, priority=priority, at=now)
-    if not jobs.hurry(annotation.id):
-        jobs.defer_annotation(annotation)
+    jobs.hurry(annotation)
     live.announce_annotation(annotation)
     return annotation
 
@@ -202,7 +210,7 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
     )
     if stored:
         _store_garments(annotation, result.garments)
-        _tell_finished(annotation)
+        _tell_finished(annotation, now=now)
     return stored
 
 
@@ -211,7 +219,7 @@ def record_failure(*, annotation: Annotation, reason: str, now: datetime) -> boo
     """Give up on a waiting annotation with words for a person; False if it was answered."""
     failed = _finish(annotation, now=now, state=Annotation.State.FAILED, error=reason[:300])
     if failed:
-        _tell_finished(annotation)
+        _tell_finished(annotation, now=now)
     return failed
 
 
@@ -247,6 +255,14 @@ def keep_image(*, tenant: Tenant, image_id: UUID) -> FashionImage:
     image = images.get(id=image_id)
     image.tenant = tenant
     return image
+
+
+def find_same_id(*, tenant: Tenant, upload_sha256: str) -> UUID | None:
+    """As `find_same_image`, in a tenth of the time."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_SAME, [tenant.id, upload_sha256])
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def find_same_image(*, tenant: Tenant, upload_sha256: str) -> FashionImage | None:
@@ -318,13 +334,17 @@ def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:
     return won
 
 
-def _tell_finished(annotation: Annotation) -> None:
+def _tell_finished(annotation: Annotation, *, now: datetime) -> None:
+    """Locks follow one order everywhere: photo, annotation, batch, product, lanes of webhooks."""
+    batch_ids = batches.list_waiting_for(annotation_id=annotation.id)
+    finished = batches.note_finished(batch_ids=batch_ids, now=now)
     signals.annotation_finished.send(
         Annotation,
         tenant_id=annotation.tenant_id,
         annotation_id=annotation.id,
         image_id=annotation.image_id,
     )
+    batches.tell_finished(finished)
 
 
 def _store_garments(annotation: Annotation, found: Sequence[FoundGarment]) -> None:
@@ -387,9 +407,10 @@ def _delete_images(tenant: Tenant, images: Sequence[FashionImage], *, now: datet
     for annotation_id in annotation_ids:
         live.announce_gone(tenant, annotation_id)
     batch_ids = batches.note_gone(annotation_ids=annotation_ids)
+    finished = batches.note_finished(batch_ids=batch_ids, now=now)
     signals.annotations_deleted.send(Annotation, tenant_id=tenant.id, annotation_ids=annotation_ids)
     idempotency.forget_about(tenant=tenant, about=ids)
     FashionImage.objects.for_tenant(tenant).filter(id__in=ids).delete()
-    batches.finish_batches(batch_ids=batch_ids, now=now)
+    batches.tell_finished(finished)
     names = [str(file.name) for image in images for file in (image.file, image.thumbnail)]
     transaction.on_commit(partial(files.remove_files, names))

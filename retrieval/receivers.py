@@ -1,22 +1,36 @@
 """What becomes of a product when its photos are annotated, reviewed or deleted."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
 from annotations.models import FashionImage
-from annotations.signals import annotation_finished, annotation_reviewed
+from annotations.signals import annotation_finished, annotation_reviewed, annotations_deleted
+from annotations.visibility import show_to_searchers
 from retrieval import demo
 from retrieval.models import Product, ProductImage
 from retrieval.services import photos
+
+# What a search answers with are products and their photos.
+show_to_searchers(Q(product_images__isnull=False))
 
 
 @receiver([annotation_finished, annotation_reviewed])
 def judge_anew(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
     photos.judge_products_with(tenant_id=tenant_id, image_id=image_id, now=timezone.now())
+
+
+@receiver(annotations_deleted)
+def hold_products(*, annotation_ids: Sequence[UUID], **_: Any) -> None:
+    """All products of the photos that go, in the order in which everybody locks them."""
+    products = Product.objects.filter(photos__image__annotations__in=annotation_ids)
+    ids = sorted(set(products.values_list("id", flat=True)))
+    list(Product.objects.filter(id__in=ids).order_by("id").select_for_update(of=("self",)))
 
 
 @receiver(post_delete, sender=ProductImage)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from accounts import usage
@@ -19,6 +19,7 @@ from retrieval.services import indexes
 # As many as a page shows and a judgement reads without being slow.
 MOST_PHOTOS = 200
 COLOURS_OF_PRODUCT = 3
+_PRODUCTS_WITH = "SELECT DISTINCT product_id FROM retrieval_productimage WHERE image_id = %s"
 
 
 class TooManyPhotos(ValueError):
@@ -132,7 +133,13 @@ def remove_photo(*, tenant: Tenant, product_image_id: UUID, now: datetime) -> Pr
 
 def judge_products_with(*, tenant_id: UUID, image_id: UUID, now: datetime) -> None:
     """Judge anew what this photo is of; called in the transaction that changed its annotation."""
-    products = Product.objects.filter(tenant_id=tenant_id, photos__image_id=image_id)
+    # Asked with every annotation, of which most are of no product.
+    with connection.cursor() as cursor:
+        cursor.execute(_PRODUCTS_WITH, [image_id])
+        ids = [product_id for (product_id,) in cursor.fetchall()]
+    if not ids:
+        return
+    products = Product.objects.filter(tenant_id=tenant_id, id__in=ids)
     for product in products.order_by("id").select_for_update(of=("self",)):
         judge_product(product, now=now)
 
