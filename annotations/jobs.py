@@ -1,12 +1,15 @@
 """Jobs are deferred here by name, so that services need not know the tasks that call them."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import AlreadyEnqueued
 
 from annotations.models import Annotation
 from kalas.lib.lanes import wake
@@ -19,33 +22,53 @@ FETCH_QUEUE = "batches"
 LANES = 2
 
 
-def defer_annotation(annotation: Annotation, *, at: datetime | None = None) -> None:
-    """Defer the annotation's one job in the running transaction; `at` for one that can wait."""
+def defer_annotation(annotation: Annotation) -> None:
+    """Defer the annotation's one job in the running transaction."""
     task = app.configure_task(
         ANNOTATE_TASK,
         allow_unknown=False,
         priority=int(annotation.priority),
-        schedule_at=at,
         queueing_lock=_name(annotation.id),
     )
     task.defer(annotation_id=str(annotation.id))
 
 
-def hurry(annotation_id: UUID) -> bool:
-    """Let the annotation's job run now; False where none is queued: it runs, or there is none."""
-    return _schedule("scheduled_at = now()", {"lock": _name(annotation_id)})
+def hurry(annotation: Annotation) -> None:
+    """Let the annotation's job run now, if it does not run already; it gets one if it has none."""
+    if _schedule("scheduled_at = now()", {"lock": _name(annotation.id)}):
+        return
+    # Somebody else may queue it at this moment, which is as good.
+    with suppress(AlreadyEnqueued), transaction.atomic():
+        defer_annotation(annotation)
 
 
-def take_turn(annotation_id: UUID, *, until: datetime) -> bool:
+def take_turn(annotation_id: UUID, *, until: datetime, now: datetime) -> bool:
     """Do the job's work in its place: it comes at `until` for what fails here.
 
     False where it runs, or somebody else has taken its turn.
     """
+    waiting = Annotation.objects.pending().filter(id=annotation_id, awaited_until__lte=now)
     return _schedule(
         "scheduled_at = %(until)s",
         {"lock": _name(annotation_id), "until": until},
         "AND coalesce(scheduled_at, now()) <= now()",
-    )
+    ) or bool(waiting.update(awaited_until=until))
+
+
+def take_up(*, now: datetime) -> int:
+    """Give jobs to annotations that nobody waits for any more; return how many it were.
+
+    Those whose waiting was given up in order have one already: it is for those whose process died.
+    """
+    left = list(Annotation.objects.pending().filter(awaited_until__lte=now))
+    queued = ProcrastinateJob.objects.filter(
+        queueing_lock__in=[_name(each.id) for each in left], status__in=("todo", "doing")
+    ).values_list("queueing_lock", flat=True)
+    known = set(queued)
+    alone = [each for each in left if _name(each.id) not in known]
+    for annotation in alone:
+        hurry(annotation)
+    return len(alone)
 
 
 def _schedule(change: str, values: dict[str, Any], condition: str = "") -> bool:

@@ -136,6 +136,8 @@ class Annotation(models.Model):
         related_name="+",
         verbose_name=_("requested by"),
     )
+    # Until then somebody who waits for the result asks the engine, and there is no job.
+    awaited_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("requested"), default=timezone.now, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -157,6 +159,11 @@ class Annotation(models.Model):
             models.Index(
                 fields=["-priority", "created_at", "id"],
                 name="annotation_in_line",
+                condition=models.Q(state="pending"),
+            ),
+            models.Index(
+                fields=["awaited_until"],
+                name="annotation_awaited",
                 condition=models.Q(state="pending"),
             ),
             models.Index(fields=["tenant", "-finished_at"], name="annotation_by_tenant_answered"),

@@ -12,9 +12,10 @@ from accounts.models import ApiKey, Tenant, User
 from annotations import engine, photos, services
 from annotations.models import Annotation, FashionImage
 from annotations.services import Terms
-from inference.contract import Box
+from inference.contract import Box, ModelName
+from kalas.lib.shared_connections.base import lend_connection
 
-# How much longer than the client the job waits for the result to be there.
+# How much longer than the client everybody else waits for the result to be there.
 JOB_MARGIN = timedelta(seconds=5)
 
 
@@ -37,7 +38,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`is_new` where its job waits for whoever ordered it to ask the engine first; `data` is the
+    """`is_new` where everybody waits for whoever ordered it to ask the engine first; `data` is the
     stored photo, where it is at hand."""
 
     annotation: Annotation
@@ -65,11 +66,13 @@ def order_photo(
     order = partial(
         _order_known, tenant=tenant, wish=wish, by=by, now=now, wait_s=wait_s, priority=priority
     )
-    if same := services.find_same_image(tenant=tenant, upload_sha256=upload_sha256):
+    if same := services.find_same_id(tenant=tenant, upload_sha256=upload_sha256):
         try:
-            return order(image_id=same.id)
+            return order(image_id=same)
         except FashionImage.DoesNotExist:
             pass  # deleted this very moment
+    # Large photos wait for each other.
+    lend_connection()
     photo = photos.check_photo(data)
     if wish.crop:
         services.check_crop(wish.crop, width=photo.width, height=photo.height)
@@ -82,12 +85,12 @@ def order_photo(
             now=now,
             priority=priority,
             crop=wish.crop,
-            terms=_build_terms(wish, by, wait_s),
+            terms=_build_terms(wish, by, now, wait_s),
         )
     except IntegrityError:
         # The same file came twice at the same moment, and the other request was first.
-        if same := services.find_same_image(tenant=tenant, upload_sha256=upload_sha256):
-            return order(image_id=same.id)
+        if same := services.find_same_id(tenant=tenant, upload_sha256=upload_sha256):
+            return order(image_id=same)
         raise
     return Order(annotation, is_new=True, data=photo.data)
 
@@ -107,7 +110,6 @@ def order_image(
     )
 
 
-@transaction.atomic
 def _order_known(
     *,
     tenant: Tenant,
@@ -118,44 +120,50 @@ def _order_known(
     wait_s: float,
     priority: Annotation.Priority,
 ) -> Order:
-    # Twins find what the first of them ordered.
-    image = services.keep_image(tenant=tenant, image_id=image_id)
-    if wish.crop:
-        services.check_crop(wish.crop, width=image.width, height=image.height)
+    # Asked of the engine, so before anything is locked.
+    model = engine.read_model()
+    with transaction.atomic():
+        # Twins find what the first of them ordered.
+        image = services.keep_image(tenant=tenant, image_id=image_id)
+        if wish.crop:
+            services.check_crop(wish.crop, width=image.width, height=image.height)
+        found = _find_same(image, wish)
+        if found is not None and _is_current(found, model):
+            return Order(found)
+        annotation = services.request_annotation(
+            image=image,
+            requested_by=by.user,
+            now=now,
+            crop=wish.crop,
+            priority=priority,
+            terms=_build_terms(wish, by, now, wait_s),
+        )
+    return Order(annotation, is_new=True)
+
+
+def _find_same(image: FashionImage, wish: Wish) -> Annotation | None:
     same = image.annotations.filter(hint=wish.hint, product=wish.product)
     # To a JSON field, "= None" means the JSON null.
     crop = list(wish.crop.as_tuple()) if wish.crop else None
     same = same.filter(crop=crop) if crop else same.filter(crop__isnull=True)
-    found = same.exclude(state=Annotation.State.FAILED).order_by("-created_at").first()
-    if found is not None and _is_current(found):
-        return Order(found)
-    annotation = services.request_annotation(
-        image=image,
-        requested_by=by.user,
-        now=now,
-        crop=wish.crop,
-        priority=priority,
-        terms=_build_terms(wish, by, wait_s),
-    )
-    return Order(annotation, is_new=True)
+    return same.exclude(state=Annotation.State.FAILED).order_by("-created_at").first()
 
 
-def _is_current(annotation: Annotation) -> bool:
+def _is_current(annotation: Annotation, model: ModelName | None) -> bool:
     """Whether the engine would say the same again, or a person has said more."""
     if annotation.is_pending or annotation.reviews.exists():
         return True
-    model = engine.read_model()
     return model is None or (annotation.model_name, annotation.model_version) == (
         model.name,
         model.version,
     )
 
 
-def _build_terms(wish: Wish, by: Client, wait_s: float) -> Terms:
+def _build_terms(wish: Wish, by: Client, now: datetime, wait_s: float) -> Terms:
     return Terms(
         hint=wish.hint,
         product=wish.product,
         is_counted=True,
         key=by.key,
-        job_in=timedelta(seconds=wait_s) + JOB_MARGIN if wait_s else timedelta(),
+        awaited_until=now + timedelta(seconds=wait_s) + JOB_MARGIN if wait_s else None,
     )

@@ -22,7 +22,7 @@ from annotations import batches, fetching, files, jobs, services
 from annotations.models import Annotation
 from inference import client
 from inference.contract import InvalidImage, ObjectType
-from kalas.lib.database_pool import lend_connection
+from kalas.lib.shared_connections.base import lend_connection
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,13 @@ def fetch_batches(*, tenant_id: str, lane: int) -> None:
 @app.task(queueing_lock="annotations.sweep_batches")
 def sweep_batches(timestamp: int) -> None:
     batches.sweep(now=datetime.fromtimestamp(timestamp, UTC))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="annotations.sweep_awaited")
+def sweep_awaited(timestamp: int) -> None:
+    """Whoever waited for these asked the engine itself, and died."""
+    jobs.take_up(now=datetime.fromtimestamp(timestamp, UTC))
 
 
 def run_annotation(*, annotation_id: UUID) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from annotations import jobs, orders, tasks
 from annotations.models import Annotation
 from inference import client
-from kalas.lib.database_pool import lend_connection
+from kalas.lib.shared_connections.base import lend_connection
 
 # How often somebody looks whose annotation another one works on.
 LOOK_EVERY_S = 0.2
@@ -28,8 +28,9 @@ def wait_for(*, order: orders.Order, wait_s: float) -> bool:
 
     Raises EngineBusy, and Annotation.DoesNotExist where it was deleted meanwhile.
     """
-    until = timezone.now() + timedelta(seconds=wait_s) + orders.JOB_MARGIN
-    if order.is_new or jobs.take_turn(order.annotation.id, until=until):
+    now = timezone.now()
+    until = now + timedelta(seconds=wait_s) + orders.JOB_MARGIN
+    if order.is_new or jobs.take_turn(order.annotation.id, until=until, now=now):
         return _ask_engine(order, wait_s)
     _watch(order.annotation, wait_s)
     return False
@@ -40,10 +41,10 @@ def _ask_engine(order: orders.Order, wait_s: float) -> bool:
     try:
         return tasks.annotate_now(annotation=annotation, data=order.data, timeout_s=wait_s)
     except client.Overloaded as error:
-        jobs.hurry(annotation.id)
+        jobs.hurry(annotation)
         raise EngineBusy(max(1, round(error.retry_after))) from error
     except tasks.AWAY as error:
-        jobs.hurry(annotation.id)
+        jobs.hurry(annotation)
         if time.monotonic() - started >= wait_s:
             return False  # the engine works on it, only slowly
         raise EngineBusy(2) from error

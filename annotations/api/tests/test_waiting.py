@@ -1,6 +1,8 @@
 """`?wait=`: what the engine, the database and the queue have to do for one photo."""
 
 import json
+import sys
+from datetime import timedelta
 from threading import Barrier, Thread
 
 import httpx
@@ -14,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import DailyUsage
 from accounts.tests.factories import make_key
-from annotations import engine, files, photos, services, tasks
+from annotations import engine, files, jobs, photos, services, tasks
 from annotations.models import Annotation, FashionImage, Review
 from annotations.tests.factories import make_photo_bytes
 from inference import client
@@ -46,7 +48,38 @@ def test_a_photo_has_one_job_however_often_it_is_sent(api, fake_engine):
     assert answers == [503] * 5
     assert Annotation.objects.count() == 1
     job = ProcrastinateJob.objects.get(task_name="annotations.annotate")
-    assert job.scheduled_at <= timezone.now()
+    assert job.status == "todo"
+    assert job.scheduled_at is None or job.scheduled_at <= timezone.now()
+
+
+def test_a_photo_whose_waiting_client_s_process_died_gets_a_job(api, monkeypatch):
+    data = make_photo_bytes()
+    monkeypatch.setattr(tasks, "annotate_now", lambda **asked: sys.exit())
+    with pytest.raises(SystemExit):
+        post(api, data, wait=5)
+    later = timezone.now() + timedelta(seconds=11)
+
+    too_early = jobs.take_up(now=timezone.now())
+    jobs.take_up(now=later)
+    jobs.take_up(now=later)
+
+    assert too_early == 0
+    assert ProcrastinateJob.objects.get(task_name="annotations.annotate").status == "todo"
+
+
+def test_who_comes_after_a_process_died_asks_in_its_place(api, fake_engine, monkeypatch):
+    data, annotate = make_photo_bytes(), tasks.annotate_now
+    monkeypatch.setattr(tasks, "annotate_now", lambda **asked: sys.exit())
+    with pytest.raises(SystemExit):
+        post(api, data, wait=5)
+    monkeypatch.setattr(tasks, "annotate_now", annotate)
+    Annotation.objects.update(awaited_until=timezone.now())
+
+    answer = post(api, data, wait=5)
+
+    assert answer.status_code == 201
+    assert len(fake_engine.requests) == 1
+    assert not ProcrastinateJob.objects.filter(task_name="annotations.annotate").exists()
 
 
 def test_a_photo_that_was_given_up_has_one_job_again(api, member, fake_engine):
@@ -62,7 +95,8 @@ def test_a_photo_that_was_given_up_has_one_job_again(api, member, fake_engine):
     )
 
     job = ProcrastinateJob.objects.get(task_name="annotations.annotate")
-    assert job.scheduled_at <= timezone.now()
+    assert job.status == "todo"
+    assert job.scheduled_at is None or job.scheduled_at <= timezone.now()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -182,14 +216,14 @@ def test_a_new_photo_is_not_read_back(api, fake_engine, monkeypatch):
 def test_a_photo_deleted_while_its_twin_is_ordered_is_stored_anew(api, tenant, monkeypatch):
     data = make_photo_bytes()
     post(api, data, wait=0)
-    find = services.find_same_image
+    find = services.find_same_id
 
     def find_and_delete(**asked):
         image = find(**asked)
         FashionImage.objects.all().delete()
         return image
 
-    monkeypatch.setattr(services, "find_same_image", find_and_delete)
+    monkeypatch.setattr(services, "find_same_id", find_and_delete)
 
     assert post(api, data, wait=0).status_code == 202
     assert Annotation.objects.count() == 1
