@@ -1,17 +1,25 @@
-"""Synchronous annotation by the API against the bare decode + model loop, and long lists.
+"""Synchronous annotation by the API against the bare decode + model loop.
 
 Against a running house (`make up` with API_REQUESTS_PER_KEY and _PER_SHOP raised, or gunicorn in
 front): `python -m benchmarks.api http://127.0.0.1:8000 kal_… annotations/demo_photos`.
-Prints one JSON object; ratios of one run can be compared, absolute times belong to the machine.
+Each round measures the bare loops and then the API with 16 clients, so that a busy machine slows
+both sides of a ratio; so does each photo of the single client. Prints one JSON object of medians:
+ratios can be compared, absolute times belong to the machine.
+
+The bare loops take all cores, as if there were nothing but the model; the clients, the database and
+the web processes take theirs from it. Where the engine has cores of its own (`taskset`,
+`CPUAffinity=` of its unit), `--engine-cores 1` lets the loops run on these alone.
 """
 
 import argparse
 import itertools
 import json
+import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,9 +27,9 @@ import httpx
 from benchmarks.engine import EXPORTS, make_loops, run_bare
 from inference import runtime
 from inference.server import DEFAULT_MODEL
+from kalas.lib.malloc import tune_allocator
 
 CLIENTS = 16
-SINGLE = 20
 _numbers = itertools.count(time.time_ns())
 
 
@@ -30,37 +38,66 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("key")
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--requests", type=int, default=96)
-    parser.add_argument("--seconds", type=float, default=10, help="of each bare loop")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=160, help="of each round")
+    parser.add_argument("--single", type=int, default=60, help="photos of the single client")
+    parser.add_argument("--seconds", type=float, default=4, help="of each bare loop")
+    parser.add_argument("--engine-cores", type=read_cores, default=os.sched_getaffinity(0))
     asked = parser.parse_args()
+    tune_allocator()
     photos = [path.read_bytes() for path in sorted(asked.photos.glob("*.jpg"))]
     loops = make_loops(runtime.open_model(DEFAULT_MODEL, device="cpu", cache=EXPORTS))
-    bare = {name: run_bare(work, photos, asked.seconds).per_s for name, work in loops.items()}
+    ratios: dict[str, list[float]] = {name: [] for name in loops}
+    per_s = []
     with httpx.Client(
         base_url=asked.url,
         headers={"Authorization": f"Bearer {asked.key}"},
         timeout=120,
         limits=httpx.Limits(max_connections=CLIENTS),
     ) as client:
-        annotate(client, photos[0])
-        singles = [annotate(client, photos[n % len(photos)]) for n in range(SINGLE)]
-        many = annotate_at_once(client, photos, asked.requests)
-        pages = list_pages(client)
+        annotate_at_once(client, photos, CLIENTS)
+        bare_ms, single_ms = [], []
+        for photo in itertools.islice(itertools.cycle(photos), asked.single):
+            bare_ms.append(measure_ms(lambda: loops["pipeline"]([photo])))  # noqa: B023 - at once
+            single_ms.append(measure_ms(lambda: annotate(client, photo)))  # noqa: B023
+        for _ in range(asked.rounds):
+            with on_cores(asked.engine_cores):
+                bare = {n: run_bare(loop, photos, asked.seconds).per_s for n, loop in loops.items()}
+            many = annotate_at_once(client, photos, asked.requests)
+            per_s.append(many)
+            for name in loops:
+                ratios[name].append(many / bare[name])
+    one, alone = statistics.median(single_ms), statistics.median(bare_ms)
     print(
         json.dumps(
             {
-                "p50_one_client_ms": round(statistics.median(singles) * 1000, 1),
-                "photos_a_second": round(many, 2),
-                **{f"ratio_to_{name}": round(many / per_s, 3) for name, per_s in bare.items()},
-                "list_p95_ms": round(statistics.quantiles(pages, n=20)[-1] * 1000, 1),
+                "p50_one_client_ms": round(one, 1),
+                "p50_bare_ms": round(alone, 1),
+                "p50_added_ms": round(one - alone, 1),
+                "photos_a_second": round(statistics.median(per_s), 2),
+                **{f"ratio_to_{n}": round(statistics.median(r), 3) for n, r in ratios.items()},
+                "ratios_to_pipeline": [round(ratio, 3) for ratio in ratios["pipeline"]],
             }
         )
     )
 
 
-def annotate(client: httpx.Client, photo: bytes) -> float:
-    """Seconds until the result is there; each photo is one that the shop has never seen."""
-    started = time.perf_counter()
+def read_cores(text: str) -> set[int]:
+    return {int(core) for core in text.split(",")}
+
+
+@contextmanager
+def on_cores(cores: set[int]) -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def annotate(client: httpx.Client, photo: bytes) -> None:
+    """Until the result is there; each photo is one that the shop has never seen."""
     # Bytes after the end of a JPEG change its hash, not the picture.
     files = {"image": ("photo.jpg", photo + str(next(_numbers)).encode())}
     while True:
@@ -70,7 +107,6 @@ def annotate(client: httpx.Client, photo: bytes) -> float:
         # Its job is in line now: to ask at once again would only be in its way.
         time.sleep(float(response.headers["Retry-After"]))
     assert response.status_code == 201, response.text
-    return time.perf_counter() - started
 
 
 def annotate_at_once(client: httpx.Client, photos: Sequence[bytes], requests: int) -> float:
@@ -81,15 +117,10 @@ def annotate_at_once(client: httpx.Client, photos: Sequence[bytes], requests: in
     return requests / (time.perf_counter() - started)
 
 
-def list_pages(client: httpx.Client) -> list[float]:
-    """Seconds for each of 40 pages of the shop's annotations."""
-    seconds, path = [], "/api/v1/annotations/"
-    for _ in range(40):
-        started = time.perf_counter()
-        page = client.get(path).json()
-        seconds.append(time.perf_counter() - started)
-        path = page["next"] or "/api/v1/annotations/"
-    return seconds
+def measure_ms(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
 
 
 if __name__ == "__main__":
