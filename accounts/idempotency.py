@@ -15,8 +15,9 @@ from django.db.models import QuerySet
 from accounts.models import IdempotentRequest, Tenant
 
 KEEP = timedelta(hours=48)
-# Longer than any request takes: the photos of a form wait for each other, and for an engine.
-LOCK = timedelta(minutes=5)
+# Longer than any request takes: an address is asked for 15 s, a result waited for 60 s.
+# So long whoever repeats a request is told to wait when its process died.
+LOCK = timedelta(minutes=2)
 LONGEST_KEY = 255
 
 
