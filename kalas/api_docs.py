@@ -1,6 +1,7 @@
 """A page that shows the API's description, without a script or a server of somebody else's."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,12 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import get_conditional_response
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from kalas.lib.api.etags import build_etag
 
 Fields = dict[str, Any]
+LANGUAGES = {"bash": "curl", "python": "Python", "javascript": "JavaScript", "php": "PHP"}
+_FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +30,14 @@ class Field:
     name: str
     kind: str
     required: bool
-    text: str
+    text: SafeString
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: str
     kind: str
-    text: str
+    text: SafeString
     example: str
 
 
@@ -40,7 +46,7 @@ class Operation:
     id: str
     method: str
     path: str
-    text: str
+    text: SafeString
     parameters: list[Field]
     body: list[Field]
     body_types: list[str]
@@ -54,9 +60,19 @@ class Chapter:
     operations: list[Operation] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    language: str
+    code: str
+
+
 @require_safe
 def show_docs(request: HttpRequest) -> HttpResponse:
-    context = {"chapters": list_chapters(), "address": settings.PUBLIC_URL.rstrip("/")}
+    context = {
+        "chapters": list_chapters(),
+        "examples": list_examples(),
+        "address": settings.PUBLIC_URL.rstrip("/"),
+    }
     return render(request, "kalas/api_docs.html", context)
 
 
@@ -72,6 +88,14 @@ def send_description(request: HttpRequest) -> HttpResponseBase:
 @lru_cache(maxsize=1)
 def _read_description() -> bytes:
     return (settings.BASE_DIR / "docs" / "reference" / "openapi.yaml").read_bytes()
+
+
+@lru_cache(maxsize=1)
+def list_examples() -> list[Example]:
+    """One program in each language, from the how-to whose programs the tests run."""
+    how_to = (settings.BASE_DIR / "docs" / "how-to" / "use-the-api.md").read_text(encoding="utf-8")
+    found = dict(reversed(_FENCED.findall(how_to)))  # the first of each language
+    return [Example(title, found[name].strip()) for name, title in LANGUAGES.items()]
 
 
 @lru_cache(maxsize=1)
@@ -96,13 +120,13 @@ def _read(method: str, path: str, operation: Fields, schemas: Fields) -> Operati
         id=operation["operationId"],
         method=method.upper(),
         path=path,
-        text=operation.get("description", ""),
+        text=_mark(operation.get("description", "")),
         parameters=[
             Field(
                 each["name"],
                 _name_kind(each["schema"], schemas),
                 each.get("required", False),
-                each.get("description", ""),
+                _mark(each.get("description", "")),
             )
             for each in operation.get("parameters", [])
         ],
@@ -119,14 +143,15 @@ def _list_answers(operation: Fields) -> Iterator[Answer]:
             continue
         kinds = list(response.get("content", {}))
         example = response.get("content", {}).get("application/json", {}).get("example")
-        yield Answer(status, ", ".join(kinds), response.get("description", ""), _write(example))
+        text = _mark(response.get("description", ""))
+        yield Answer(status, ", ".join(kinds), text, _write(example))
 
 
 def _list_fields(schema: Fields, schemas: Fields) -> list[Field]:
     known = schemas[_ref(schema)] if "$ref" in schema else schema
     required = known.get("required", [])
     return [
-        Field(name, _name_kind(each, schemas), name in required, each.get("description", ""))
+        Field(name, _name_kind(each, schemas), name in required, _mark(each.get("description", "")))
         for name, each in known.get("properties", {}).items()
     ]
 
@@ -151,6 +176,11 @@ def _name_kind(schema: Fields, schemas: Fields) -> str:
 
 def _ref(schema: Fields) -> str:
     return str(schema["$ref"]).rsplit("/", 1)[-1]
+
+
+def _mark(text: str) -> SafeString:
+    """Its `names` as code; everything else is escaped."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped
 
 
 def _write(example: object) -> str:

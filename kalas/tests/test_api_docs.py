@@ -38,3 +38,14 @@ def test_says_what_a_body_holds():
     )
     assert '"events"' in create.body_example
     assert "whsec_" in create.answers[0].example
+
+
+def test_shows_a_program_in_each_language(client, db):
+    page = client.get(reverse("api_docs")).content.decode()
+
+    for sign in ("curl -sS", "import httpx", "new FormData()", "&lt;?php"):
+        assert sign in page
+
+
+def test_marks_names_and_escapes_the_rest():
+    assert api_docs._mark("a `<b>` & c") == "a <code>&lt;b&gt;</code> &amp; c"
