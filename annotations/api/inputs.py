@@ -11,7 +11,7 @@ from annotations.models import Annotation, Garment
 from annotations.orders import Wish
 from inference import taxonomy
 from inference.contract import Box
-from kalas.lib.api.inputs import FieldList, StrictSerializer
+from kalas.lib.api.inputs import FieldList, StrictSerializer, UploadField
 from kalas.lib.api.pages import PageQuery
 
 LONGEST_WAIT_S = 60
@@ -104,9 +104,7 @@ class UploadInput(WishInput):
 class UploadForm(UploadInput):
     """For the documentation: what a multipart form holds."""
 
-    image = serializers.ListField(
-        child=serializers.FileField(), min_length=1, max_length=MOST_FILES
-    )
+    image = serializers.ListField(child=UploadField(), min_length=1, max_length=MOST_FILES)
 
 
 class WaitQuery(StrictSerializer):

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import Scope
-from kalas.lib.api.inputs import StrictSerializer, read
+from kalas.lib.api.inputs import StrictSerializer, UploadField, read
 from kalas.lib.api.problems import Problem
 from retrieval import similar
 from retrieval.api import engine
@@ -17,7 +17,7 @@ SHOWN = 10
 
 
 class OldRetrieveInput(StrictSerializer):
-    image = serializers.FileField()
+    image = UploadField()
 
 
 class OldRetrieveAnswer(serializers.Serializer[None]):

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from annotations.api.inputs import BoxInput
 from annotations.models import Garment
 from inference import taxonomy
-from kalas.lib.api.inputs import StrictSerializer
+from kalas.lib.api.inputs import StrictSerializer, UploadField
 from kalas.lib.api.pages import PageQuery
 from retrieval.filters import Filters
 from retrieval.forms import CURRENCY, WEB_ADDRESS
@@ -191,11 +191,11 @@ class SimilarUpload(SimilarOptions):
 class SimilarForm(SimilarUpload):
     """For the documentation: what a multipart form holds."""
 
-    image = serializers.FileField()
+    image = UploadField()
 
 
 class ImportForm(StrictSerializer):
-    file = serializers.FileField(help_text="CSV, NDJSON or ZIP.")
+    file = UploadField(help_text="CSV, NDJSON or ZIP.")
     currency = serializers.CharField(
         max_length=3, required=False, help_text="Of prices that name none."
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -43,6 +45,11 @@ def read(serializer: type[S], data: Any) -> dict[str, Any]:
     checked.is_valid(raise_exception=True)
     values: dict[str, Any] = checked.validated_data
     return values
+
+
+@extend_schema_field(OpenApiTypes.BINARY)
+class UploadField(serializers.FileField):
+    """Documents a file of a form; otherwise it would be described as an address."""
 
 
 class FieldList(serializers.CharField):
