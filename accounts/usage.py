@@ -94,6 +94,15 @@ def read_month(*, tenant: Tenant, now: datetime) -> Month:
     return Month(month, used.annotations if used else 0, tenant.monthly_quota, _next_month(now))
 
 
+def check_quota(*, tenant: Tenant, now: datetime) -> None:
+    """Before anything is done in vain; counted is later, with what is done. Raises QuotaUsedUp."""
+    if tenant.monthly_quota is None:
+        return
+    month = read_month(tenant=tenant, now=now)
+    if month.annotations >= tenant.monthly_quota:
+        raise QuotaUsedUp(tenant.monthly_quota, month.renewed_at)
+
+
 def list_days(
     *, tenant: Tenant, first: date, last: date, key: ApiKey | None = None
 ) -> Sequence[DayOfUse]:

@@ -16,7 +16,6 @@ from django.db.models.functions import Coalesce, Mod
 from django.utils import timezone
 
 from accounts import usage
-from accounts.models import Tenant
 from annotations import batches, files, jobs, orders, photos, services
 from annotations.models import Annotation, BatchItem, FashionImage
 from inference.contract import Box
@@ -123,7 +122,7 @@ def _order(item: BatchItem) -> Annotation:
             now=timezone.now(),
             priority=bulk,
         ).annotation
-    _check_quota(tenant)
+    usage.check_quota(tenant=tenant, now=timezone.now())
     return orders.order_photo(
         tenant=tenant,
         data=remote_images.fetch_image(url=item.image_url),
@@ -133,13 +132,6 @@ def _order(item: BatchItem) -> Annotation:
         now=timezone.now(),
         priority=bulk,
     ).annotation
-
-
-def _check_quota(tenant: Tenant) -> None:
-    """Before anything is fetched in vain; counted is with the order. Raises usage.QuotaUsedUp."""
-    month = usage.read_month(tenant=tenant, now=timezone.now())
-    if month.quota is not None and month.annotations >= month.quota:
-        raise usage.QuotaUsedUp(month.quota, month.renewed_at)
 
 
 def _fail(item: BatchItem, problem: str, detail: str) -> None:

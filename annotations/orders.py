@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from accounts import usage
 from accounts.models import ApiKey, Tenant, User
-from annotations import engine, photos, services
+from annotations import asking, engine, photos, services
 from annotations.models import Annotation, FashionImage
 from annotations.services import Terms
 from inference.contract import Box, ModelName
@@ -38,12 +39,12 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`is_new` where everybody waits for whoever ordered it to ask the engine first; `data` is the
-    stored photo, where it is at hand."""
+    """`is_new` where everybody waits for whoever ordered it to ask the engine first; `question` is
+    there where it was asked already."""
 
     annotation: Annotation
     is_new: bool = False
-    data: bytes | None = None
+    question: asking.Question | None = None
 
 
 def order_photo(
@@ -73,26 +74,33 @@ def order_photo(
             pass  # deleted this very moment
     # Large photos wait for each other.
     lend_connection()
-    photo = photos.check_photo(data)
-    if wish.crop:
-        services.check_crop(wish.crop, width=photo.width, height=photo.height)
-    try:
-        annotation = services.store_new_photo(
-            tenant=tenant,
-            photo=photo,
-            name=name,
-            uploaded_by=by.user,
-            now=now,
-            priority=priority,
-            crop=wish.crop,
-            terms=_build_terms(wish, by, now, wait_s),
-        )
-    except IntegrityError:
-        # The same file came twice at the same moment, and the other request was first.
-        if same := services.find_same_id(tenant=tenant, upload_sha256=upload_sha256):
-            return order(image_id=same)
-        raise
-    return Order(annotation, is_new=True, data=photo.data)
+    usage.check_quota(tenant=tenant, now=now)
+    with asking.Question(crop=wish.crop, hint=wish.hint, timeout_s=wait_s) as question:
+
+        def go_on(stored: bytes, width: int, height: int) -> None:
+            if wish.crop:
+                services.check_crop(wish.crop, width=width, height=height)
+            if wait_s:
+                question.ask(stored)
+
+        photo = photos.check_photo(data, when_encoded=go_on)
+        try:
+            annotation = services.store_new_photo(
+                tenant=tenant,
+                photo=photo,
+                name=name,
+                uploaded_by=by.user,
+                now=now,
+                priority=priority,
+                crop=wish.crop,
+                terms=_build_terms(wish, by, now, wait_s),
+            )
+        except IntegrityError:
+            # The same file came twice at the same moment, and the other request was first.
+            if same := services.find_same_id(tenant=tenant, upload_sha256=upload_sha256):
+                return order(image_id=same)
+            raise
+        return Order(annotation, is_new=True, question=question.keep())
 
 
 def order_image(

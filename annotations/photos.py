@@ -10,7 +10,7 @@ import struct
 import threading
 import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -48,6 +48,10 @@ _DAMAGED = (
     zlib.error,
 )
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+# Its bytes, width and height.
+WhenEncoded = Callable[[bytes, int, int], None]
 
 
 class PhotoRefused(ValueError):
@@ -94,9 +98,10 @@ def read_upload(upload: Upload) -> bytes:
     return upload.read()
 
 
-def check_photo(data: bytes) -> Photo:
+def check_photo(data: bytes, *, when_encoded: WhenEncoded | None = None) -> Photo:
     """Decode within limits and encode anew; raises PhotoRefused.
 
+    `when_encoded` gets what will be stored while the rest is still made, and may raise.
     Codes: `empty`, `too-large`, `unsupported-format`, `heic`, `svg`, `too-many-pixels`,
     `too-small`, `damaged`.
     """
@@ -107,7 +112,11 @@ def check_photo(data: bytes) -> Photo:
     with _open(data) as image:
         _check_size(image)
         with room_for(image.width * image.height):
-            return _check_pixels(image, upload_sha256=hashlib.sha256(data).hexdigest())
+            return _check_pixels(
+                image,
+                upload_sha256=hashlib.sha256(data).hexdigest(),
+                when_encoded=when_encoded,
+            )
 
 
 @contextmanager
@@ -140,13 +149,17 @@ def name_of_url(url: str) -> str:
     return clean_name(unquote(urlsplit(url).path))
 
 
-def _check_pixels(image: Image.Image, *, upload_sha256: str) -> Photo:
+def _check_pixels(
+    image: Image.Image, *, upload_sha256: str, when_encoded: WhenEncoded | None
+) -> Photo:
     try:
         image.load()
         pixels = _to_rgb(_upright(image))
     except (*_DAMAGED, *_BOMB) as error:
         raise _damaged() from error
     stored, extension = _encode(pixels, lossless=image.format in LOSSLESS_FORMATS)
+    if when_encoded:
+        when_encoded(stored, pixels.width, pixels.height)
     return Photo(
         data=stored,
         extension=extension,

@@ -6,7 +6,6 @@ It may run any number of times, also at the same moment: `record_result` lets on
 import logging
 import random
 from datetime import UTC, datetime
-from typing import cast
 from uuid import UUID
 
 import httpx
@@ -18,10 +17,10 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
-from annotations import batches, fetching, files, jobs, services
+from annotations import asking, batches, fetching, files, jobs, services
 from annotations.models import Annotation
 from inference import client
-from inference.contract import InvalidImage, ObjectType
+from inference.contract import InvalidImage
 from kalas.lib.shared_connections.base import lend_connection
 
 logger = logging.getLogger(__name__)
@@ -106,15 +105,17 @@ def run_annotation(*, annotation_id: UUID) -> None:
             raise
 
 
-def annotate_now(*, annotation: Annotation, timeout_s: float, data: bytes | None = None) -> bool:
+def annotate_now(
+    *, annotation: Annotation, timeout_s: float, question: asking.Question | None = None
+) -> bool:
     """Ask the engine and store what it says, or why there is nothing to store; False where
     somebody else has done so, or the photo was deleted.
 
-    `data` is the stored photo, where it is at hand. Raises client.Overloaded or one of AWAY for
+    `question` is one that the engine was asked already. Raises client.Overloaded or one of AWAY for
     what may go well later; also where the engine takes longer than `timeout_s`.
     """
     try:
-        return _record_answer(annotation, data=data, timeout_s=timeout_s)
+        return _record_answer(annotation, question=question, timeout_s=timeout_s)
     except client.Unavailable as error:
         if not _may_be_to_blame(error, timeout_s=timeout_s):
             raise
@@ -124,16 +125,17 @@ def annotate_now(*, annotation: Annotation, timeout_s: float, data: bytes | None
         return _give_up(annotation, _("The engine broke on this photo several times."))
 
 
-def _record_answer(annotation: Annotation, *, data: bytes | None, timeout_s: float) -> bool:
+def _record_answer(
+    annotation: Annotation, *, question: asking.Question | None, timeout_s: float
+) -> bool:
     try:
-        photo = files.read_photo(annotation.image) if data is None else data
         lend_connection()
-        result = client.Client(settings.INFERENCE_URL).annotate(
-            photo,
-            crop=annotation.crop_box,
-            hint=cast(ObjectType, annotation.hint) if annotation.hint else None,
-            timeout=timeout_s,
-        )
+        if question is not None:
+            result = question.read_answer()
+        else:
+            photo = files.read_photo(annotation.image)
+            crop, hint = annotation.crop_box, annotation.hint
+            result = asking.ask(photo, crop=crop, hint=hint, timeout_s=timeout_s)
     except FileNotFoundError:
         return _give_up(
             annotation, _("The photo's file is missing. Delete the photo and upload it again.")

@@ -37,9 +37,10 @@ def wait_for(*, order: orders.Order, wait_s: float) -> bool:
 
 
 def _ask_engine(order: orders.Order, wait_s: float) -> bool:
-    annotation, started = order.annotation, time.monotonic()
+    annotation, question = order.annotation, order.question
+    started = question.asked_at if question else time.monotonic()
     try:
-        return tasks.annotate_now(annotation=annotation, data=order.data, timeout_s=wait_s)
+        return tasks.annotate_now(annotation=annotation, question=question, timeout_s=wait_s)
     except client.Overloaded as error:
         jobs.hurry(annotation)
         raise EngineBusy(max(1, round(error.retry_after))) from error

@@ -3,7 +3,7 @@
 import json
 import sys
 from datetime import timedelta
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import DailyUsage
 from accounts.tests.factories import make_key
-from annotations import engine, files, jobs, photos, services, tasks
+from annotations import asking, engine, files, jobs, photos, services, tasks
 from annotations.models import Annotation, FashionImage, Review
 from annotations.tests.factories import make_photo_bytes
 from inference import client
@@ -78,7 +78,7 @@ def test_who_comes_after_a_process_died_asks_in_its_place(api, fake_engine, monk
     answer = post(api, data, wait=5)
 
     assert answer.status_code == 201
-    assert len(fake_engine.requests) == 1
+    assert Annotation.objects.count() == 1
     assert not ProcrastinateJob.objects.filter(task_name="annotations.annotate").exists()
 
 
@@ -246,3 +246,33 @@ def test_the_answer_is_what_is_read_later(api, fake_engine):
     later = api.get(response["Location"])
 
     assert json.loads(response.content) == json.loads(later.content)
+
+
+def test_the_engine_works_while_the_photo_is_being_stored(api, fake_engine, monkeypatch):
+    data, asked, store = make_photo_bytes(), Event(), services.store_new_photo
+    ask = asking.ask
+
+    def ask_and_tell(*args, **options):
+        asked.set()
+        return ask(*args, **options)
+
+    def store_once_asked(**fields):
+        assert asked.wait(10)
+        return store(**fields)
+
+    monkeypatch.setattr(asking, "ask", ask_and_tell)
+    monkeypatch.setattr(services, "store_new_photo", store_once_asked)
+
+    assert post(api, data).status_code == 201
+    assert len(fake_engine.requests) == 1
+
+
+def test_a_shop_without_quota_left_asks_no_engine(api, tenant, fake_engine):
+    tenant.monthly_quota = 0
+    tenant.save()
+
+    answer = post(api, make_photo_bytes())
+
+    assert answer.status_code == 429
+    assert fake_engine.requests == []
+    assert not FashionImage.objects.exists()
