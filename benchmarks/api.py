@@ -9,6 +9,10 @@ ratios can be compared, absolute times belong to the machine.
 The bare loops take all cores, as if there were nothing but the model; the clients, the database and
 the web processes take theirs from it. Where the engine has cores of its own (`taskset`,
 `CPUAffinity=` of its unit), `--engine-cores 1` lets the loops run on these alone.
+
+With `--processes PID…` (of `make up`, of gunicorn; their children count as well) it also prints the
+processor time of a photo: of the bare pipeline, and of client, web, engine, jobs and database. Their
+ratio scatters less on a busy machine, and is what is reached where all cores are busy.
 """
 
 import argparse
@@ -19,10 +23,12 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from operator import truediv
 from pathlib import Path
 
 import httpx
+import psutil
 
 from benchmarks.engine import EXPORTS, make_loops, run_bare
 from inference import runtime
@@ -43,12 +49,14 @@ def main() -> None:
     parser.add_argument("--single", type=int, default=60, help="photos of the single client")
     parser.add_argument("--seconds", type=float, default=4, help="of each bare loop")
     parser.add_argument("--engine-cores", type=read_cores, default=os.sched_getaffinity(0))
+    parser.add_argument("--processes", type=int, nargs="*", default=())
     asked = parser.parse_args()
+    house = [psutil.Process(number) for number in asked.processes]
     tune_allocator()
     photos = [path.read_bytes() for path in sorted(asked.photos.glob("*.jpg"))]
     loops = make_loops(runtime.open_model(DEFAULT_MODEL, device="cpu", cache=EXPORTS))
     ratios: dict[str, list[float]] = {name: [] for name in loops}
-    per_s = []
+    per_s, bare_cpu, house_cpu = [], [], []
     with httpx.Client(
         base_url=asked.url,
         headers={"Authorization": f"Bearer {asked.key}"},
@@ -62,11 +70,19 @@ def main() -> None:
             single_ms.append(measure_ms(lambda: annotate(client, photo)))  # noqa: B023
         for _ in range(asked.rounds):
             with on_cores(asked.engine_cores):
-                bare = {n: run_bare(loop, photos, asked.seconds).per_s for n, loop in loops.items()}
+                bare = {name: run_bare(loop, photos, asked.seconds) for name, loop in loops.items()}
+            before = read_cpu_s(house)
             many = annotate_at_once(client, photos, asked.requests)
             per_s.append(many)
+            bare_cpu.append(bare["pipeline"].cpu_ms)
+            house_cpu.append((read_cpu_s(house) - before) * 1000 / asked.requests)
             for name in loops:
-                ratios[name].append(many / bare[name])
+                ratios[name].append(many / bare[name].per_s)
+    spent = {
+        "cpu_ms_bare": round(statistics.median(bare_cpu), 1),
+        "cpu_ms_house": round(statistics.median(house_cpu), 1),
+        "cpu_ratio": round(statistics.median(map(truediv, bare_cpu, house_cpu)), 3),
+    }
     one, alone = statistics.median(single_ms), statistics.median(bare_ms)
     print(
         json.dumps(
@@ -77,9 +93,20 @@ def main() -> None:
                 "photos_a_second": round(statistics.median(per_s), 2),
                 **{f"ratio_to_{n}": round(statistics.median(r), 3) for n, r in ratios.items()},
                 "ratios_to_pipeline": [round(ratio, 3) for ratio in ratios["pipeline"]],
+                **(spent if house else {}),
             }
         )
     )
+
+
+def read_cpu_s(house: Sequence[psutil.Process]) -> float:
+    """Of these processes, their living children and this one."""
+    spent = time.process_time()
+    for process in {p for root in house for p in (root, *root.children(recursive=True))}:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            spent += times.user + times.system
+    return spent
 
 
 def read_cores(text: str) -> set[int]:

@@ -60,11 +60,26 @@ def too_many(depth=3):
     finally:
         connection.close()
 
+def outage():
+    """Both connections end while nobody uses them; nobody notices."""
+    pids = {in_thread(request) for _ in range(4)}
+    def end_others():
+        try:
+            return ask(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                       f" WHERE usename = current_user AND pid <> pg_backend_pid()"
+                       f" AND datname = current_database()")
+        finally:
+            ask("SELECT pg_sleep(0.2)")
+            connection.close()
+    in_thread(end_others)
+    return [in_thread(shop) for _ in range(4)]
+
 json.dump(
     {
         "pids": [in_thread(request) for _ in range(10)],
         "walls": in_thread(wait_for_engine),
         "too_many": in_thread(too_many),
+        "after_outage": outage(),
     },
     sys.stdout,
 )
@@ -93,3 +108,4 @@ def test_threads_share_few_connections_and_no_shop():
     tenant = "00000000-0000-0000-0000-000000000001"
     assert answer["walls"] == [tenant, tenant, ["", "", "", ""]]
     assert answer["too_many"] == "NoneFree"
+    assert answer["after_outage"] == ["", "", "", ""]
