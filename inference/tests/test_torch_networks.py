@@ -69,8 +69,9 @@ def test_a_network_in_training_serves_as_a_model(crops, exact):
 def test_finds_the_same_in_a_mirrored_photo_mirrored():
     finder = torch_networks.FindFromBothSides(GarmentFinder()).eval().requires_grad_(False)
     photos = torch.rand(2, 3, 64, 32, generator=torch.Generator().manual_seed(1))
-    for norm in (m for m in finder.modules() if isinstance(m, torch.nn.BatchNorm2d)):
-        norm.running_mean.normal_(generator=torch.Generator().manual_seed(2))
+    for name, buffer in finder.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(generator=torch.Generator().manual_seed(2))
 
     maps, mirrored = finder(photos), finder(photos.flip(3))
 
