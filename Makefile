@@ -25,7 +25,7 @@ test: lint
 	$(BIN)/pytest $(ARGS)
 
 # Asks the shipped model again for what the landing page shows; the first photo is the large one.
-SAMPLE_PHOTOS := clothing-hoodie-db1908f6 clothing-dress-cefb387a clothing-skirt-49e9555c clothing-shoes-43b4bd38
+SAMPLE_PHOTOS := clothing-hoodie-db1908f6 clothing-dress-cefb387a clothing-skirt-49e9555c clothing-shoes-5fea042c
 sample: install
 	@cp $(SAMPLE_PHOTOS:%=annotations/demo_photos/%.jpg) static/photos/
 	@$(BIN)/python manage.py annotate --json --device cpu $(SAMPLE_PHOTOS:%=static/photos/%.jpg) > kalas/sample.jsonl

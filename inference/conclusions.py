@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
+
+import numpy as np
 
 from inference.colours import Palette, name_colours
 from inference.contract import AbstainReason, Box, Garment, ObjectType
@@ -13,7 +16,13 @@ from inference.scenes import Scene, View
 _SAME = 0.5
 """Overlap from which a part and the whole are one thing."""
 _TRUSTED = 0.6
-"""Confidence from which what the finder found is believed against what the whole seems to be."""
+"""Confidence from which what the finder found is believed against what the whole seems to be, and
+before a plain ground the whole against what was found in it."""
+_VAGUE, _CLEAR = 0.4, 0.8
+"""Confidences of the whole's category and of a part's with which the part is named by itself."""
+_OF_ONE_PIECE = ("bodysuit", "dress", "jumpsuit", "playsuit")
+_PARTS_SAY = 1 / 3
+"""Beside what the entire photo and all before its ground say, each a third as well."""
 
 
 class Said(NamedTuple):
@@ -46,15 +55,21 @@ def conclude(
     reader: Reader,
     palette: Palette,
 ) -> tuple[Garment, ...] | AbstainReason:
-    """`answers` are those to the scene's views, in order."""
-    rest = iter(answers)
-    whole = _judge(scene.whole, next(rest), reader) if scene.whole else None
-    parts = _judge_parts(scene.garments, list(rest), reader)
+    """`answers` are those to the scene's crops, in order."""
+    entire, *rest = answers
+    whole = None
+    if scene.whole:
+        # Two looks at one thing are right more often than either.
+        whole = _judge(scene.whole, _blend(entire, rest.pop(0)), reader)
+        entire = whole.said
+    parts = _judge_parts(scene.garments, rest, reader)
     parts = [part for part in parts if _is_known(part, reader)] or parts
     if hint and not _could_be(hint, whole, parts, reader):
         hint = None
-    if whole and not hint and _misleads(whole, parts, reader):
+    if whole and not hint and _misleads(whole, parts, reader, plain=scene.plain):
         whole, parts = None, _choose_trusted(parts)
+    elif whole and not hint and not reader.is_garment(whole.categories):
+        return "no-garment"
     main = _choose_main(scene, whole, parts, hint=hint, reader=reader)
     if main is None:
         return "no-garment"
@@ -62,17 +77,25 @@ def conclude(
     if whole and main is whole:
         # What the finder took for something else is this very garment.
         beside = [p for p in beside if overlap(p.view.box, whole.view.box) < _SAME]
-    elif whole and _says_more(whole, main, reader):
-        main = replace(main, categories=whole.categories)
+    elif whole and isinstance(main, _Part) and _speaks_of(whole, main, reader):
+        main = _see_whole(main, whole, reader, plain=scene.plain)
     main = replace(main, categories=reader.restrict(main.categories, hint))
     if not reader.is_garment(main.categories):
         return "no-garment"
     if not _is_known(main, reader):
         return "unreadable"
-    return (
-        _garment(main, reader, palette, primary=True),
-        *(_garment(part, reader, palette, primary=False) for part in beside),
+    name = partial(_garment, entire=entire, reader=reader, palette=palette)
+    return (name(main, primary=True), *(name(part, primary=False) for part in beside))
+
+
+def _blend(one: Said, other: Said, *, weight: float = 0.5) -> Said:
+    """The mean of two answers; `weight` is the other's."""
+    category, embedding, colour, attributes = (
+        np.asarray((1 - weight) * a + weight * b, dtype=np.float32)
+        for a, b in zip(one, other, strict=True)
     )
+    length = max(float(np.linalg.norm(embedding)), 1e-9)
+    return Said(category, embedding / np.float32(length), colour, attributes)
 
 
 def _judge(view: View, said: Said, reader: Reader) -> _Judged:
@@ -107,11 +130,16 @@ def _could_be(
     return whole is not None and reader.is_garment(reader.restrict(whole.categories, hint))
 
 
-def _misleads(whole: _Judged, parts: Sequence[_Part], reader: Reader) -> bool:
+def _misleads(whole: _Judged, parts: Sequence[_Part], reader: Reader, *, plain: bool) -> bool:
     """Whether the whole is something else than what is in it.
 
-    A street is no garment, whatever is worn there; a top and trousers look like a jumpsuit.
+    A street is no garment, whatever is worn there; a top and trousers look like a jumpsuit. But
+    before a plain ground there is nothing else to see, so a sure answer stands there, unless it is
+    a garment of one piece where two were found.
     """
+    sure = plain and bool(whole.categories.max() >= _TRUSTED)
+    if sure and reader.name_of(whole.categories) not in _OF_ONE_PIECE:
+        return False
     if not reader.is_garment(whole.categories):
         return True
     if not reader.is_clear(whole.categories):
@@ -141,13 +169,21 @@ def _around(boxes: Sequence[Box]) -> Box:
     )
 
 
-def _says_more(whole: _Judged, main: _Judged, reader: Reader) -> bool:
-    """Photos of one garment, shown whole, are what the classifier has seen most of."""
-    return (
-        reader.is_garment(whole.categories)
-        and reader.object_of(whole.categories) == reader.object_of(main.categories)
-        and bool(whole.categories.max() >= main.categories.max())
-    )
+def _speaks_of(whole: _Judged, main: _Part, reader: Reader) -> bool:
+    """Whether what the whole is said to be is this part of it, and not said worse."""
+    if whole.categories.max() < _VAGUE and main.categories.max() >= _CLEAR:
+        return False
+    return reader.object_of(whole.categories) == main.found.object
+
+
+def _see_whole(main: _Part, whole: _Judged, reader: Reader, *, plain: bool) -> _Part:
+    """The part where it was found, but named by the whole.
+
+    Photos of one garment, shown whole, are what the classifier has seen most of. Before a ground
+    that isn't plain the whole shows other things too, so there the part has a say.
+    """
+    said = whole.said if plain else _blend(whole.said, main.said, weight=_PARTS_SAY)
+    return replace(main, said=said, categories=reader.categories(said.category))
 
 
 def _choose_main(
@@ -166,11 +202,13 @@ def _choose_main(
     return next((part for part in fitting if part.found is chosen), whole)
 
 
-def _garment(judged: _Judged, reader: Reader, palette: Palette, *, primary: bool) -> Garment:
+def _garment(
+    judged: _Judged, *, primary: bool, entire: Said, reader: Reader, palette: Palette
+) -> Garment:
     view = judged.view
     return reader.garment(
         judged.categories,
-        judged.said.attributes,
+        reader.of_product(judged.said.attributes, entire.attributes),
         primary=primary,
         box=view.box,
         box_confidence=view.box_confidence,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from inference.contract import Box, ObjectType
 from inference.preprocess import Pixels, resize_crop
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 Detail = Literal[
     "outer",
@@ -68,6 +69,10 @@ _SAME = 0.5
 _TWICE = 0.8
 """Overlaps (intersection over union) from which two boxes of one detail, or of one object type,
 are one garment seen twice."""
+_NEAR = 2
+"""Places of the maps from a peak to those that have a say in its box."""
+_ALIKE = 0.6
+"""Overlap with the peak's own box from which another place speaks of the same garment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,17 @@ class Found:
         return self.box.width * self.box.height
 
 
+class _Peak(NamedTuple):
+    confidence: float
+    detail: int
+    row: int
+    column: int
+
+
+_Corners = tuple[float, float, float, float]
+"""Left, top, right, bottom in input pixels."""
+
+
 def fit(image: Pixels, area: Box) -> tuple[Pixels, Frame]:
     """What the area of a uint8 (H, W, 3) photo shows, undistorted at SIZE, and where that is."""
     height, width = SIZE
@@ -118,20 +134,17 @@ def decode_maps(heat: Floats, edges: Floats, *, frame: Frame, least: float = FAI
 
     Of boxes that show one garment the surest stays; nothing else is left out: see `tidy`.
     """
-    peaks = _peaks(heat, least)
-    candidates = [
-        (confidence, detail, _edges_at(edges, detail, row, column))
-        for confidence, detail, row, column in peaks
-    ]
-    kept: list[tuple[float, int, tuple[float, float, float, float]]] = []
-    for candidate in candidates:
+    kept: list[tuple[_Peak, _Corners]] = []
+    for peak in _peaks(heat, least):
+        corners = _edges_at(edges, peak)
         if not any(
-            other[1] == candidate[1] and _overlap(other[2], candidate[2]) > _SAME for other in kept
+            other.detail == peak.detail and _overlap(its_corners, corners) > _SAME
+            for other, its_corners in kept
         ):
-            kept.append(candidate)
+            kept.append((peak, corners))
     found = [
-        _to_found(confidence, DETAILS[detail], corners, frame)
-        for confidence, detail, corners in kept
+        _to_found(peak.confidence, DETAILS[peak.detail], _settle(peak, corners, heat, edges), frame)
+        for peak, corners in kept
     ]
     return [garment for garment in found if garment is not None]
 
@@ -169,29 +182,57 @@ def overlap(one: Box, other: Box) -> float:
     return _overlap(one.as_tuple(), other.as_tuple())
 
 
-def _peaks(heat: Floats, least: float) -> list[tuple[float, int, int, int]]:
-    """(confidence, detail, row, column) of the highest places among their neighbours."""
-    sure = 1 / (1 + np.exp(-heat.transpose(1, 2, 0)))
+def _peaks(heat: Floats, least: float) -> list[_Peak]:
+    """The highest places among their neighbours, surest first."""
+    sure = _sigmoid(heat).transpose(1, 2, 0)
     around = cv2.dilate(sure, np.ones((3, 3), np.uint8)).reshape(sure.shape)
     rows, columns, details = np.nonzero((sure >= around) & (sure >= least))
     confidence = sure[rows, columns, details]
     order = np.argsort(-confidence, kind="stable")[:_MOST]
-    return [(float(confidence[i]), int(details[i]), int(rows[i]), int(columns[i])) for i in order]
+    return [
+        _Peak(float(confidence[i]), int(details[i]), int(rows[i]), int(columns[i])) for i in order
+    ]
 
 
-def _edges_at(
-    edges: Floats, detail: int, row: int, column: int
-) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom in input pixels."""
-    raw = edges[detail * 4 : detail * 4 + 4, row, column]
-    left, top, right, bottom = (EDGE_UNIT * np.logaddexp(0, raw)).tolist()
-    x, y = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
-    return x - left, y - top, x + right, y + bottom
+def _edges_at(edges: Floats, peak: _Peak) -> _Corners:
+    """In input pixels."""
+    at = slice(peak.row, peak.row + 1), slice(peak.column, peak.column + 1)
+    left, top, right, bottom = _corners_in(edges, peak.detail, *at)[:, 0].tolist()
+    return left, top, right, bottom
 
 
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> float:
+def _settle(peak: _Peak, corners: _Corners, heat: Floats, edges: Floats) -> _Corners:
+    """The mean of what the places around a peak say of the same garment, as sure as each is.
+
+    Box voting (Gidaris and Komodakis 2015) among the neighbours that a peak outdid.
+    """
+    rows = slice(max(0, peak.row - _NEAR), peak.row + _NEAR + 1)
+    columns = slice(max(0, peak.column - _NEAR), peak.column + _NEAR + 1)
+    boxes = _corners_in(edges, peak.detail, rows, columns)
+    own = np.array(corners)[:, None]
+    sides = np.minimum(boxes[2:], own[2:]) - np.maximum(boxes[:2], own[:2])
+    shared = np.maximum(sides, 0).prod(axis=0)
+    sizes = (boxes[2:] - boxes[:2]).prod(axis=0), (own[2:] - own[:2]).prod(axis=0)
+    agree = shared >= _ALIKE * (sizes[0] + sizes[1] - shared)
+    say = _sigmoid(heat[peak.detail, rows, columns]).ravel() * agree
+    left, top, right, bottom = (boxes @ say / say.sum()).tolist()
+    return left, top, right, bottom
+
+
+def _corners_in(edges: Floats, detail: int, rows: slice, columns: slice) -> Doubles:
+    """(4, places): left, top, right, bottom in input pixels, as those places of the map say."""
+    raw = edges[detail * 4 : detail * 4 + 4, rows, columns]
+    reach = EDGE_UNIT * np.logaddexp(0, raw.astype(np.float64))
+    y = (np.arange(rows.start, rows.start + raw.shape[1]) + 0.5)[:, None] * STRIDE
+    x = (np.arange(columns.start, columns.start + raw.shape[2]) + 0.5) * STRIDE
+    return np.stack([x - reach[0], y - reach[1], x + reach[2], y + reach[3]]).reshape(4, -1)
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+
+
+def _overlap(one: _Corners, other: _Corners) -> float:
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:
@@ -201,9 +242,7 @@ def _overlap(
     return shared / (sum(areas) - shared)
 
 
-def _to_found(
-    confidence: float, detail: Detail, corners: tuple[float, float, float, float], frame: Frame
-) -> Found | None:
+def _to_found(confidence: float, detail: Detail, corners: _Corners, frame: Frame) -> Found | None:
     """None where most of it lies outside of what was asked about."""
     edges = [
         start + at / frame.scale

@@ -94,13 +94,13 @@ class Pipeline:
         ]
         scenes = [s.scene for s in seen if isinstance(s, _Seen) and isinstance(s.scene, Scene)]
         start = perf_counter()
-        answers = self._classify([view.crop for scene in scenes for view in scene.views])
+        answers = self._classify([crop for scene in scenes for crop in scene.crops])
         spent = (perf_counter() - start) * 1000
         outcomes: list[Outcome] = []
         for one in seen:
             if isinstance(one, _Seen) and isinstance(one.scene, Scene):
                 one.timings["classify"] = spent
-                said = list(islice(answers, len(one.scene.views)))
+                said = list(islice(answers, len(one.scene.crops)))
                 outcomes.append(self._try_to_conclude(one, one.scene, said))
             else:
                 outcomes.append(one if isinstance(one, Exception) else self._result(one))

@@ -21,6 +21,8 @@ _DEFAULT_FLOOR = 0.5
 _OTHER_TYPE = 0.03
 """How often the finder takes a garment for something else, against how often it is right; the
 categories that don't fit are believed that much less."""
+OF_THE_PRODUCT = ("gender", "age-group", "season", "occasion")
+"""Keys of what is sold, not of a piece of cloth: who wears it how says more than a sleeve."""
 _ACCESSORIES: dict[Detail, tuple[str, ...]] = {
     "bag": ("backpack", "handbag", "travel-bag", "wallet"),
     "headwear": ("hat",),
@@ -51,6 +53,8 @@ class Reader:
             (key, values, _applicable(taxonomy, key, values, spec.labels))
             for key, values in spec.attributes
         ]
+        named = [key for key, values in spec.attributes for _ in values]
+        self._of_product = [i for i, key in enumerate(named) if key in OF_THE_PRODUCT]
 
     def categories(self, logits: Floats) -> Floats:
         """Calibrated probabilities (L,) of the labels."""
@@ -79,6 +83,10 @@ class Reader:
         labels = np.arange(len(probabilities)) != self._nothing
         return self._object(int(np.where(labels, probabilities, -1).argmax()))
 
+    def name_of(self, probabilities: Floats) -> str:
+        """The likeliest label."""
+        return self._labels[int(probabilities.argmax())]
+
     def is_garment(self, probabilities: Floats) -> bool:
         return int(probabilities.argmax()) != self._nothing
 
@@ -86,6 +94,12 @@ class Reader:
         """Whether it can be made out at least of what object type it is, or that it is none."""
         shares = (probabilities[self._objects == name].sum() for name in np.unique(self._objects))
         return float(max(shares)) >= self._floors.get(CATEGORY_FLOOR, 0.0)
+
+    def of_product(self, attributes: Floats, entire: Floats) -> Floats:
+        """A garment's attribute logits, with those of the product as the entire photo says."""
+        joined = attributes.copy()
+        joined[self._of_product] = entire[self._of_product]
+        return joined
 
     def garment(
         self,

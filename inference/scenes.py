@@ -8,13 +8,13 @@ from inference.detection import SURE, Found, Frame, decode_maps, overlap, tidy
 from inference.foreground import Foreground, find_foreground, find_on_plain
 from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
-from inference.preprocess import Pixels, crop_alone, resize_crop
+from inference.preprocess import Pixels, crop_alone, resize_crop, whole
 from inference.runtime import Floats
 
 MOST = 12
 """Garments of one photo."""
 _FAINT = 0.2
-"""Confidence from which it is one if there is no other."""
+"""Confidence from which it is one if there is no other, or in an outfit, where there are more."""
 _LEAST_SIDE = 14
 """Source pixels; what is smaller can't be named."""
 _SAME = 0.75
@@ -41,14 +41,21 @@ class Scene:
     """A garment by itself, or what the finder took apart."""
 
     area: Box
+    entire: Pixels
+    """All of the area, as the classifier is shown it: whom a product is for, the crop of a sleeve
+    doesn't tell."""
     whole: View | None
     """All that is before the ground; None of an outfit in the street, where that says little."""
     garments: tuple[View, ...] = ()
     """What was found; none where the whole is the garment."""
+    plain: bool = False
+    """Whether it stands before a plain ground, as in a catalogue."""
 
     @property
-    def views(self) -> tuple[View, ...]:
-        return (self.whole, *self.garments) if self.whole else self.garments
+    def crops(self) -> list[Pixels]:
+        """What is classified: the entire area, the whole if there is one, then the garments."""
+        views = (self.whole, *self.garments) if self.whole else self.garments
+        return [self.entire, *(view.crop for view in views)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +68,40 @@ class Sight:
 
 def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]) -> Scene:
     """Of this area of a uint8 (H, W, 3) RGB image; without a finder there is no sight."""
-    found = _find(sight, area) if sight else []
-    if not found:
-        ground = find_foreground(image, area)
-        return Scene(area, _on_ground(image, area, ground, None, size=size))
+    inside = image[area.top : area.bottom, area.left : area.right]
+    entire = resize_crop(inside, whole(inside), size)
     plain = find_on_plain(image, area)
+    found = _find(sight, area, plain=plain is not None) if sight else []
+    if not found:
+        ground = plain or find_foreground(image, area)
+        return Scene(
+            area, entire, _on_ground(image, area, ground, None, size=size), plain=plain is not None
+        )
     if plain and len(found) == 1 and overlap(found[0].box, plain.box) >= _SAME:
         # Before a plain ground the outline is clear, and the finder adds nothing to what the
         # classifier sees of the only garment but where there is skin.
-        return Scene(area, _on_ground(image, area, plain, found[0], size=size))
+        only = _on_ground(image, area, plain, found[0], size=size)
+        return Scene(area, entire, only, plain=True)
     parts = tuple(_part(image, area, one, size=size) for one in found)
     if plain is None and len({garment.object for garment in found}) > 1:
-        return Scene(area, None, parts)
+        return Scene(area, entire, None, parts)
     ground = plain or find_foreground(image, area)
-    return Scene(area, _on_ground(image, area, ground, None, size=size), parts)
+    before = _on_ground(image, area, ground, None, size=size)
+    return Scene(area, entire, before, parts, plain=plain is not None)
 
 
-def _find(sight: Sight, area: Box) -> list[Found]:
-    """The garments that are sure and large enough, surest first; if none is sure, the surest."""
+def _find(sight: Sight, area: Box, *, plain: bool) -> list[Found]:
+    """The garments that are sure and large enough, surest first; if none is sure, the surest.
+
+    Of an outfit in the street those as well of which the finder is less sure: each comes with its
+    confidence, and what is left out nobody can judge.
+    """
     heat, edges, segments = sight.maps
     found = decode_maps(heat, edges, frame=sight.frame, least=_FAINT)
     large = [g for g in tidy(found, area=area) if min(g.box.width, g.box.height) >= _LEAST_SIDE]
     sure = [garment for garment in large if garment.confidence >= SURE]
+    if not plain and len({garment.object for garment in sure}) > 1:
+        sure = large
     return outline(sure[:MOST] or large[:1], segments, frame=sight.frame)
 
 

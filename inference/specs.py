@@ -49,7 +49,7 @@ class WeightsSpec:
     neck: tuple[int, ...] = ()
     """A finder's channels on the way back up and in its heads."""
     mirrored: bool = False
-    """Whether it answers by the mean of what it sees in a crop and in its mirror image."""
+    """Whether it answers by the mean of what it sees in its input and in the mirror image."""
     labels: tuple[str, ...] = ()
     """Head index → category; for a finder → what it finds."""
     colour_families: tuple[str, ...] = ()

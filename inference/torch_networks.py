@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import registry, specs
+from inference.networks.garment_finder import FinderMaps, GarmentFinder
 from inference.networks.garment_net import Answer, GarmentNet, Seen
 from inference.runtime import Array, Floats, Model, Part
 from inference.specs import WeightsSpec
@@ -41,6 +42,25 @@ class FromBothSides(nn.Module):
         seen = self.network.see(torch.cat([images, images.flip(3)]))
         return self.network.answer(
             Seen(*(part.reshape(2, -1, part.shape[1]).mean(dim=0) for part in seen))
+        )
+
+
+class FindFromBothSides(nn.Module):
+    """A GarmentFinder that answers by the mean of its maps of a photo and of its mirror image."""
+
+    def __init__(self, network: GarmentFinder) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> FinderMaps:
+        maps = self.network(torch.cat([images, images.flip(3)]))
+        heat, edges, segments = (part.reshape(2, -1, *part.shape[1:]) / 2 for part in maps)
+        # What was left in the mirror is right: of each detail's four edges the first and the third.
+        there = edges[1].flip(3).unflatten(1, (-1, 4))[:, :, [2, 1, 0, 3]].flatten(1, 2)
+        return FinderMaps(
+            heat=heat[0] + heat[1].flip(3),
+            edges=edges[0] + there,
+            segments=segments[0] + segments[1].flip(3),
         )
 
 
@@ -98,7 +118,9 @@ def build_parts(spec: WeightsSpec) -> dict[Part, nn.Module]:
         parts["words"] = FromWords(registry.build_words(words))
     if spec.finder:
         finder = specs.find(spec.finder, store=spec.folder)
-        parts["finder"] = FromPixels(registry.build_finder(finder), finder)
+        parts["finder"] = FromPixels(
+            find_as_described(registry.build_finder(finder), finder), finder
+        )
     return {part: module.eval().requires_grad_(False) for part, module in parts.items()}
 
 
@@ -106,6 +128,10 @@ def wrap(network: GarmentNet, spec: WeightsSpec, *, device: str) -> Model:
     """A GarmentNet as a model of one part, for instance one in training."""
     garments = TorchNetwork(_from_pixels(network, spec), device=device)
     return Model(spec, garments, device=device, runtime=f"torch {torch.__version__}")
+
+
+def find_as_described(network: GarmentFinder, spec: WeightsSpec) -> nn.Module:
+    return FindFromBothSides(network) if spec.mirrored else network
 
 
 def _from_pixels(network: GarmentNet, spec: WeightsSpec) -> FromPixels:

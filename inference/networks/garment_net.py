@@ -106,7 +106,9 @@ class GarmentNet(nn.Module):
         features = cast(Tensor, self.embed_norm(self.embed(pooled)))
         if not self._tinted:
             return Seen(features, features)
-        # Absolute colour is plainest before the trunk has made shapes of it.
+        # Absolute colour is plainest before the trunk has made shapes of it. Its spread is a small
+        # difference of large numbers, which training's short ones would lose.
+        early = early.float()
         mean, mean_of_squares = early.mean(dim=(2, 3)), early.square().mean(dim=(2, 3))
         spread = (mean_of_squares - mean.square()).clamp(min=1e-6).sqrt()
         return Seen(features, torch.cat([pooled, mean, spread], dim=1))

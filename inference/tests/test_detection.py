@@ -74,6 +74,24 @@ def test_finds_what_was_drawn_where_it_was_drawn(shape):
         assert np.abs(np.array(found_one.box.as_tuple()) - expected).max() <= 1 + 1 / frame.scale
 
 
+def test_places_around_a_peak_that_see_the_same_garment_settle_its_box():
+    heat, edges = np.full((len(DETAILS), H, W), -9, np.float32), np.zeros((len(DETAILS) * 4, H, W))
+    reach = np.log(np.expm1(np.full(4, 40 / EDGE_UNIT)))
+    edges[:4] = reach[:, None, None]
+    heat[0, 20, 20], heat[0, 20, 21] = 2.0, 1.9
+    # One place to the right sees the same box from there; its right neighbour another thing.
+    edges[:4, 20, 21] = np.log(np.expm1(np.array([44, 40, 40, 40]) / EDGE_UNIT))
+    heat[0, 21, 20] = 1.9
+    edges[:4, 21, 20] = np.log(np.expm1(np.array([8, 8, 8, 8]) / EDGE_UNIT))
+    _, frame = fit(np.zeros((*SIZE, 3), np.uint8), Box(0, 0, SIZE[1], SIZE[0]))
+
+    [found] = decode_maps(heat, edges.astype(np.float32), frame=frame, least=0.5)
+
+    left, top, right, bottom = found.box.as_tuple()
+    assert (left, top, bottom) == (42, 42, 122)
+    assert right in (123, 124, 125)
+
+
 @pytest.mark.parametrize("scale", [1, 10], ids=["a small photo", "a phone's"])
 def test_masks_cover_the_garment_and_not_what_is_over_it(scale):
     photo = np.zeros((512 * scale, 384 * scale, 3), np.uint8)

@@ -22,6 +22,7 @@ from inference.training.evaluation.compare import NotComparable, compare, sign_t
 from inference.training.evaluation.found import find_served, measure_found
 from inference.training.evaluation.kinds import tell_kind
 from inference.training.evaluation.metrics import (
+    STRICT_ERROR,
     Metric,
     collect_heads,
     measure_attribute,
@@ -165,9 +166,22 @@ def test_measures_calibration_on_the_other_half_only():
     collected = collect_heads(photos, make_answers(category=head))
 
     assert found.head == CATEGORY
-    assert 150 < found.error.estimate.count < 250
-    assert found.error.estimate.value == pytest.approx(0.2, abs=1e-6)
+    assert 150 < found.errors[0].estimate.count < 250
+    assert found.errors[0].estimate.value == pytest.approx(0.2, abs=1e-6)
     assert len(collected[CATEGORY].ids) == 400
+
+
+def test_calls_nothing_modest_where_several_answers_are_right():
+    photos = [make_photo(i, *(("shirt",) if i % 2 else ("shirt", "jeans"))) for i in range(400)]
+    said = [[0.8, 0.2, 0, 0, 0], [0.4, 0.6, 0, 0, 0], [0.8, 0.2, 0, 0, 0], [0.8, 0.2, 0, 0, 0]]
+    head = Head(LABELS, np.tile(said, (100, 1)).astype(np.float32))
+
+    (found,) = measure_calibration(photos, make_answers(category=head))
+
+    keys = [metric.key for metric in found.errors]
+    strict = found.errors[keys.index(STRICT_ERROR)]
+    assert strict.estimate.count < found.errors[0].estimate.count
+    assert "several answers" in strict.note
 
 
 def test_searches_by_words():

@@ -409,14 +409,20 @@ def test_calibrates_to_how_often_boxes_are_right():
     assert calibration_error(boxes, calibration) < 0.03 < calibration_error(boxes, None)
 
 
-def test_publishes_a_run_as_a_described_weights_file(data, trained, tmp_path):
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_publishes_a_run_as_a_described_weights_file(data, trained, tmp_path, mirrored):
     publish_finder(
-        trained, version="7", files=[data / "ccp-val.parquet"], store=tmp_path, say=print
+        trained,
+        version="7",
+        files=[data / "ccp-val.parquet"],
+        mirrored=mirrored,
+        store=tmp_path,
+        say=print,
     )
 
     spec = specs.find("garment-finder", store=tmp_path)
     finder = build_finder(spec)
-    assert spec.version == "7"
+    assert (spec.version, spec.mirrored) == ("7", mirrored)
     assert spec.labels == DETAILS
     assert spec.input_size == SIZE
     assert {"ccp-val mAP@0.5", "ccp-val, half mAP@0.5"} <= set(spec.metrics)

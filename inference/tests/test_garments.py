@@ -29,8 +29,9 @@ def draw(*parts: tuple[Box, tuple[int, int, int]], ground=(120, 150, 110), size=
     return image
 
 
+HEAD = Box(160, 20, 240, 90)
 OUTFIT = draw(
-    (Box(160, 20, 240, 100), SKIN),
+    (HEAD, SKIN),
     (TOP, CLOTH["top"]),
     (LEGS, CLOTH["lower"]),
 )
@@ -120,23 +121,73 @@ def test_says_that_there_is_no_garment_where_the_finder_is_unsure():
     assert (result.garments, result.abstained) == ((), "no-garment")
 
 
-def test_a_top_and_trousers_are_no_dress():
-    def see_dresses(*inputs):
+def see_both_as(name):
+    """As tiny_network, but a top and trousers together are that."""
+
+    def garments(*inputs):
         said = list(tiny_network(*inputs))
         both = [
-            (np.abs(inputs[0].astype(int) - CLOTH[name]).max(axis=3) < 40).mean(axis=(1, 2)) > 0.2
-            for name in ("top", "lower")
+            (np.abs(inputs[0].astype(int) - CLOTH[part]).max(axis=3) < 40).mean(axis=(1, 2)) > 0.15
+            for part in ("top", "lower")
         ]
-        said[0][both[0] & both[1], SPEC.labels.index("dress")] = 50
+        said[0][both[0] & both[1], SPEC.labels.index(name)] = 50
         return said
 
-    image = on_white((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"]))
+    return garments
 
-    found = annotate(image, garments=see_dresses).garments
-    meant = annotate(image, garments=see_dresses, hint="full-body").garments
+
+PAIR = on_white((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"]))
+
+
+def test_a_top_and_trousers_are_no_dress():
+    found = annotate(PAIR, garments=see_both_as("dress")).garments
+    meant = annotate(PAIR, garments=see_both_as("dress"), hint="full-body").garments
 
     assert sorted(g.category.name for g in found) == [BLUE, RED]
     assert meant[0].category.name == "dress"
+
+
+def test_a_top_and_trousers_may_be_pyjamas():
+    first, *_ = annotate(PAIR, garments=see_both_as("nightwear")).garments
+
+    assert (first.category.name, first.object) == ("nightwear", "full-body")
+    assert overlap(first.box, Box(100, 100, 300, 560)) > 0.9
+
+
+def test_a_garment_is_named_by_the_whole_photo_too():
+    """A sleeve alone may be anything; the photo shows what it belongs to."""
+
+    def see_shirts(*inputs):
+        said = list(tiny_network(*inputs))
+        shows_ground = (inputs[0] > 250).all(axis=3).mean(axis=(1, 2)) > 0.2
+        said[0][shows_ground, SPEC.labels.index("shirt")] = 12
+        return said
+
+    [garment] = annotate(on_white((TOP, CLOTH["top"])), garments=see_shirts).garments
+
+    assert (garment.category.name, garment.object) == ("shirt", "upper-body")
+    assert overlap(garment.box, TOP) > 0.9
+
+
+def test_reads_for_whom_it_is_from_the_whole_photo():
+    spec = replace(SPEC, attributes=KEYS)
+
+    def see(*inputs):
+        said = list(tiny_network(*inputs))
+        skin = (np.abs(inputs[0].astype(int) - SKIN).max(axis=3) < 40).any(axis=(1, 2))
+        said[3] = np.where(skin[:, None], [9, 0, 0, 9], [0, 9, 9, 0]).astype(np.float32)
+        return said
+
+    street = np.random.default_rng(1).integers(60, 200, OUTFIT.shape, dtype=np.uint8)
+    for box, colour in ((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"]), (HEAD, SKIN)):
+        street[box.top : box.bottom, box.left : box.right] = colour
+    model = Model(spec, see, finder=painted_finder)
+
+    garments = ask(Pipeline(model), Photo(encode(street, "PNG"))).garments
+
+    said = {g.object: {label.key: label.name for label in g.attributes} for g in garments}
+    assert said["upper-body"] == {"gender": "women", "sleeve-length": "short-sleeve"}
+    assert said["lower-body"] == {"gender": "women"}
 
 
 def test_a_hint_that_nothing_in_the_photo_fits_changes_nothing():
@@ -230,7 +281,9 @@ def test_leaves_out_what_the_classifier_knows_is_no_garment():
         said[0][~red, -1] = 50
         return said
 
-    result = ask(make_pipeline(only_red, finder=painted_finder), Photo(encode(OUTFIT, "PNG")))
+    mostly_red = draw((TOP, CLOTH["top"]), (Box(110, 300, 290, 400), CLOTH["lower"]))
+
+    result = annotate(mostly_red, garments=only_red)
 
     assert [g.category.name for g in result.garments] == [RED]
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from inference import server, specs
-from inference.client import Client, NoWords, Overloaded
+from inference.client import Client, Overloaded
 from inference.contract import AnnotationResult, Box, InvalidImage, ModelName
 from inference.endpoints import MAX_BODY, Busy
 from inference.pipeline import Pipeline
@@ -77,12 +77,9 @@ def test_gives_the_same_answer_every_time_and_to_everybody(engine):
             assert garment.category.confidence == pytest.approx(same.category.confidence, abs=1e-3)
 
 
-def test_the_first_model_reads_no_words(tmp_path):
-    with run_engine(tmp_path / "e.sock", "--model", "kalas-mini@1") as engine:
-        assert engine.wait_until("ready").model == ModelName("kalas-mini", "1", "kalas-1")
-
-        with pytest.raises(NoWords):
-            engine.client.embed_text("red dress")
+def test_serves_an_older_version_that_is_asked_for(tmp_path):
+    with run_engine(tmp_path / "e.sock", "--model", "kalas-mini@2") as engine:
+        assert engine.wait_until("ready").model == ModelName("kalas-mini", "2", "kalas-1")
 
 
 def test_looks_into_the_crop(engine):

@@ -464,3 +464,33 @@ def test_goes_on_from_a_checkpoint_with_all_that_it_had(data, trained, tmp_path)
     assert not [line for line in lines if "anew" in line]
     before, after = (safetensors.torch.load_file(file) for file in (trained, path))
     assert all((after[name] == tensor).all() for name, tensor in before.items())
+
+
+def test_leaves_the_temperatures_of_published_weights_behind(data, trained, tmp_path):
+    tensors = safetensors.torch.load_file(trained)
+    tensors["temperature"] = torch.tensor(0.7)
+    tensors["attribute_temperatures"] *= 0.8
+    safetensors.torch.save_file(tensors, tmp_path / "kalas-mini-9.safetensors")
+
+    path = train(
+        replace(TINY, epochs=0),
+        data=data,
+        out=tmp_path / "run",
+        resume=False,
+        say=print,
+        start=tmp_path / "kalas-mini-9.safetensors",
+    )
+
+    after = safetensors.torch.load_file(path)
+    assert after["temperature"] == 1
+    assert (after["attribute_temperatures"] == 1).all()
+
+
+def test_trains_in_short_numbers_on_a_cpu(data, tmp_path):
+    short = replace(TINY, epochs=1, bfloat16=True)
+
+    path = train(short, data=data, out=tmp_path, resume=False, say=print)
+
+    tensors = safetensors.torch.load_file(path)
+    assert {tensor.dtype for tensor in tensors.values()} <= {torch.float32, torch.int64}
+    assert all(torch.isfinite(tensor.float()).all() for tensor in tensors.values())

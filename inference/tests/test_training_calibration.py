@@ -10,6 +10,7 @@ from inference.training.calibration import (
     choose_least,
     equal_error,
     estimate_error,
+    expect_error,
     fit,
     fit_temperature,
     in_fitting_half,
@@ -128,6 +129,15 @@ def test_bounds_the_error():
     estimate = estimate_error(confidence, right)
 
     assert 0.05 < estimate.low < estimate.value < estimate.high < 0.4
+
+
+def test_true_confidences_err_the_less_the_more_photos_there_are():
+    confidence = np.random.default_rng(4).uniform(0.3, 1.0, 4000)
+
+    few, many = expect_error(confidence[:200]), expect_error(confidence)
+
+    assert 0.05 < few < 0.12
+    assert many < 0.03
 
 
 def test_draws_bars_where_there_are_photos():

@@ -10,6 +10,7 @@ from inference.training.measure import Bools, Counts, Doubles, Estimate, Floats,
 
 BINS = 15
 _ROUNDS = 300
+_SEED = 31
 _FEWEST = 20
 """Photos below which a share says too little to choose a floor by."""
 
@@ -143,6 +144,16 @@ def estimate_error(confidence: Doubles, right: Bools, *, adaptive: bool = False)
     )
     value = measure(confidence, right)
     return Estimate(value, min(low, value), max(high, value), len(right), "bootstrap")
+
+
+def expect_error(confidence: Doubles) -> float:
+    """The calibration error of a model whose every confidence is true.
+
+    It is above nothing, as a bin's few photos are right more or less often than they will be.
+    """
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.random((_ROUNDS, len(confidence))) < confidence
+    return float(np.mean([equal_error(confidence, right) for right in drawn]))
 
 
 def reliability(confidence: Doubles, right: Bools) -> tuple[Bin, ...]:

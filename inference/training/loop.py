@@ -202,7 +202,7 @@ class _Run:
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
         accepts = batch.accepts.to(self._device)
-        with torch.autocast(self._device.type, enabled=self._device.type == "cuda"):
+        with self._short_numbers():
             features, tints = self._net.see(normalise(batch.images.to(self._device)))
             texts = self._texts(batch.words.to(self._device), batch.weights.to(self._device))
             logits = self._net.category(features).float()
@@ -251,6 +251,12 @@ class _Run:
         hits = accepts.gather(1, logits.argmax(dim=1, keepdim=True)).sum().item()
         return loss.item(), hits
 
+    def _short_numbers(self) -> torch.autocast:
+        """What the forward pass computes in: half precision on CUDA, bfloat16 where asked for."""
+        if self._device.type == "cuda":
+            return torch.autocast("cuda")
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._config.bfloat16)
+
     def _to(self, labels: Tensor) -> Tensor:
         return labels.to(self._device)
 
@@ -279,6 +285,7 @@ class _Run:
             self._extras.load_state_dict(extras)
             self._average = self._keep_fitting(state["average"], self._shipped())
             self._before = state["before"] + state["at"][2]
+            self._forget_temperatures()
             return
         tensors = weights.widen(load_file(start, device=str(self._device)))
         words = start.with_name(WORDS_FILE)
@@ -286,6 +293,14 @@ class _Run:
             tensors |= {f"{_TEXTS}{k}": v for k, v in weights.widen(load_file(words)).items()}
         self._load(self._keep_fitting(tensors, self._shipped()))
         self._average = {k: v.detach().clone() for k, v in self._shipped().items()}
+        self._forget_temperatures()
+
+    def _forget_temperatures(self) -> None:
+        """Published weights have some; those of a run are fitted when it is published."""
+        for tensors in (self._average, self._net.state_dict()):
+            for name, tensor in tensors.items():
+                if "temperature" in name:
+                    tensor.fill_(1.0)
 
     def _keep_fitting(
         self, tensors: dict[str, Tensor], present: dict[str, Tensor]

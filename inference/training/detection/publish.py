@@ -15,9 +15,11 @@ from inference.detection import DETAILS, SIZE, Found
 from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import MEAN, STD
 from inference.specs import WeightsSpec
+from inference.torch_networks import FindFromBothSides
 from inference.training.calibration import equal_error
 from inference.training.detection.measure import (
     CLASSES,
+    Finder,
     FinderResult,
     Say,
     find_all,
@@ -59,7 +61,13 @@ class Boxes:
 
 
 def publish_finder(
-    run: Path, *, version: str, files: list[Path], store: Path = specs.STORE, say: Say
+    run: Path,
+    *,
+    version: str,
+    files: list[Path],
+    mirrored: bool = False,
+    store: Path = specs.STORE,
+    say: Say,
 ) -> WeightsSpec:
     """Store a run's network as that version of garment-finder.
 
@@ -69,7 +77,7 @@ def publish_finder(
     """
     tensors = weights.widen(safetensors.torch.load_file(run))
     finder = read_finder(tensors)
-    boxes = [_boxes(finder, path) for path in files]
+    boxes = [_boxes(_answer(finder, mirrored), path) for path in files]
     fitted, rest = (join([each[half] for each in boxes]) for half in (0, 1))
     calibration = calibrate(fitted)
     say(
@@ -78,7 +86,7 @@ def publish_finder(
         f"{calibration_error(rest, calibration):.4f} after"
     )
     tensors = fold(tensors, calibration)
-    calibrated = read_finder(tensors)
+    calibrated = _answer(read_finder(tensors), mirrored)
     results = [
         measure_finder(calibrated, path, every_other=half)
         for path in files
@@ -86,7 +94,7 @@ def publish_finder(
     ]
     for result in results:
         say_finder(result, say)
-    spec = _describe(finder, version=version, results=results, store=store)
+    spec = _describe(finder, version=version, mirrored=mirrored, results=results, store=store)
     halves = {k: v.half() if v.is_floating_point() and v.ndim else v for k, v in tensors.items()}
     spec.path.write_bytes(safetensors.torch.save(halves))
     weights.write_sidecar(spec)
@@ -98,6 +106,10 @@ def read_finder(tensors: dict[str, Tensor]) -> GarmentFinder:
     finder = GarmentFinder()
     finder.load_state_dict(tensors)
     return finder.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def _answer(finder: GarmentFinder, mirrored: bool) -> Finder:
+    return FindFromBothSides(finder).eval() if mirrored else finder
 
 
 def calibrate(boxes: Boxes) -> Calibration:
@@ -144,7 +156,7 @@ def join(parts: list[Boxes]) -> Boxes:
     )
 
 
-def _boxes(finder: GarmentFinder, path: Path) -> tuple[Boxes, Boxes]:
+def _boxes(finder: Finder, path: Path) -> tuple[Boxes, Boxes]:
     """What was found in every other photo, and in the rest."""
     photos, truths = read_truths(path)
     found = find_all(finder, photos)
@@ -172,7 +184,12 @@ def _judge(found: list[Found], truth: list[OutfitGarment]) -> Boxes:
 
 
 def _describe(
-    finder: GarmentFinder, *, version: str, results: list[FinderResult], store: Path
+    finder: GarmentFinder,
+    *,
+    version: str,
+    mirrored: bool,
+    results: list[FinderResult],
+    store: Path,
 ) -> WeightsSpec:
     metrics = {
         f"{result.name} {name}": round(value, 4)
@@ -191,6 +208,7 @@ def _describe(
         widths=finder.widths,
         depths=finder.depths,
         neck=finder.neck,
+        mirrored=mirrored,
         labels=DETAILS,
         source=_SOURCE,
         licence=_LICENCE,
@@ -205,6 +223,9 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="the run's .safetensors")
     parser.add_argument("files", type=Path, nargs="+", help="ccp files to calibrate on")
     parser.add_argument("--version", required=True)
+    parser.add_argument(
+        "--mirrored", action="store_true", help="answer by the mean of a photo and its mirror image"
+    )
     parser.add_argument("--store", type=Path, default=specs.STORE)
     options = parser.parse_args()
     tune_allocator()
@@ -212,6 +233,7 @@ def main() -> None:
         options.run,
         version=options.version,
         files=options.files,
+        mirrored=options.mirrored,
         store=options.store,
         say=print,
     )

@@ -10,6 +10,7 @@ from inference.training.calibration import (
     Bin,
     HeadAnswers,
     estimate_error,
+    expect_error,
     in_fitting_half,
     judge,
     reliability,
@@ -20,6 +21,7 @@ from inference.training.measure import Bools, Doubles, Estimate, are_hits, estim
 
 OWN_COLOURS = ("gold", "silver", "multi")
 """Families that are none of the eleven basic colours."""
+STRICT_ERROR = f"{CATEGORY}: calibration error, one right answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +159,7 @@ class Reliability:
     """How far one head's confidence was to be believed."""
 
     head: str
-    error: Metric
-    adaptive: Metric
+    errors: tuple[Metric, ...]
     bins: tuple[Bin, ...]
 
 
@@ -168,6 +169,7 @@ def measure_calibration(photos: Sequence[LabelledPhoto], answers: Answers) -> li
     Answers that carry no probability, such as an abstention of the engine, are left out.
     """
     other = ~in_fitting_half([photo.id for photo in photos])
+    strict = np.array([len(photo.accepts) == 1 for photo in photos], dtype=np.bool_)
     found = []
     for name, head in answers.heads.items():
         if name in answers.unsure:
@@ -179,18 +181,39 @@ def measure_calibration(photos: Sequence[LabelledPhoto], answers: Answers) -> li
         counted = other & known
         if counted.any():
             confidence, right = judge(head.probabilities[counted], marks[counted])
-            found.append(
-                Reliability(
-                    name,
-                    Metric(f"{name}: calibration error", estimate_error(confidence, right)),
-                    Metric(
-                        f"{name}: adaptive calibration error",
-                        estimate_error(confidence, right, adaptive=True),
-                    ),
-                    reliability(confidence, right),
-                )
-            )
+            errors = _errors(name, confidence, right)
+            if name == CATEGORY and (counted & strict).any():
+                one = counted & strict
+                errors.append(_strict_error(*judge(head.probabilities[one], marks[one])))
+            found.append(Reliability(name, tuple(errors), reliability(confidence, right)))
     return found
+
+
+def _errors(head: str, confidence: Doubles, right: Bools) -> list[Metric]:
+    return [
+        Metric(
+            f"{head}: calibration error",
+            estimate_error(confidence, right),
+            note=_say_expected(confidence),
+        ),
+        Metric(
+            f"{head}: adaptive calibration error",
+            estimate_error(confidence, right, adaptive=True),
+        ),
+    ]
+
+
+def _strict_error(confidence: Doubles, right: Bools) -> Metric:
+    return Metric(
+        STRICT_ERROR,
+        estimate_error(confidence, right),
+        note="where several answers are right, one's confidence is below the chance of any; "
+        + _say_expected(confidence),
+    )
+
+
+def _say_expected(confidence: Doubles) -> str:
+    return f"true confidences have {expect_error(confidence):.3f} on so few photos"
 
 
 def collect_heads(photos: Sequence[LabelledPhoto], answers: Answers) -> dict[str, HeadAnswers]:

@@ -144,7 +144,7 @@ def _describe_way(result: WayResult) -> dict[str, Any]:
 
 
 def _all_metrics(result: WayResult) -> list[Metric]:
-    extra = [m for r in result.reliabilities for m in (r.error, r.adaptive)]
+    extra = [metric for each in result.reliabilities for metric in each.errors]
     return [*result.metrics, *extra]
 
 
