@@ -33,6 +33,8 @@ def build_result(annotation: Annotation, *, garments: bool = True) -> dict[str, 
         "abstained": annotation.abstained or None,
         "error": annotation.error or None,
         "timings_ms": annotation.timings_ms,
+        # Only where an imported model answered in words of its own.
+        **({"original": annotation.original} if annotation.original else {}),
     }
 
 

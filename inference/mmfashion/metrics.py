@@ -178,4 +178,5 @@ def _mean_of_best(values: Floats, count: int) -> float:
 
 def _normalise(vectors: Floats) -> Floats:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, 1e-12)
+    normalised: Floats = vectors / np.maximum(lengths, 1e-12)
+    return normalised

@@ -35,6 +35,17 @@ def read_picture(data: bytes, *, square: bool = True) -> Tensor:
         ) from error
     except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
         raise InvalidImage("damaged", "The file is damaged or incomplete.") from error
+    return _pad(small, square=square)
+
+
+def read_pixels(image: Pixels) -> Tensor:
+    """The same from decoded pixels, uint8 (H, W, 3): a photo's part."""
+    shown = Image.fromarray(image)
+    shown.thumbnail((SIZE, SIZE), Image.Resampling.LANCZOS)
+    return _pad(np.asarray(shown), square=True)
+
+
+def _pad(small: Pixels, *, square: bool) -> Tensor:
     height, width = small.shape[:2]
     if square:
         edges = _split(SIZE - height), _split(SIZE - width)

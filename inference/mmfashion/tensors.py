@@ -28,4 +28,4 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         stream.write(len(written).to_bytes(8, "little"))
         stream.write(written)
         for tensor in tensors.values():
-            stream.write(memoryview(tensor.contiguous().reshape(-1).numpy()).cast("B"))
+            stream.write(tensor.contiguous().reshape(-1).numpy().data.cast("B"))

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -66,7 +68,7 @@ def store(tmp_path):
 @pytest.fixture(scope="module")
 def weights():
     """A small model's state_dict."""
-    settings: dict[str, object] = {}
+    settings: dict[str, Any] = {}
     exec(CONFIG, settings)  # noqa: S102 - this file's own text
     torch.manual_seed(5)
     return build.build(settings["model"]).state_dict()
@@ -105,7 +107,7 @@ def add_prefix(weights):
     return {f"module.{k}": v for k, v in weights.items()}
 
 
-FORMS = {
+FORMS: dict[str, Callable[[Any], Any]] = {
     "plain": OrderedDict,
     "runner": lambda w: {
         "meta": {"epoch": 40, "iter": 9, "mmcv_version": "0.2.14", "time": "Mon Jul 1"},
@@ -364,7 +366,7 @@ def test_says_how_much_memory_is_needed_before_reading(monkeypatch, config, stor
     with file.open("wb") as stream:
         stream.truncate(1_800_000_000)
     few = type("Memory", (), {"available": 900_000_000})
-    monkeypatch.setattr(importing.psutil, "virtual_memory", lambda: few)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: few)
 
     assert "needs 2.3 GB of memory, 0.9 GB are free" in refuse(file, config, store)
 

@@ -90,6 +90,7 @@ def _build_retriever(model: Settings, *, landmarks: bool) -> nn.Module:
     roi_pool, concat, size = (
         _build_local(model, backbone, size) if landmarks else (None, None, size)
     )
+    attributes = model.enter_if_any("attr_predictor")
     embedding = model.enter("embed_extractor", kind="EmbedExtractor")
     out, items = embedding.take_numbers("inter_channels", 2)
     embedding.expect("inchannels", size)
@@ -101,9 +102,7 @@ def _build_retriever(model: Settings, *, landmarks: bool) -> nn.Module:
         roi_pool=roi_pool,
         concat=concat,
         embed_extractor=EmbedExtractor(size=size, out=out, items=items),
-        attr_predictor=_build_attributes(model.enter("attr_predictor"), size)
-        if model.take("attr_predictor", None, keep=True) is not None
-        else model.drop("attr_predictor"),
+        attr_predictor=_build_attributes(attributes, size) if attributes else None,
     )
 
 

@@ -25,7 +25,7 @@ class TextBranch(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         answer = cast(Tensor, self.fc2(self.fc1(features)))
-        return answer / (answer.norm(p=2, dim=1, keepdim=True) + _TINY)
+        return cast(Tensor, answer / (answer.norm(p=2, dim=1, keepdim=True) + _TINY))
 
 
 class TripletNet(nn.Module):

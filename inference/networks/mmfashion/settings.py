@@ -19,8 +19,8 @@ class Settings:
         self.where = where
         self.values = dict(values)
 
-    def take(self, name: str, default: Any = _MISSING, *, keep: bool = False) -> Any:
-        value = self.values.get(name, default) if keep else self.values.pop(name, default)
+    def take(self, name: str, default: Any = _MISSING) -> Any:
+        value = self.values.pop(name, default)
         if value is _MISSING:
             raise BadConfig(f"{self.where}: {name} is missing.")
         return value
@@ -47,6 +47,12 @@ class Settings:
             part.expect("type", kind)
         return part
 
+    def enter_if_any(self, name: str) -> "Settings | None":
+        if self.values.get(name) is None:
+            self.ignore(name)
+            return None
+        return self.enter(name)
+
     def expect(self, name: str, value: Any, default: Any = _MISSING) -> None:
         found = self.take(name, default)
         if found != value:
@@ -55,9 +61,6 @@ class Settings:
     def ignore(self, *names: str) -> None:
         for name in names:
             self.values.pop(name, None)
-
-    def drop(self, name: str) -> None:
-        self.ignore(name)
 
     def finish(self) -> None:
         if self.values:

@@ -1,7 +1,5 @@
 """Thin-plate splines: a 3 x 3 net of control points bends a picture (Bookstein 1989)."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +31,7 @@ class TPSWarp(nn.Module):
         number = shifts.shape[0]
         moved = shifts.view(number, 2, self.count).transpose(1, 2) + self.controls
         coefficients = self.Li[:, : self.count] @ moved
-        return cast(Tensor, self.basis @ coefficients).view(number, self.height, self.width, 2)
+        return (self.basis @ coefficients).view(number, self.height, self.width, 2)
 
 
 def _kernel(squared: Tensor) -> Tensor:
@@ -52,7 +50,8 @@ def _invert(controls: Tensor) -> Tensor:
             torch.cat((affine.T, torch.zeros(3, 3, device=_CPU)), dim=1),
         )
     )
-    return torch.linalg.inv(system)
+    inverse: Tensor = torch.linalg.inv(system)
+    return inverse
 
 
 def _expand(controls: Tensor, height: int, width: int) -> Tensor:

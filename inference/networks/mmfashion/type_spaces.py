@@ -61,4 +61,4 @@ class TypeSpaces(nn.Module):
     def _normalise(self, rows: Tensor) -> Tensor:
         if not self.normalised:
             return rows
-        return rows / (rows.norm(p=2, dim=-1, keepdim=True) + _TINY)
+        return cast(Tensor, rows / (rows.norm(p=2, dim=-1, keepdim=True) + _TINY))
