@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inference.networks.mmfashion import losses
+from inference.networks.mmfashion import build, losses, released
 from inference.networks.mmfashion.landmark_detector import Landmarks, VisibilityHead
 from inference.tests import goldens
 
@@ -83,3 +83,40 @@ def test_a_batch_of_one_has_a_class_loss():
     assert float(losses.class_loss(torch.zeros(1, 4), torch.tensor([[2]]))) == pytest.approx(
         1.3862944
     )
+
+
+def make_garments(count, seed):
+    images = torch.from_numpy(goldens.generate(seed).standard_normal((count, 3, 64, 64)))
+    return losses.Garments(images.float(), torch.rand(count, 6000), torch.ones(count))
+
+
+def test_garments_of_one_type_are_drawn_together_and_not_apart():
+    """The original's ranking of images has its arguments the wrong way round."""
+    name = "fashion_recommendation/type_aware_recommendation_polyvore_disjoint_l2_embed"
+    network = build.build(released.CONFIGS[name])
+    anchor, near = make_garments(2, 1), make_garments(2, 2)
+
+    def measure(**options):
+        with torch.inference_mode():
+            return losses.compatibility_losses(
+                network,
+                anchor,
+                near,
+                near,
+                spaces=[3, 7],
+                weights=losses.Weights(texts=0),
+                **options,
+            )
+
+    # What is near is also what is far: of one type, and at no distance from each other.
+    meant, written = measure()["loss_sim"], measure(as_written=True)["loss_sim"]
+
+    assert meant < written
+    assert all(value.isfinite() for value in measure().values())
+
+
+def test_a_coarse_predictor_has_a_loss():
+    """Its sigmoid was returned as the loss: training would have made everything unlikely."""
+    logits, truth = torch.tensor([[9.0, -9.0]]), torch.tensor([[1, 0]])
+
+    assert float(losses.attribute_loss(logits, truth)) < 1e-3 < float(logits.sigmoid().mean())
