@@ -19,6 +19,7 @@ from inference.networks.mmfashion import build
 from inference.tests.test_mmfashion_data import lay  # noqa: F401 - a fixture
 from inference.tests.test_mmfashion_family import DETECTOR, GLOBAL, RETRIEVER, shrink
 from inference.tests.test_mmfashion_outfits import root as polyvore_root  # noqa: F401
+from inference.tests.threads import one_thread  # noqa: F401
 from inference.training.ancestors import recipe as recipes
 from inference.training.ancestors.recipe import BadRecipe, Recipe
 from inference.training.ancestors.tasks import mirror

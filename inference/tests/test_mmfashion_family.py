@@ -18,6 +18,7 @@ from inference.networks.mmfashion import build, released
 from inference.request import NoWords, Photo
 from inference.specs import BadWeights, WeightsSpec
 from inference.tests.test_mmfashion_networks import ROI
+from inference.tests.threads import one_thread  # noqa: F401
 from inference.weights import hash_file
 
 GLOBAL = "category_attribute_predict/global_predictor_vgg"

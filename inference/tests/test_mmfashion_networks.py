@@ -12,6 +12,7 @@ from inference.networks.mmfashion.geometric_matching import GeometricMatching
 from inference.networks.mmfashion.settings import BadConfig
 from inference.networks.mmfashion.tryon import TryOn
 from inference.tests import golden_runs, goldens
+from inference.tests.threads import one_thread  # noqa: F401
 
 KEYS = goldens.read("mmfashion_keys.json")
 TOLERANCES = {

@@ -9,6 +9,7 @@ import torch
 from inference.networks import superpoint
 from inference.networks.superpoint import SuperPoint
 from inference.tests import goldens
+from inference.tests.threads import one_thread  # noqa: F401
 
 GOLDEN = goldens.read("superpoint.json")
 
