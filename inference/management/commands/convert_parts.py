@@ -18,10 +18,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         source, target = options["source"], options["target"]
         try:
-            if source.is_dir():
-                count = _to_json(source, target)
-            else:
-                count = _to_pngs(source, target)
+            count = (_to_json if source.is_dir() else _to_pngs)(source, target)
         except BadParts as error:
             raise CommandError(str(error), returncode=2) from error
         except OSError as error:
