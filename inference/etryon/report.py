@@ -54,7 +54,7 @@ def write_categories(confusion: Mapping[str, Mapping[str, int]]) -> Iterator[str
     rows = list_rows(confusion)
     objects: dict[str, list[Row]] = {}
     for row in rows:
-        kind = "none" if row.name == known.abstention else known.category(row.name).object_type
+        kind: str = "none" if row.name == known.abstention else known.category(row.name).object_type
         objects.setdefault(kind, []).append(row)
     yield ""
     yield "| object | category | photos | precision | recall | F1 |"

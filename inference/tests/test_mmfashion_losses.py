@@ -5,6 +5,7 @@ import torch
 
 from inference.networks.mmfashion import build, losses, released
 from inference.networks.mmfashion.landmark_detector import Landmarks, VisibilityHead
+from inference.networks.mmfashion.recommender import TypeAwareRecommender
 from inference.tests import goldens
 
 GOLDEN = goldens.read("losses.json")
@@ -94,6 +95,7 @@ def test_garments_of_one_type_are_drawn_together_and_not_apart():
     """The original's ranking of images has its arguments the wrong way round."""
     name = "fashion_recommendation/type_aware_recommendation_polyvore_disjoint_l2_embed"
     network = build.build(released.CONFIGS[name])
+    assert isinstance(network, TypeAwareRecommender)
     anchor, near = make_garments(2, 1), make_garments(2, 2)
 
     def measure(**options):

@@ -218,7 +218,8 @@ def test_many_details_are_searched_by_lists():
 
     ranked = details.DetailIndex(shop).vote(vectors[1200:1300])
 
-    assert ranked[0] == ("garment 12", pytest.approx(1, abs=1e-4))
+    assert ranked[0][0] == "garment 12"
+    assert ranked[0][1] == pytest.approx(1, abs=1e-4)
 
 
 def test_nothing_has_no_votes():

@@ -1,6 +1,6 @@
 """Fashion Wizard's two pipelines: a garment's key points, and which garments share them."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -68,11 +68,12 @@ class DetailIndex:
         size = next((v.shape[1] for v in garments.values() if len(v)), 256)
         self._metric = metric
         flat = faiss.IndexFlatIP(size) if metric == "cosine" else faiss.IndexFlatL2(size)
-        self._index = flat
+        self._index: faiss.Index = flat
         if len(self._names) >= 40 * _LISTS:
             kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
-            self._index = faiss.IndexIVFFlat(flat, size, _LISTS, kind)
-            self._index.nprobe = _SEARCHED
+            lists = faiss.IndexIVFFlat(flat, size, _LISTS, kind)
+            lists.nprobe = _SEARCHED
+            self._index = lists
         if self._names:
             everything = np.concatenate([v for v in garments.values() if len(v)])
             if not self._index.is_trained:
@@ -92,7 +93,7 @@ class DetailIndex:
         count = min(neighbours, len(self._names))
         found, ids = self._index.search(np.ascontiguousarray(query, np.float32), count)
         cosines = found if self._metric == "cosine" else 1 - found / 2
-        votes: Counter[str] = Counter()
+        votes: dict[str, float] = defaultdict(float)
         for row, places in zip(cosines, ids, strict=True):
             best: dict[str, float] = {}
             for cosine, place in zip(row, places, strict=True):
@@ -101,4 +102,5 @@ class DetailIndex:
                     best[name] = max(best.get(name, 0.0), float(cosine))
             for name, cosine in best.items():
                 votes[name] += cosine / len(best)
-        return [(name, votes[name] / len(query)) for name, _ in votes.most_common()]
+        ranked = sorted(votes.items(), key=lambda vote: -vote[1])
+        return [(name, total / len(query)) for name, total in ranked]

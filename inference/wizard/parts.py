@@ -106,7 +106,7 @@ def read_png(data: bytes) -> PartMap:
         row, column = np.argwhere(strange)[0]
         colour = "-".join(str(value) for value in pixels[row, column])
         raise BadParts(f"The colour {colour} at {column}, {row} is no part's.")
-    return order[places].astype(np.uint8)
+    return np.asarray(order[places], dtype=np.uint8)
 
 
 def from_ccp(mask: NDArray[np.uint8]) -> PartMap:
@@ -151,7 +151,8 @@ def read_json(path: Path) -> dict[str, tuple[PartMap, list[Part]]]:
 
 def write_json(maps: Mapping[str, PartMap]) -> str:
     """Maps by file name → COCO's JSON with run lengths; each part of a photo is one thing."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (file, map_) in enumerate(maps.items(), 1):
         images.append(
             {"id": number, "file_name": file, "height": map_.shape[0], "width": map_.shape[1]}
@@ -225,5 +226,5 @@ def _surround(region: Region) -> Box:
 
 def _pack(colours: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """RGB as one number."""
-    packed: NDArray[np.uint32] = colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
-    return packed
+    red, green, blue = colours[..., 0], colours[..., 1], colours[..., 2]
+    return np.asarray((red * 256 + green) * 256 + blue, dtype=np.uint32)

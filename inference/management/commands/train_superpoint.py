@@ -69,5 +69,6 @@ def _read_photos(path: Path, limit: int) -> list[Grey]:
         )
         large = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
         top, left = (size[1] - shapes.HEIGHT) // 2, (size[0] - shapes.WIDTH) // 2
-        photos.append(large[top : top + shapes.HEIGHT, left : left + shapes.WIDTH])
+        middle = large[top : top + shapes.HEIGHT, left : left + shapes.WIDTH]
+        photos.append(np.asarray(middle, dtype=np.float32))
     return photos

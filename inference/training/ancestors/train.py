@@ -46,7 +46,7 @@ def train(recipe: Recipe, data: Path, *, store: Path, say: Say) -> WeightsSpec:
             if not loss.isfinite():
                 raise BadRecipe(f"The loss is no number in epoch {epoch}; lower the rate.")
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += float(loss.detach()) * len(chosen)
             step += 1

@@ -19,10 +19,10 @@ def draw(dice: np.random.Generator) -> tuple[Grey, Corners]:
     count = int(dice.integers(1, 4))
     corners = [kinds[dice.integers(len(kinds))](image, dice) for _ in range(count)]
     found = np.concatenate(corners).astype(np.float32)
-    image = cv2.GaussianBlur(image, (0, 0), float(dice.uniform(0.3, 1.2)))
-    image += dice.normal(0, dice.uniform(0, 0.04), image.shape).astype(np.float32)
+    blurred = cv2.GaussianBlur(image, (0, 0), float(dice.uniform(0.3, 1.2)))
+    noise = dice.normal(0, dice.uniform(0, 0.04), image.shape)
     inside = (found >= 2).all(1) & (found[:, 0] < WIDTH - 2) & (found[:, 1] < HEIGHT - 2)
-    return image.clip(0, 1), found[inside]
+    return np.asarray((blurred + noise).clip(0, 1), dtype=np.float32), found[inside]
 
 
 def _draw_ground(dice: np.random.Generator) -> Grey:
@@ -90,7 +90,7 @@ def _draw_checkers(image: Grey, dice: np.random.Generator) -> Corners:
         for column in range(columns):
             square = points[row : row + 2, column : column + 2].reshape(4, 2)[[0, 1, 3, 2]]
             cv2.fillPoly(image, [square.astype(np.int32)], shades[(row + column) % 2])
-    return points.reshape(-1, 2).astype(np.float32)
+    return np.asarray(points.reshape(-1, 2), dtype=np.float32)
 
 
 def _draw_ellipse(image: Grey, dice: np.random.Generator) -> Corners:

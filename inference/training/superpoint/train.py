@@ -215,7 +215,7 @@ def _detect(network: SuperPoint, images: Tensor) -> Tensor:
 
 def _take_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0)
     optimizer.step()
 
