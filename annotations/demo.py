@@ -42,7 +42,10 @@ def load_demo(*, now: datetime) -> int:
 
 def list_photos() -> Iterator[Path]:
     """Outfits only for a model that takes them apart: it has a finder."""
-    takes_apart = bool(specs.find(settings.INFERENCE_MODEL).finder)
+    try:
+        takes_apart = bool(specs.find(settings.INFERENCE_MODEL).finder)
+    except specs.UnknownModel:
+        takes_apart = False  # an imported model
     with (FOLDER / "manifest.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if takes_apart or not row["file"].startswith("outfit-"):

@@ -128,6 +128,12 @@ class Annotation(models.Model):
     model_version = models.CharField(_("model version"), max_length=20, blank=True)
     taxonomy = models.CharField(_("taxonomy"), max_length=20, blank=True)
     timings_ms = models.JSONField(_("timings, ms"), default=dict, blank=True)
+    original = models.JSONField(
+        _("in the model's own words"),
+        default=dict,
+        blank=True,
+        help_text=_("What an imported model of another system said."),
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,

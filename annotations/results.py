@@ -63,6 +63,8 @@ def _build(annotation: Annotation, found: Iterable[Found]) -> dict[str, Any]:
         "abstained": annotation.abstained or None,
         "error": annotation.error or None,
         "timings_ms": annotation.timings_ms,
+        # Only where an imported model answered in words of its own.
+        **({"original": annotation.original} if annotation.original else {}),
     }
 
 

@@ -207,6 +207,7 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
         model_version=result.model.version,
         taxonomy=result.model.taxonomy,
         timings_ms=result.timings_ms,
+        original=result.original,
     )
     if stored:
         _store_garments(annotation, result.garments)

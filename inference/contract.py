@@ -109,6 +109,8 @@ class AnnotationResult:
     garments: tuple[Garment, ...] = ()
     abstained: AbstainReason | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    original: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What an ancestor's model said in its own words: kind → name → number."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -123,6 +125,7 @@ class AnnotationResult:
             garments=tuple(_garment(g) for g in data["garments"]),
             abstained=data["abstained"],
             timings_ms=dict(data["timings_ms"]),
+            original=dict(data.get("original", {})),
         )
 
 

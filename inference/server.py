@@ -60,6 +60,8 @@ class EngineConfig:
     """0: 8 on the CPU, where larger ones gain nothing; 32 on CUDA."""
     capacity: int = DEFAULT_CAPACITY
     """How many photos may wait."""
+    models: Path | None = None
+    """The folder of imported models."""
     exports: Path | None = None
     """The folder of exported networks, for a CPU; without one torch computes."""
     batch_limit_s: float = 120.0
@@ -243,8 +245,13 @@ def _load(config: EngineConfig) -> _Loaded:
         workers, max_batch, window = config.workers or 2, config.max_batch or 32, 0.002
         decoders = ThreadPoolExecutor(cores, "decode", initializer=pipeline_module.use_one_core)
         threads = ThreadPoolExecutor(workers, "worker")
-    pipeline: Pipeline = pipeline_module.load(
-        config.model, device=device, cache=config.exports, decoders=decoders
+    families = importlib.import_module("inference.families")
+    pipeline: Pipeline = families.load(
+        config.model,
+        device=device,
+        cache=config.exports,
+        decoders=decoders,
+        store=config.models,
     )
     list(threads.map(pipeline.warm_up, [max_batch] * workers))
     return _Loaded(pipeline, threads, workers, max_batch, window)

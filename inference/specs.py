@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
-Architecture = Literal["garment-net", "garment-finder", "text-net"]
+Architecture = Literal["garment-net", "garment-finder", "text-net", "mmfashion", "superpoint"]
 ValueOrder = tuple[tuple[str, tuple[str, ...]], ...]
 """Attribute keys with their values, as the head's answers follow each other."""
 
@@ -60,6 +60,8 @@ class WeightsSpec:
     """The model (`name@version`) that finds the garments for this one; empty: the foreground."""
     text: str = ""
     """The model that encodes words into this one's embedding space; empty: there is none."""
+    config: str = ""
+    """An ancestor's settings of its network, as JSON."""
     source: str = ""
     licence: str = ""
     data: tuple[str, ...] = ()

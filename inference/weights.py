@@ -28,6 +28,12 @@ def load(spec: WeightsSpec) -> dict[str, Tensor]:
     return widen(rename(safetensors.torch.load(data)))
 
 
+def hash_file(path: Path) -> str:
+    """The sha256 of a file of any size."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def write_sidecar(spec: WeightsSpec) -> Path:
     """Describe the weights file that lies at `spec.path`, with its sha256 taken from the file.
 

@@ -261,6 +261,8 @@ INFERENCE_URL = env.str(
 )
 # A model's name means its newest version; `name@version` is a given one.
 INFERENCE_MODEL = env.str("INFERENCE_MODEL", default="kalas-mini")
+# Models that were brought in by `manage.py import_weights`.
+MODELS = Path(env.str("MODELS", default=str(VAR / "models")))
 INFERENCE_TIMEOUT_S = env.float("INFERENCE_TIMEOUT_S", default=60.0)
 # The engine that builds search indexes, where another one runs a new model meanwhile.
 INDEX_INFERENCE_URL = env.str("INDEX_INFERENCE_URL", default="")

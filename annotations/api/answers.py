@@ -88,6 +88,11 @@ class AnnotationAnswer(Fields):
     )
     error = serializers.CharField(allow_null=True, required=False)
     timings_ms = serializers.DictField(child=serializers.FloatField(), required=False)
+    original = serializers.DictField(
+        child=serializers.DictField(child=serializers.FloatField()),
+        required=False,
+        help_text="What an imported model said in its own words: categories, attributes.",
+    )
 
 
 class BatchProgress(Fields):
@@ -167,3 +172,8 @@ class OldAnnotationAnswer(Fields):
     attributes = serializers.DictField(child=serializers.FloatField())
     categories = serializers.DictField(child=serializers.FloatField())
     colors = serializers.ListField(child=serializers.CharField())
+    category_probabilities = serializers.DictField(
+        child=serializers.FloatField(),
+        required=False,
+        help_text="Of an imported model, whose own category values do not sum to 1.",
+    )

@@ -63,8 +63,20 @@ def _translate(result: Mapping[str, Any]) -> dict[str, Any]:
             title = known.title("value", f"{label['key']}:{label['name']}", "en")
             attributes[title] = max(label["confidence"], attributes.get(title, 0))
         colours += [colour["hex"] for colour in garment["colours"]]
+    original = result.get("original")
+    if original:
+        return {
+            "attributes": _rank(original["attributes"]),
+            "categories": _rank(original["categories"]),
+            "colors": list(dict.fromkeys(colours)),
+            "category_probabilities": _rank(original["category_probabilities"]),
+        }
     return {
-        "attributes": dict(sorted(attributes.items(), key=lambda item: -item[1])),
-        "categories": dict(sorted(categories.items(), key=lambda item: -item[1])),
+        "attributes": _rank(attributes),
+        "categories": _rank(categories),
         "colors": list(dict.fromkeys(colours)),
     }
+
+
+def _rank(values: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(values.items(), key=lambda item: -item[1]))

@@ -34,6 +34,7 @@ RESULT_FIELDS = (
     "abstained",
     "error",
     "timings_ms",
+    "original",
 )
 
 

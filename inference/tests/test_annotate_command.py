@@ -16,7 +16,7 @@ BOX = Box(75, 100, 225, 300)
 
 @pytest.fixture(autouse=True)
 def _tiny_model(monkeypatch):
-    monkeypatch.setattr(pipeline, "load", lambda model, *, device, cache: make_pipeline())
+    monkeypatch.setattr(pipeline, "load", lambda model, **options: make_pipeline())
 
 
 @pytest.fixture

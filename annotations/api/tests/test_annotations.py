@@ -1,6 +1,7 @@
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from threading import Barrier
 from uuid import uuid4
@@ -16,7 +17,12 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import DailyUsage, IdempotentRequest, Scope
 from accounts.tests.factories import make_key, make_member
 from annotations.models import Annotation, FashionImage, Label
-from annotations.tests.factories import make_annotation, make_done_annotation, make_photo_bytes
+from annotations.tests.factories import (
+    make_annotation,
+    make_done_annotation,
+    make_photo_bytes,
+    make_result,
+)
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 
@@ -562,6 +568,29 @@ def test_a_program_of_kalas_iris_moves_by_its_address(api, fake_engine):
         "categories": {"T-shirt": 0.93, "Women's top": 0.04},
         "colors": ["#1b2a49", "#ffffff"],
     }
+
+
+def test_an_imported_models_own_words_are_given_as_they_are(api, fake_engine):
+    """Names are whole, and probabilities that sum to 1 stand beside the sigmoid."""
+    said = {
+        "categories": {"Jacket": 0.4, "Tee": 0.97},
+        "category_probabilities": {"Jacket": 0.1, "Tee": 0.9},
+        "attributes": {"abstract chevron": 0.2, "abstract print": 0.7},
+    }
+    result = replace(make_result(), original=said)
+    fake_engine.answer = (200, result.to_json(), {})
+
+    old = post_file(api, b"", path="/api/compat/annotate").json()
+    listed = api.get(f"{PATH}?fields=original").json()["results"]
+
+    assert old == {
+        "attributes": {"abstract print": 0.7, "abstract chevron": 0.2},
+        "categories": {"Tee": 0.97, "Jacket": 0.4},
+        "colors": ["#1b2a49", "#ffffff"],
+        "category_probabilities": {"Tee": 0.9, "Jacket": 0.1},
+    }
+    assert list(old["categories"]) == ["Tee", "Jacket"]
+    assert listed == [{"original": said}]
 
 
 def test_scopes_are_kept_apart(member):

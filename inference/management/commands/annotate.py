@@ -8,8 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from inference import pipeline, taxonomy
+from inference import families, taxonomy
 from inference.contract import AnnotationResult, Box, Garment, InvalidImage
+from inference.mmfashion.engine import FamilyPipeline
+from inference.pipeline import Pipeline
 from inference.request import Photo, parse_crop
 from inference.specs import BadWeights, UnknownModel
 from kalas.lib.malloc import tune_allocator
@@ -41,8 +43,11 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         tune_allocator()
         try:
-            annotator = pipeline.load(
-                options["model"], device=options["device"], cache=settings.VAR / "exports"
+            annotator = families.load(
+                options["model"],
+                device=options["device"],
+                cache=settings.VAR / "exports",
+                store=settings.MODELS,
             )
         except (UnknownModel, BadWeights) as error:
             raise CommandError(str(error)) from error
@@ -63,7 +68,9 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
 
-def _annotate(annotator: pipeline.Pipeline, path: Path, crop: Box | None) -> AnnotationResult:
+def _annotate(
+    annotator: Pipeline | FamilyPipeline, path: Path, crop: Box | None
+) -> AnnotationResult:
     [outcome] = annotator.annotate([Photo(path.read_bytes(), crop)])
     if isinstance(outcome, Exception):
         raise outcome

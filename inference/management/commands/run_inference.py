@@ -45,6 +45,7 @@ class Command(BaseCommand):
             workers=options["workers"],
             max_batch=options["max_batch"],
             capacity=options["capacity"],
+            models=settings.MODELS,
             exports=settings.VAR / "exports",
         )
         try:

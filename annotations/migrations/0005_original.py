@@ -1,0 +1,18 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("annotations", "0004_batch_lanes")]
+
+    operations = [
+        migrations.AddField(
+            model_name="annotation",
+            name="original",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                help_text="What an imported model of another system said.",
+                verbose_name="in the model's own words",
+            ),
+        ),
+    ]

@@ -1,0 +1,191 @@
+"""Bring a foreign checkpoint in: read in a confined process, checked, described, put in its place.
+
+Nothing of the file is executed, and nothing is in its place until all of it is.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from inference import specs
+from inference.mmfashion import names
+from inference.networks.mmfashion import released
+from inference.specs import WeightsSpec
+from inference.weights import hash_file
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 1800
+LARGEST = 16 * 2**30
+_RUNTIME = 6 * 2**30
+"""Address space of Python with torch; most of it is never used."""
+
+
+class CannotImport(ValueError):
+    """One line says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    spec: WeightsSpec
+    tensors: int
+    counters: int
+    """How many batch counters the file lacked."""
+    memory: int
+    """Bytes that the model takes when it answers."""
+
+
+def import_weights(
+    file: Path,
+    *,
+    config: str,
+    store: Path,
+    name: str = "",
+    part: str = "",
+    labels: Path | None = None,
+    attributes: Path | None = None,
+    source: str = "",
+    licence: str = "",
+    seconds: int = SECONDS,
+) -> Imported:
+    """The checkpoint as a new version of `name` in the store. Raises CannotImport.
+
+    config: the name of a released model, `superpoint`, or a path to MMFashion's file.
+    labels, attributes: DeepFashion's list_category_cloth.txt and list_attr_cloth.txt.
+    """
+    size = _measure(file)
+    name = name or _make_name(config, part)
+    if not _is_name(name):
+        raise CannotImport(f"{name!r} is no name: small letters, digits and hyphens are.")
+    store.mkdir(parents=True, exist_ok=True)
+    _check_room(file, size, store)
+    with tempfile.TemporaryDirectory(dir=store, prefix=".import-") as work:
+        answer = _read(
+            {
+                "file": str(file.resolve()),
+                "config": _place(config),
+                "part": part,
+                "work": work,
+                "memory": _RUNTIME + 3 * size,
+                "seconds": seconds,
+                "file_size": 2 * size + 2**24,
+            },
+            seconds,
+        )
+        read = Path(work) / "weights.safetensors"
+        model: Mapping[str, Any] | None = answer["model"]
+        known = names.find(model, labels=labels, attributes=attributes)
+        versions = specs.list_versions(name, store=store)
+        spec = WeightsSpec(
+            name=name,
+            version=str(int(versions[-1]) + 1 if versions else 1),
+            architecture="mmfashion" if model is not None else "superpoint",
+            taxonomy="deepfashion" if known else "none",
+            sha256=hash_file(read),
+            input_size=(224, 224) if model is not None else (0, 0),
+            mean=(0.485, 0.456, 0.406) if model is not None else (0.0, 0.0, 0.0),
+            std=(0.229, 0.224, 0.225) if model is not None else (1.0, 1.0, 1.0),
+            config=json.dumps(model) if model is not None else "",
+            labels=known.categories if known else (),
+            attributes=(("deepfashion", known.attributes),) if known else (),
+            source=source or f"imported from {file.name}",
+            licence=licence or "not stated",
+            folder=store,
+        )
+        described = specs.write(replace(spec, folder=Path(work)))
+        memory = read.stat().st_size
+        read.replace(spec.path)
+        described.replace(spec.path.with_suffix(".toml"))
+    return Imported(spec, answer["tensors"], answer["counters"], memory)
+
+
+def _place(config: str) -> str:
+    """A path is read from elsewhere; a name stays one."""
+    known = config in released.CONFIGS or config == "superpoint"
+    return config if known else str(Path(config).resolve())
+
+
+def _measure(file: Path) -> int:
+    try:
+        size = file.stat().st_size
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        raise CannotImport(f"{file.name} cannot be read: {error.strerror}.") from error
+    if size == 0:
+        raise CannotImport(f"{file.name} is empty.")
+    if size > LARGEST:
+        raise CannotImport(f"{file.name} is larger than 16 GB.")
+    return size
+
+
+def _check_room(file: Path, size: int, store: Path) -> None:
+    needed, free = size + 2**29, psutil.virtual_memory().available
+    if needed > free:
+        raise CannotImport(
+            f"Reading {file.name} needs {say_size(needed)} of memory, {say_size(free)} are free."
+        )
+    left = shutil.disk_usage(store).free
+    if size + 2**26 > left:
+        raise CannotImport(
+            f"{file.name} needs {say_size(size)} on the disk, {say_size(left)} are free."
+        )
+
+
+def _read(request: Mapping[str, Any], seconds: int) -> dict[str, Any]:
+    environment = {
+        "PATH": os.defpath,
+        "PYTHONPATH": str(ROOT),
+        "TMPDIR": request["work"],
+        "HOME": request["work"],
+        "LANG": "C.UTF-8",
+        "OMP_NUM_THREADS": "1",
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "inference.mmfashion.reading"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+            timeout=2 * seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CannotImport("Reading the checkpoint took too long; it was stopped.") from error
+    name = Path(request["file"]).name
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        last = (done.stderr.strip().splitlines() or [f"signal {-done.returncode}"])[-1]
+        raise CannotImport(
+            f"{name} could not be read within the limits set for it ({last[:200]})."
+        ) from error
+    if "error" in answer:
+        raise CannotImport(str(answer["error"]))
+    return answer
+
+
+def _make_name(config: str, part: str) -> str:
+    if config == "superpoint":
+        return config
+    stem = "-".join(Path(config).with_suffix("").parts[-2:] if "/" in config else [config])
+    made = "".join(c if c.isalnum() else "-" for c in f"mmfashion-{stem} {part}".strip().lower())
+    return "-".join(piece for piece in made.split("-") if piece)
+
+
+def _is_name(name: str) -> bool:
+    return name.isascii() and name.replace("-", "").isalnum() and name == name.lower()
+
+
+def say_size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"

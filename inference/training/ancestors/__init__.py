@@ -1,0 +1,1 @@
+"""Training MMFashion's models again: one recipe file for each kind."""

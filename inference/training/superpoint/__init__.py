@@ -1,0 +1,1 @@
+"""Training SuperPoint by itself: drawn shapes first, then photos and their homographies."""
