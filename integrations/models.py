@@ -10,6 +10,16 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
+from integrations.stores.models import (
+    Platform,
+    Store,
+    StoreDelivery,
+    StoreProduct,
+    StoreRun,
+    StoreTerm,
+    StoreWord,
+    WriteBack,
+)
 from kalas.lib import request_failures
 
 M = TypeVar("M", bound=models.Model)
@@ -18,6 +28,25 @@ M = TypeVar("M", bound=models.Model)
 class TenantQuerySet(models.QuerySet[M]):
     def for_tenant(self, tenant: Tenant) -> Self:
         return self.filter(tenant=tenant)
+
+
+# Django looks for an app's models here.
+__all__ = [
+    "Platform",
+    "Store",
+    "StoreDelivery",
+    "StoreProduct",
+    "StoreRun",
+    "StoreTerm",
+    "StoreWord",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookDeliveryQuerySet",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookMessage",
+    "WriteBack",
+]
 
 
 class WebhookEvent(models.TextChoices):

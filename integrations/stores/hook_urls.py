@@ -1,0 +1,8 @@
+from django.urls import path
+
+from integrations.stores import hook_views
+
+urlpatterns = [
+    path("stores/<uuid:store_id>/", hook_views.receive, name="store_hook"),
+    path("woocommerce/keys/", hook_views.take_keys, name="store_keys"),
+]

@@ -1,0 +1,32 @@
+"""Which platform speaks with a store: the only place that knows all of them."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from integrations.stores import credentials
+from integrations.stores.contract import BadSignature, Connection, Hint
+from integrations.stores.models import Platform, Store
+from integrations.stores.terms import StoredTerms
+from integrations.woocommerce import connection as woocommerce
+from integrations.woocommerce import messages as woocommerce_messages
+
+
+def open_connection(store: Store) -> Connection:
+    """Raises StoreFailed where its credentials can't be read."""
+    values = credentials.read(store)
+    save = partial(credentials.save, store)
+    if store.platform == Platform.WOOCOMMERCE:
+        return woocommerce.Connection(
+            url=store.url, credentials=values, terms=StoredTerms(store), save=save
+        )
+    raise NotImplementedError(store.platform)
+
+
+def read_hint(store: Store, *, headers: Mapping[str, str], body: bytes) -> Hint:
+    """Raises BadSignature, and StoreFailed where the store's secret can't be read."""
+    secret = credentials.read(store).get("webhook_secret", "")
+    if store.platform == Platform.WOOCOMMERCE:
+        if woocommerce_messages.is_ping(content_type=headers.get("content-type", ""), body=body):
+            return Hint("ping")
+        return woocommerce_messages.read_hint(headers=headers, body=body, secret=secret)
+    raise BadSignature
