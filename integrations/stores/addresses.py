@@ -40,9 +40,14 @@ def clean_address(text: str) -> str:
     text = text.strip()
     if "://" not in text:
         text = f"https://{text}"
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise StoreFailed("invalid-url") from error
+    path = parts.path
     for ending in ("/wp-admin", "/wp-json", "/wp-login.php", "/shop", "/my-account"):
-        text = text.partition(ending)[0]
-    text = text.partition("?")[0].partition("#")[0].rstrip("/")
+        path = path.partition(ending)[0]
+    text = f"{parts.scheme}://{parts.netloc}{path}".rstrip("/")
     policy = safe_http.read_policy(max_bytes=1)
     try:
         url = safe_http.check_url(text, policy=policy)

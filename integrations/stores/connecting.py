@@ -165,6 +165,19 @@ def try_again(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) 
     return store
 
 
+@transaction.atomic
+def begin_again(*, tenant: Tenant, by: Membership, store_id: UUID) -> Store:
+    """New keys are wanted; until they are there nothing is read or written.
+
+    Raises Store.DoesNotExist and NotAllowed.
+    """
+    check_may_manage(by)
+    store = lock_store(tenant=tenant, store_id=store_id)
+    store.state, store.problem, store.problem_about = Store.State.CONNECTING, "new-keys", ""
+    store.save(update_fields=["state", "problem", "problem_about"])
+    return store
+
+
 def lock_store(*, tenant: Tenant, store_id: UUID) -> Store:
     """Raises Store.DoesNotExist, also for another shop's."""
     return Store.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=store_id)

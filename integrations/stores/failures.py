@@ -29,6 +29,7 @@ SENTENCES: dict[str, Promise] = {
         "The key's owner may no longer see products. Give them the role “Shop manager” or connect"
         " again as another user."
     ),
+    "new-keys": _("The store is asked for nothing until it has new keys."),
     "key-revoked": _("The store no longer accepts the key. Connect again."),
     "firewall": _(
         "A firewall in front of the store refuses Kalas. Allow the user agent “Kalas” there."

@@ -1,4 +1,4 @@
-"""A store says that something happened to a product: it is read again, once however often it said."""
+"""A store says that something happened to a product: it is read again, once however often."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -43,6 +43,24 @@ FAULTS = ("late-timeout", "timeout", "429", "500", "503", "html", "reset", "late
 Row = dict[str, Any]
 
 
+def post(url: str, body: bytes, headers: dict[str, str], *, timeout_s: float) -> int:
+    """The status; redirects are not followed. 0 where there is no answer."""
+    request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+    try:
+        with opener.open(request, timeout=timeout_s) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
 class Refused(Exception):
     """An error as WooCommerce says it."""
 
@@ -94,7 +112,7 @@ class Simulator:
     currency: str = "EUR"
     url: str = ""
     # How it posts to others; a test may stand in between.
-    send: Callable[..., int] = field(default=lambda *args, **options: post(*args, **options))
+    send: Callable[..., int] = field(default=post)
     # Seconds that a lost answer keeps its client waiting.
     lag_s: float = 0.0
     # The next requests to writing addresses fail so, one after another.
@@ -749,24 +767,6 @@ def run(
         server.server_close()
         for thread in threads:
             thread.join()
-
-
-def post(url: str, body: bytes, headers: dict[str, str], *, timeout_s: float) -> int:
-    """The status; redirects are not followed. 0 where there is no answer."""
-    request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
-    try:
-        with opener.open(request, timeout=timeout_s) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
 
 
 def _page(rows: list[Row], params: dict[str, str]) -> tuple[list[Row], Row]:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from django.db import connection
 from django.utils import timezone
@@ -15,7 +16,7 @@ from annotations import services as annotation_services
 from annotations.models import Annotation
 from annotations.tests.factories import make_photo_bytes, make_result
 from inference.contract import AnnotationResult
-from integrations.models import Platform, Store, StoreProduct, WriteBack
+from integrations.models import Platform, Store, StoreDelivery, StoreProduct, WriteBack
 from integrations.stores import (
     connecting,
     credentials,
@@ -26,6 +27,7 @@ from integrations.stores import (
     running,
     writing,
 )
+from integrations.stores.contract import AttributeChange, Change
 from integrations.woocommerce.simulator import Simulator
 
 SECRET = "rigsecret1"
@@ -44,6 +46,26 @@ def make_store(*, by: Membership | None = None, url: str = "", **fields) -> Stor
     credentials.seal(store, {"key": "ck_1", "secret": "cs_1", "webhook_secret": SECRET})
     store.save()
     return store
+
+
+def make_row(store: Store, external_id: str = "7", **fields) -> StoreProduct:
+    return StoreProduct.objects.create(
+        tenant=store.tenant, store=store, external_id=external_id, **fields
+    )
+
+
+def make_write_back(row: StoreProduct, **fields) -> WriteBack:
+    """A suggestion, unless the fields say otherwise."""
+    change = Change(
+        add_tags=("Striped",), attributes=(AttributeChange("pattern", "Pattern", ("Striped",)),)
+    )
+    values = {"state": "suggested", "change": change.to_json(), **fields}
+    return WriteBack.objects.create(tenant=row.tenant, store=row.store, store_product=row, **values)
+
+
+def make_store_delivery(store: Store, **fields) -> StoreDelivery:
+    values = {"topic": "product.updated", "external_id": "7", "fingerprint": uuid4().hex, **fields}
+    return StoreDelivery.objects.create(tenant=store.tenant, store=store, **values)
 
 
 def connect(shop: Simulator, *, by: Membership, **fields) -> Store:
@@ -71,7 +93,7 @@ def tell(store: Store, *numbers: int) -> None:
 
 
 def read(store: Store, *, now: datetime | None = None) -> None:
-    _drop_jobs()
+    drop_jobs()
     for lane in range(jobs.LANES):
         reading.read_due(store_id=store.id, lane=lane, clock=lambda: now or timezone.now())
 
@@ -85,7 +107,7 @@ def annotate(store: Store, result: AnnotationResult | None = None) -> None:
 
 
 def write(store: Store, *, now: datetime | None = None) -> None:
-    _drop_jobs()
+    drop_jobs()
     writing.write_due(store_id=store.id, clock=lambda: now or timezone.now())
 
 
@@ -98,12 +120,12 @@ def work(store: Store, *numbers: int, result: AnnotationResult | None = None) ->
 
 
 def poll(store: Store, *, now: datetime | None = None) -> None:
-    _drop_jobs()
+    drop_jobs()
     polling.poll(store_id=store.id, now=now or timezone.now())
 
 
 def list_run(store: Store) -> None:
-    _drop_jobs()
+    drop_jobs()
     running.list_next(store_id=store.id, clock=timezone.now)
 
 
@@ -140,7 +162,7 @@ def build_delivery(
     }
 
 
-def _drop_jobs() -> None:
+def drop_jobs() -> None:
     """What the lanes' jobs do is done by the test, which takes them from the queue."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs WHERE queue_name = 'stores'")
