@@ -44,7 +44,7 @@ class KeysForm(forms.Form):
         return str(self.cleaned_data["secret"]).strip()
 
 
-class SettingsForm(forms.ModelForm[Store]):
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     threshold = forms.IntegerField(
         label=_("Write from this confidence, %"),
         min_value=0,

@@ -8,18 +8,7 @@ from urllib.parse import parse_qsl
 
 from integrations.woocommerce.simulator import Simulator
 
-STYLE = """
-:root{color-scheme:light dark;--ink:#1c1917;--soft:#57534e;--line:#e7e5e4;--ground:#fafaf9;--card:#fff;--mark:#7c2d12}
-@media(prefers-color-scheme:dark){:root{--ink:#fafaf9;--soft:#a8a29e;--line:#44403c;--ground:#1c1917;--card:#292524;--mark:#fdba74}}
-*{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 Georgia,serif}
-header,main{max-width:70rem;margin:auto;padding:1rem}header{border-bottom:1px solid var(--line)}h1{margin:0}
-p{margin:.25rem 0;color:var(--soft)}form{display:flex;flex-wrap:wrap;gap:.5rem;margin:.5rem 0}
-ul{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem;padding:0;list-style:none}
-li{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem}
-img{width:100%;height:16rem;object-fit:contain;background:var(--ground)}h2{margin:.5rem 0;font-size:1.125rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem .75rem;font-size:.875rem}dt{color:var(--soft)}dd{margin:0}
-.tag{color:var(--mark)}input,select,button{font:inherit;padding:.25rem .5rem;min-height:2.25rem}
-"""
+STYLE = Path(__file__).with_suffix(".css").read_text()
 
 
 class Storefront:
