@@ -148,6 +148,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(max_length=16)),
                 ('parent', models.CharField(blank=True, max_length=60)),
                 ('name', models.CharField(max_length=300)),
+                ('title', models.CharField(max_length=300)),
                 ('remote_id', models.CharField(max_length=100)),
                 ('store', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='terms', to='integrations.store')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.tenant')),

@@ -137,16 +137,18 @@ def finish(*, store_id: UUID, now: datetime) -> None:
     store.state, store.problem, store.problem_about, store.problem_at = "active", "", "", None
     store.connected_at = store.connected_at or now
     store.failures, store.quiet_until, store.alerted_at = 0, None, None
-    store.modified_after = store.modified_after or now
+    # What happened since somebody began is new as well.
+    store.modified_after = store.modified_after or store.created_at
     store.save(
         update_fields=[
             *("name", "currency", "state", "problem", "problem_about", "problem_at"),
             *("connected_at", "failures", "quiet_until", "alerted_at", "modified_after"),
         ]
     )
+    jobs.wake_poller(store.id, at=now)
     jobs.wake_readers(store.id, at=now)
-    jobs.wake_writer(store.id, at=now)
     jobs.wake_run(store.id, at=now)
+    jobs.wake_writer(store.id, at=now)
 
 
 @transaction.atomic

@@ -441,6 +441,7 @@ class StoreTerm(models.Model):
     parent = models.CharField(max_length=60, blank=True)
     # Case folded, as stores compare names.
     name = models.CharField(max_length=300)
+    title = models.CharField(max_length=300)
     remote_id = models.CharField(max_length=100)
 
     objects = TenantQuerySet["StoreTerm"].as_manager()

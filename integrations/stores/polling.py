@@ -70,7 +70,7 @@ def check_webhooks(store: Store, connection: Connection, *, now: datetime) -> No
 
 
 def _ask_for_changes(store: Store, connection: Connection, *, now: datetime) -> None:
-    after = store.modified_after or store.connected_at or now
+    after = store.modified_after or store.created_at
     cursor, newest = "", None
     while True:
         page = connection.list_products(cursor=cursor, modified_after=after)

@@ -21,7 +21,11 @@ class StoredTerms:
             kind=kind,
             parent=parent,
             name=_key(name),
-            defaults={"remote_id": remote_id, "tenant_id": self._store.tenant_id},
+            defaults={
+                "remote_id": remote_id,
+                "title": name[:300],
+                "tenant_id": self._store.tenant_id,
+            },
         )
 
     def forget(self, kind: str, *, parent: str = "") -> None:
@@ -29,9 +33,9 @@ class StoredTerms:
 
 
 def list_names(store: Store, kind: str) -> list[str]:
-    """Case folded."""
+    """As the store spells them."""
     rows = StoreTerm.objects.filter(store=store, kind=kind)
-    return list(rows.order_by("name").values_list("name", flat=True))
+    return list(rows.order_by("name").values_list("title", flat=True))
 
 
 def _key(name: str) -> str:

@@ -12,6 +12,7 @@ from retrieval.models import Product, ProductImage
 
 LANGUAGES = ("en", "tr")
 COLOUR = "colour"
+_OR = (" or ", " veya ", " ya da ")
 _COLOUR_NAMES = {"en": "Colour", "tr": "Renk"}
 # Of a garment's pixels, for a colour to be said at all.
 LEAST_SHARE = 0.2
@@ -39,7 +40,12 @@ class Dictionary:
         kind, _colon, name = label.partition(":")
         if label == f"attribute:{COLOUR}":
             return _COLOUR_NAMES.get(self._language, _COLOUR_NAMES["en"])
-        return taxonomy.load().title(kind, name, self._language)  # type: ignore[arg-type]
+        title = taxonomy.load().title(kind, name, self._language)  # type: ignore[arg-type]
+        # "Hoodie or sweatshirt" is what is meant, but not what a shop writes.
+        if kind == "category" and any(each in title for each in _OR):
+            word = taxonomy.words("category", name, self._language)[0]
+            return word[:1].upper() + word[1:]
+        return title
 
     def spellings(self, label: str) -> list[str]:
         """All words that mean the label, the shop's first."""
@@ -53,10 +59,10 @@ class Dictionary:
         return [each for each in dict.fromkeys(found) if each]
 
     def find(self, labels: Iterable[str], words: Iterable[str]) -> str:
-        """The label that one of these words means; empty where none does."""
+        """The label that one of these words means, in singular or plural; empty where none does."""
         wanted = set(map(fold, words))
         for label in labels:
-            if wanted & {fold(each) for each in self.spellings(label)}:
+            if any(wanted & set(_list_forms(each)) for each in self.spellings(label)):
                 return label
         return ""
 
@@ -97,6 +103,13 @@ def build_wanted(
         attributes=_name_attributes(labels, colours, dictionary) if store.write_attributes else (),
         alts=_describe_photos(store, product, remote, dictionary) if store.write_alt else {},
     )
+
+
+def _list_forms(word: str) -> list[str]:
+    """Shops name categories in the plural; case folded."""
+    stem = word[:-1] if word.endswith("y") else ""
+    forms = [word, *(word + ending for ending in ("s", "es", "lar", "ler"))]
+    return [fold(each) for each in (*forms, *([f"{stem}ies"] if stem else []))]
 
 
 def list_labels() -> dict[str, list[str]]:
@@ -144,9 +157,9 @@ def _name_category(
         return ""
     there = {fold(each): each for each in categories}
     for spelling in dictionary.spellings(label):
-        for form in (spelling, f"{spelling}s", f"{spelling}es", f"{spelling}lar", f"{spelling}ler"):
-            if fold(form) in there:
-                return there[fold(form)]
+        for form in _list_forms(spelling):
+            if form in there:
+                return there[form]
     return dictionary.word(label) if store.create_categories else ""
 
 
