@@ -20,6 +20,7 @@ from integrations.stores.models import (
     StoreWord,
     WriteBack,
 )
+from integrations.webhook_events import PRODUCT_ANNOTATED
 from kalas.lib import request_failures
 
 M = TypeVar("M", bound=models.Model)
@@ -55,6 +56,7 @@ class WebhookEvent(models.TextChoices):
     ANNOTATION_FINISHED = "annotation.finished", _("An annotation is finished")
     ANNOTATION_REVIEWED = "annotation.reviewed", _("A person accepted or corrected an annotation")
     BATCH_FINISHED = "batch.finished", _("A batch is finished")
+    PRODUCT_ANNOTATED = PRODUCT_ANNOTATED, _("A product of a custom integration has its words")
 
 
 # Sent by the button on the page, to any endpoint.

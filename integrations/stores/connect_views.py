@@ -11,9 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import TenantRequest
-from integrations.stores import connecting, selectors
-from integrations.stores.forms import AddressForm, KeysForm
-from integrations.stores.models import Platform
+from integrations.stores import addresses, connecting, selectors
+from integrations.stores.forms import AddressForm, KeysForm, NameForm
+from integrations.stores.models import Platform, Store
 from integrations.stores.page_tools import developers_only, get_store, one_transaction
 
 
@@ -50,6 +50,40 @@ def add_woocommerce(request: TenantRequest) -> HttpResponse:
     return render(
         request, "integrations/stores/add_woocommerce.html", {"form": form}, status=status
     )
+
+
+@developers_only
+@require_http_methods(["GET", "POST"])
+@never_cache
+@one_transaction
+def add_custom(request: TenantRequest) -> HttpResponse:
+    """The page that comes back is the only one that ever shows the secret."""
+    form = NameForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            store, secret = connecting.add_custom(
+                tenant=request.tenant,
+                by=request.membership,
+                name=form.cleaned_data["name"],
+                now=timezone.now(),
+            )
+        except connecting.TooManyStores:
+            form.add_error(None, _("This shop has many stores. Disconnect those you don't need."))
+        else:
+            return _render_secret(request, store, secret)
+    page, status = "integrations/stores/add_custom.html", 422 if form.is_bound else 200
+    return render(request, page, {"form": form}, status=status)
+
+
+@developers_only
+@require_POST
+@never_cache
+@one_transaction
+def replace_store_secret(request: TenantRequest, store_id: UUID) -> HttpResponse:
+    store, secret = connecting.replace_secret(
+        tenant=request.tenant, by=request.membership, store_id=store_id
+    )
+    return _render_secret(request, store, secret)
 
 
 @developers_only
@@ -103,3 +137,8 @@ def reconnect_store(request: TenantRequest, store_id: UUID) -> HttpResponse:
     """Back to where keys are given, for a store whose keys don't work any more."""
     connecting.begin_again(tenant=request.tenant, by=request.membership, store_id=store_id)
     return redirect("store", store_id)
+
+
+def _render_secret(request: TenantRequest, store: Store, secret: str) -> HttpResponse:
+    context = {"store": store, "secret": secret, "hook_url": addresses.build_hook_url(store)}
+    return render(request, "integrations/stores/secret.html", context, status=201)

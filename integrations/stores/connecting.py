@@ -11,9 +11,10 @@ from django.urls import reverse
 
 from accounts.models import Membership, Tenant, hash_token
 from accounts.services import NotAllowed
+from integrations import signatures
 from integrations.stores import addresses, credentials, jobs, platforms, polling
 from integrations.stores.failures import StoreFailed
-from integrations.stores.models import Store
+from integrations.stores.models import Platform, Store
 from integrations.woocommerce import messages as woocommerce
 
 TOKEN_HOURS = 1
@@ -112,6 +113,35 @@ def take_keys(
     store = lock_store(tenant=tenant, store_id=store_id)
     _set_keys(store, values, now=now)
     return store
+
+
+@transaction.atomic
+def add_custom(*, tenant: Tenant, by: Membership, name: str, now: datetime) -> tuple[Store, str]:
+    """The shop's own software, and the secret that it signs with, which is told once.
+
+    Raises NotAllowed and TooManyStores.
+    """
+    store = begin(tenant=tenant, by=by, platform=Platform.CUSTOM, url="", now=now, name=name)
+    secret = signatures.make_secret()
+    credentials.seal(store, {"webhook_secret": secret})
+    store.state, store.connected_at = Store.State.ACTIVE, now
+    store.save(update_fields=["credentials", "state", "connected_at"])
+    return store, secret
+
+
+@transaction.atomic
+def replace_secret(*, tenant: Tenant, by: Membership, store_id: UUID) -> tuple[Store, str]:
+    """A new secret for the shop's own software; the old one is refused from now on.
+
+    Raises Store.DoesNotExist and NotAllowed.
+    """
+    check_may_manage(by)
+    store = lock_store(tenant=tenant, store_id=store_id)
+    if not store.is_custom:
+        raise NotAllowed
+    secret = signatures.make_secret()
+    credentials.save(store, {"webhook_secret": secret})
+    return store, secret
 
 
 def finish(*, store_id: UUID, now: datetime) -> None:

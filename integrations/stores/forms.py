@@ -23,6 +23,14 @@ class AddressForm(forms.Form):
             raise forms.ValidationError(error.detail, code=error.code) from error
 
 
+class NameForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=120,
+        widget=forms.TextInput({"placeholder": _("Our own shop"), "autofocus": True}),
+    )
+
+
 class KeysForm(forms.Form):
     key = forms.RegexField(
         label=_("Consumer key"),

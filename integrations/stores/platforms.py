@@ -1,9 +1,11 @@
 """Which platform speaks with a store: the only place that knows all of them."""
 
+import time
 from collections.abc import Mapping
 from functools import partial
 
-from integrations.stores import credentials
+from integrations.custom import messages as custom_messages
+from integrations.stores import credentials, own_software
 from integrations.stores.contract import BadSignature, Connection, Hint
 from integrations.stores.models import Platform, Store
 from integrations.stores.terms import StoredTerms
@@ -19,6 +21,8 @@ def open_connection(store: Store) -> Connection:
         return woocommerce.Connection(
             url=store.url, credentials=values, terms=StoredTerms(store), save=save
         )
+    if store.platform == Platform.CUSTOM:
+        return own_software.open_connection(store)
     raise NotImplementedError(store.platform)
 
 
@@ -29,4 +33,12 @@ def read_hint(store: Store, *, headers: Mapping[str, str], body: bytes) -> Hint:
         if woocommerce_messages.is_ping(content_type=headers.get("content-type", ""), body=body):
             return Hint("ping")
         return woocommerce_messages.read_hint(headers=headers, body=body, secret=secret)
+    if store.platform == Platform.CUSTOM:
+        return custom_messages.read_hint(
+            headers=headers,
+            body=body,
+            secret=secret,
+            timestamp=time.time(),
+            known=own_software.Inbox(store),
+        )
     raise BadSignature

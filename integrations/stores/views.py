@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import TenantRequest
-from integrations.stores import selectors, services, words
+from integrations.stores import addresses, selectors, services, words
 from integrations.stores.forms import KeysForm, SettingsForm
 from integrations.stores.models import Store, StoreRun
 from integrations.stores.page_tools import developers_only, get_store, one_transaction
@@ -222,6 +222,7 @@ def _render_store(
         "form": form or SettingsForm(instance=store),
         "changes": selectors.show_changes(recent),
         "problems": selectors.list_problems(store=store)[:5],
+        "hook_url": addresses.build_hook_url(store),
         "is_reachable": selectors.is_reachable(),
         "is_ping_missing": selectors.is_ping_missing(store, now=timezone.now()),
     }
