@@ -39,7 +39,7 @@ pytestmark = pytest.mark.django_db
 PUBLIC = {"home", "healthz", "readyz", "set_language", "invitation", "decline_invitation"}
 PUBLIC |= {"problems", "problem"}
 # Called by stores, which sign what they send.
-PUBLIC |= {"store_hook", "store_keys"}
+PUBLIC |= {"store_hook", "store_keys", "shopify_compliance", "shopify_approved"}
 # allauth's pages, the admin's and the API have tests of their own.
 NOT_OURS = ("accounts/", "admin/", "api/")
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.http import TenantRequest
 from integrations.stores import addresses, connecting, selectors
-from integrations.stores.forms import AddressForm, KeysForm, NameForm
+from integrations.stores.forms import AddressForm, KeysForm, NameForm, ShopifyForm
 from integrations.stores.models import Platform, Store
 from integrations.stores.page_tools import developers_only, get_store, one_transaction
 
@@ -50,6 +50,41 @@ def add_woocommerce(request: TenantRequest) -> HttpResponse:
     return render(
         request, "integrations/stores/add_woocommerce.html", {"form": form}, status=status
     )
+
+
+@developers_only
+@require_http_methods(["GET", "POST"])
+@one_transaction
+def add_shopify(request: TenantRequest) -> HttpResponse:
+    form = ShopifyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            store = connecting.begin_shopify(
+                tenant=request.tenant,
+                by=request.membership,
+                url=form.cleaned_data["domain"],
+                client_id=form.cleaned_data["client_id"],
+                secret=form.cleaned_data["secret"],
+                now=timezone.now(),
+            )
+        except connecting.AlreadyConnected as error:
+            messages.info(request, _("This store is connected already."))
+            return redirect("store", error.store.id)
+        except connecting.TooManyStores:
+            form.add_error(None, _("This shop has many stores. Disconnect those you don't need."))
+        else:
+            if request.POST.get("how") == "approve":
+                return redirect("store", store.id)
+            connecting.test_keys(
+                tenant=request.tenant,
+                by=request.membership,
+                store_id=store.id,
+                now=timezone.now(),
+            )
+            return redirect("store", store.id)
+    page, status = "integrations/stores/add_shopify.html", 422 if form.is_bound else 200
+    context = {"form": form, "is_reachable": selectors.is_reachable()}
+    return render(request, page, context, status=status)
 
 
 @developers_only
@@ -94,11 +129,13 @@ def approve_store(request: TenantRequest, store_id: UUID) -> HttpResponse:
     """To the store's own page, where its owner lets Kalas in. A link, not a form: the pages' policy
     lets forms lead nowhere else."""
     store = get_store(request, store_id)
-    if store.platform != Platform.WOOCOMMERCE:
+    build = {
+        Platform.WOOCOMMERCE.value: connecting.build_approval_address,
+        Platform.SHOPIFY.value: connecting.build_shopify_approval_address,
+    }.get(store.platform)
+    if build is None:
         return redirect("store", store.id)
-    return redirect(
-        connecting.build_approval_address(store=store, by=request.membership, now=timezone.now())
-    )
+    return redirect(build(store=store, by=request.membership, now=timezone.now()))
 
 
 @developers_only

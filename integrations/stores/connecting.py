@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -12,7 +13,9 @@ from django.urls import reverse
 from accounts.models import Membership, Tenant, hash_token
 from accounts.services import NotAllowed
 from integrations import signatures
+from integrations.shopify import messages as shopify
 from integrations.stores import addresses, credentials, jobs, platforms, polling
+from integrations.stores.contract import BadSignature
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Platform, Store
 from integrations.woocommerce import messages as woocommerce
@@ -66,10 +69,7 @@ def begin(
 def build_approval_address(*, store: Store, by: Membership, now: datetime) -> str:
     """Where the owner lets Kalas in by one click. The value that comes back works once."""
     check_may_manage(by)
-    token = secrets.token_urlsafe(32)
-    store.token_sha256 = hash_token(token)
-    store.token_until = now + timedelta(hours=TOKEN_HOURS)
-    store.save(update_fields=["token_sha256", "token_until"])
+    token = _make_token(store, now=now)
     return woocommerce.build_approval_address(
         store_url=store.url,
         app_name=APP_NAME,
@@ -80,21 +80,69 @@ def build_approval_address(*, store: Store, by: Membership, now: datetime) -> st
 
 
 @transaction.atomic
+def begin_shopify(
+    *, tenant: Tenant, by: Membership, url: str, client_id: str, secret: str, now: datetime
+) -> Store:
+    """With the shop's own app; it lets Kalas in by its ID and secret, or by an approval.
+
+    Raises as `begin` does.
+    """
+    store = begin(tenant=tenant, by=by, platform=Platform.SHOPIFY, url=url, now=now)
+    credentials.save(store, {"client_id": client_id, "secret": secret})
+    return store
+
+
+@transaction.atomic
+def test_keys(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) -> Store:
+    """Try what the store was begun with. Raises Store.DoesNotExist and NotAllowed."""
+    check_may_manage(by)
+    store = lock_store(tenant=tenant, store_id=store_id)
+    jobs.wake_connector(store.id, at=now)
+    return store
+
+
+def build_shopify_approval_address(*, store: Store, by: Membership, now: datetime) -> str:
+    """As `build_approval_address`. Raises StoreFailed where the app's secret can't be read."""
+    check_may_manage(by)
+    token = _make_token(store, now=now)
+    return shopify.build_approval_address(
+        url=store.url,
+        client_id=credentials.read(store).get("client_id", ""),
+        token=token,
+        return_url=addresses.build_link(reverse("shopify_approved")),
+    )
+
+
+@transaction.atomic
+def take_shopify_approval(*, query: str, now: datetime) -> Store | None:
+    """What Shopify sends the merchant back with; None where it is not for us, or not from there."""
+    token = parse_qs(query).get("state", [""])[0]
+    store = _find_by_token(token, now=now)
+    if store is None or store.platform != Platform.SHOPIFY:
+        return None
+    values = credentials.read(store)
+    try:
+        answer = shopify.check_approval(query=query, secret=values.get("secret", ""))
+    except BadSignature:
+        return None
+    if answer.get("shop", "") != urlsplit(store.url).netloc or not answer.get("code"):
+        return None
+    _use_token(store)
+    _set_keys(store, {**values, "code": answer["code"]}, now=now)
+    return store
+
+
+@transaction.atomic
 def take_handed_keys(*, body: bytes, now: datetime) -> Store | None:
     """What a store hands over after somebody approved; None where the value is not ours, or old,
     or was used. The keys themselves are tried by a job: the store waits for this answer."""
     keys = woocommerce.read_keys(body)
     if keys is None:
         return None
-    store = (
-        Store.objects.select_for_update(of=("self",))
-        .filter(token_sha256=hash_token(keys.token), token_until__gt=now)
-        .first()
-    )
-    if store is None:
+    store = _find_by_token(keys.token, now=now)
+    if store is None or store.platform != Platform.WOOCOMMERCE:
         return None
-    store.token_sha256, store.token_until = "", None
-    store.save(update_fields=["token_sha256", "token_until"])
+    _use_token(store)
     _set_keys(store, {"key": keys.key, "secret": keys.secret}, now=now)
     return store
 
@@ -224,6 +272,24 @@ def check_may_manage(by: Membership) -> None:
 def make_webhook_secret() -> str:
     """Letters and digits alone: WooCommerce decodes HTML in secrets."""
     return secrets.token_hex(32)
+
+
+def _make_token(store: Store, *, now: datetime) -> str:
+    token = secrets.token_urlsafe(32)
+    store.token_sha256 = hash_token(token)
+    store.token_until = now + timedelta(hours=TOKEN_HOURS)
+    store.save(update_fields=["token_sha256", "token_until"])
+    return token
+
+
+def _find_by_token(token: str, *, now: datetime) -> Store | None:
+    stores = Store.objects.select_for_update(of=("self",))
+    return stores.filter(token_sha256=hash_token(token), token_until__gt=now).first()
+
+
+def _use_token(store: Store) -> None:
+    store.token_sha256, store.token_until = "", None
+    store.save(update_fields=["token_sha256", "token_until"])
 
 
 def _set_keys(store: Store, values: Mapping[str, str], *, now: datetime) -> None:

@@ -1,8 +1,10 @@
 """The keys of stores: sealed for their shop and row, and read only where a store is asked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from uuid import UUID
+
+from django.db import connection, transaction
 
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Store
@@ -30,6 +32,27 @@ def read(store: Store) -> dict[str, str]:
 def save(store: Store, values: Mapping[str, str]) -> None:
     seal(store, values)
     store.save(update_fields=["credentials"])
+
+
+def renew(
+    store: Store, seen: Mapping[str, str], make: Callable[[Mapping[str, str]], dict[str, str]]
+) -> dict[str, str]:
+    """Those that hold now: what another worker has stored meanwhile, else what `make` gets.
+
+    One at a time in each store, as a refresh token works once; what replaces it is stored in the
+    same transaction as the token it came with. Raises what `make` does.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"store.{store.id}"])
+        store.refresh_from_db(fields=["credentials"])
+        values = read(store)
+        is_newer = values.get("token") and values.get("token") != seen.get("token")
+        if is_newer and not values.get("code"):
+            return values
+        made = make({**values, "token_until": "0"})
+        save(store, made)
+    return made
 
 
 def _context(tenant_id: UUID, store_id: UUID) -> str:

@@ -1,7 +1,9 @@
+import re
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from integrations.stores import addresses
+from integrations.stores import addresses, failures
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Store
 
@@ -21,6 +23,42 @@ class AddressForm(forms.Form):
             return addresses.clean_address(self.cleaned_data["url"])
         except StoreFailed as error:
             raise forms.ValidationError(error.detail, code=error.code) from error
+
+
+class ShopifyForm(forms.Form):
+    domain = forms.CharField(
+        label=_("Your store"),
+        max_length=120,
+        widget=forms.TextInput({"placeholder": "your-shop.myshopify.com", "autofocus": True}),
+        help_text=_("The name that ends in .myshopify.com, also if customers see another one."),
+    )
+    client_id = forms.RegexField(
+        label=_("Client ID of your app"),
+        regex=r"^\s*[0-9a-zA-Z]{8,100}\s*$",
+        error_messages={"invalid": _("Copy the client ID from the app's settings.")},
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+    secret = forms.RegexField(
+        label=_("Secret of your app"),
+        regex=r"^\s*[0-9a-zA-Z_]{8,200}\s*$",
+        error_messages={"invalid": _("Copy the secret from the app's settings.")},
+        widget=forms.PasswordInput({"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+
+    def clean_domain(self) -> str:
+        """As people paste it: with https://, or from the address of the admin."""
+        text = self.cleaned_data["domain"].strip().lower().removeprefix("https://")
+        text = text.removeprefix("admin.shopify.com/store/").partition("/")[0]
+        name = text.removesuffix(".myshopify.com")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", name):
+            raise forms.ValidationError(failures.describe("not-shopify"), code="not-shopify")
+        return f"https://{name}.myshopify.com"
+
+    def clean_client_id(self) -> str:
+        return str(self.cleaned_data["client_id"]).strip()
+
+    def clean_secret(self) -> str:
+        return str(self.cleaned_data["secret"]).strip()
 
 
 class NameForm(forms.Form):

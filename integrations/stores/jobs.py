@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 from zlib import crc32
 
+from django.db import connection
 from procrastinate.contrib.django import app
 
 from integrations.stores.models import Store
@@ -16,7 +17,7 @@ WRITE_TASK = "stores.write_products"
 POLL_TASK = "stores.poll_store"
 RUN_TASK = "stores.list_products_of_run"
 CONNECT_TASK = "stores.connect_store"
-LEAVE_TASK = "stores.leave_store"
+REDACT_TASK = "stores.redact_store"
 ALERT_TASK = "stores.tell_problem"
 # Reading lanes of a store. There is one for writing: two that make the same term make it twice.
 LANES = 3
@@ -51,8 +52,24 @@ def wake_connector(store_id: UUID, *, at: datetime) -> None:
     _wake("connect", CONNECT_TASK, store_id, at=at)
 
 
+def is_connecting(store_id: UUID) -> bool:
+    """Whether the job that tries a store's keys waits or runs."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM procrastinate_jobs WHERE lock = %s"
+            " AND status IN ('todo', 'doing')",
+            [f"stores.{store_id}.connect"],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def defer_alert(store: Store) -> None:
     app.configure_task(ALERT_TASK, allow_unknown=False).defer(store_id=str(store.id))
+
+
+def defer_redaction(store: Store) -> None:
+    """All that came from the store is to go, in the running transaction."""
+    app.configure_task(REDACT_TASK, allow_unknown=False).defer(store_id=str(store.id))
 
 
 def _wake(name: str, task: str, store_id: UUID, *, at: datetime, lane: int | None = None) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.models import Tenant
-from integrations.stores import hints, platforms, troubles
+from integrations.stores import hints, jobs, platforms, troubles
 from integrations.stores.contract import BadSignature, Hint
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Store, StoreDelivery
@@ -114,6 +114,8 @@ def _act(store: Store, hint: Hint, *, now: datetime) -> None:
         troubles.note_break(store, StoreFailed("owner-without-rights"), now=now)
     elif hint.kind == "uninstalled":
         troubles.note_break(store, StoreFailed("uninstalled"), now=now)
+    elif hint.kind == "redact":
+        jobs.defer_redaction(store)
 
 
 def _note_ping(store: Store, *, now: datetime) -> None:

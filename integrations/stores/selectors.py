@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from accounts.models import Tenant
-from integrations.stores import addresses, running, terms, words
+from integrations.stores import addresses, jobs, running, terms, words
 from integrations.stores.contract import Change, RemoteProduct
 from integrations.stores.models import Store, StoreDelivery, StoreProduct, StoreRun, WriteBack
 from retrieval import catalogue
@@ -182,6 +182,14 @@ def is_ping_missing(store: Store, *, now: datetime) -> bool:
     if not store.webhooks or store.pinged_at or store.delivered_at or store.webhooks_at is None:
         return False
     return now - (store.connected_at or store.webhooks_at) > PING_WITHIN
+
+
+def is_testing(store: Store) -> bool:
+    """Whether its keys are being tried now; one query. A Shopify store may have an app's secret and
+    still wait for its owner's approval."""
+    if store.credentials is None or store.problem:
+        return False
+    return jobs.is_connecting(store.id)
 
 
 def is_reachable() -> bool:

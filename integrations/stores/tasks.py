@@ -45,6 +45,11 @@ def connect_store(*, store_id: str) -> None:
     connecting.finish(store_id=UUID(store_id), now=_now())
 
 
+@app.task(name=jobs.REDACT_TASK, retry=RetryStrategy(max_attempts=20, wait=30, linear_wait=120))
+def redact_store(*, store_id: str) -> None:
+    forgetting.redact(store_id=UUID(store_id))
+
+
 @app.task(name=jobs.ALERT_TASK, retry=RetryStrategy(max_attempts=20, wait=30, linear_wait=120))
 def tell_problem(*, store_id: str) -> None:
     """Nothing if it was mended meanwhile."""

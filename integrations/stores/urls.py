@@ -10,6 +10,7 @@ delivery = "deliveries/<uuid:store_delivery_id>/"
 urlpatterns = [
     path("", connect_views.show_integrations, name="integrations"),
     path("woocommerce/new/", connect_views.add_woocommerce, name="add_woocommerce"),
+    path("shopify/new/", connect_views.add_shopify, name="add_shopify"),
     path("custom/new/", connect_views.add_custom, name="add_custom"),
     path(f"{one}secret/", connect_views.replace_store_secret, name="replace_store_secret"),
     path(one, views.show_store, name="store"),

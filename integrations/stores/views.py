@@ -26,7 +26,12 @@ RUN_STATES = {"pause": "paused", "resume": "running", "stop": "cancelled"}
 def show_store(request: TenantRequest, store_id: UUID) -> HttpResponse:
     store = get_store(request, store_id)
     if store.state == Store.State.CONNECTING:
-        context = {"store": store, "form": KeysForm(), "is_reachable": selectors.is_reachable()}
+        context = {
+            "store": store,
+            "form": KeysForm(),
+            "is_reachable": selectors.is_reachable(),
+            "is_testing": selectors.is_testing(store),
+        }
         return render(request, "integrations/stores/connect.html", context)
     return _render_store(request, store)
 

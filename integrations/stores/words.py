@@ -7,7 +7,7 @@ from annotations.models import Garment, Label, Origin
 from inference import taxonomy
 from integrations.stores.changes import Wanted, Words, fold
 from integrations.stores.contract import RemoteProduct
-from integrations.stores.models import Store
+from integrations.stores.models import Platform, Store
 from retrieval.models import Product, ProductImage
 
 LANGUAGES = ("en", "tr")
@@ -160,7 +160,9 @@ def _name_category(
         for form in _list_forms(spelling):
             if form in there:
                 return there[form]
-    return dictionary.word(label) if store.create_categories else ""
+    # Shopify has a taxonomy of its own, the same for all stores, where names are searched for.
+    may_name = store.create_categories or store.platform == Platform.SHOPIFY
+    return dictionary.word(label) if may_name else ""
 
 
 def _name_attributes(

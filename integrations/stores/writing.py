@@ -181,7 +181,7 @@ class _Attempt:
     def note_before(self, before: RemoteProduct, change: Change) -> None:
         """The snapshot, before anything is changed."""
         self._has_written = True
-        if self._was_taken(before):
+        if self._was_taken(before) or self._was_begun(before):
             change = changes.unite(Change.from_json(self._write_back.change), change)
         else:
             self._write_back.before = before.to_json()
@@ -197,6 +197,10 @@ class _Attempt:
 
     def _was_taken(self, remote: RemoteProduct) -> bool:
         return self._write_back.before is not None and remote.marker == self.marker
+
+    def _was_begun(self, remote: RemoteProduct) -> bool:
+        """Where a write takes several requests, and the last one was not reached."""
+        return self._write_back.before is not None and remote.marker.startswith(self.marker)
 
 
 @transaction.atomic

@@ -393,9 +393,14 @@ class Simulator:
                 raise Refused(400, "woocommerce_rest_cannot_create", "Slug is too long.")
             if taken:
                 raise Refused(400, "woocommerce_rest_cannot_create", f"Slug {slug} is in use.")
-            row = {"id": next(self._ids), "name": name, "slug": slug, "type": "select"}
-            self.terms[kind][row["id"]] = row
-            return row
+            number = next(self._ids)
+            self.terms[kind][number] = {
+                "id": number,
+                "name": name,
+                "slug": slug,
+                "type": "select",
+            }
+            return self.terms[kind][number]
         if same is not None:
             message = "A term with the name provided already exists with this parent."
             raise Refused(400, "term_exists", message, resource_id=same)
