@@ -1,6 +1,6 @@
 import uuid
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
+from annotations.models import TenantQuerySet
 from integrations.stores.models import (
     Platform,
     Store,
@@ -22,14 +23,6 @@ from integrations.stores.models import (
 )
 from integrations.webhook_events import PRODUCT_ANNOTATED
 from kalas.lib import request_failures
-
-M = TypeVar("M", bound=models.Model)
-
-
-class TenantQuerySet(models.QuerySet[M]):
-    def for_tenant(self, tenant: Tenant) -> Self:
-        return self.filter(tenant=tenant)
-
 
 # Django looks for an app's models here.
 __all__ = [

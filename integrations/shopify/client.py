@@ -177,7 +177,8 @@ def _parse(answer: Answer) -> dict[str, Any]:
 
 
 def _explain_errors(errors: Any, wait_s: float) -> StoreFailed:
-    first = errors[0] if isinstance(errors, list) and errors else {"message": str(errors)}
+    known = isinstance(errors, list) and errors and isinstance(errors[0], dict)
+    first: dict[str, Any] = errors[0] if known else {"message": str(errors)}
     code = str((first.get("extensions") or {}).get("code", ""))
     said = str(first.get("message", ""))
     if code == "THROTTLED":

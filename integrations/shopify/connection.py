@@ -238,7 +238,7 @@ class Connection:
         return self._fetch_there(read_number(str(raw["id"])))
 
     def _find_category(self, change: Change, unknown: set[str]) -> tuple[str | None, str]:
-        """The id in Shopify's taxonomy and its own spelling; what is not in it is asked for once."""
+        """The id in Shopify's taxonomy and its own spelling; what is not there is asked once."""
         for name in change.add_categories:
             if fold(name) in unknown:
                 continue

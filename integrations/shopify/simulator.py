@@ -244,7 +244,8 @@ class Simulator:
     def _do_products(self, variables: Row) -> Row:
         rows = sorted(self.products.values(), key=lambda row: int(row["id"].rpartition("/")[2]))
         if after := re.search(r"updated_at:>'([^']+)'", variables.get("query") or ""):
-            rows = [row for row in rows if row["updatedAt"] > after.group(1)]
+            since = datetime.fromisoformat(after.group(1))
+            rows = [row for row in rows if datetime.fromisoformat(row["updatedAt"]) > since]
         start = int(variables.get("after") or 0)
         page = rows[start : start + 25]
         end = start + len(page)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -89,7 +90,7 @@ def _keep(
 ) -> Kept:
     content = hashlib.sha256(hint.identity.encode() + b"\0" + body).hexdigest()
     states = {"changed": "queued", "deleted": "queued", "bad": "failed"}
-    values = {
+    values: dict[str, Any] = {
         "tenant": store.tenant_id,
         "store": store.id,
         "topic": hint.topic[:80],

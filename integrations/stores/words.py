@@ -53,7 +53,7 @@ class Dictionary:
         found = [self.word(label), self.suggest(label)]
         for language in (self._language, *LANGUAGES):
             try:
-                found += taxonomy.words(kind, name, language)  # type: ignore[arg-type]
+                found += taxonomy.words(kind, name, language)
             except taxonomy.UnknownLabel:
                 continue
         return [each for each in dict.fromkeys(found) if each]

@@ -82,7 +82,7 @@ def test_connects_by_an_approval_with_tokens_that_change(shop, member, client):
     address = connecting.build_shopify_approval_address(store=store, by=member, now=timezone.now())
     target = shop.approve(dict(parse_qsl(urlsplit(address).query)))
 
-    answer = client.get(reverse("shopify_approved"), QueryOf(target))
+    answer = client.get(reverse("shopify_approved"), query_of(target))
     finish(store)
 
     assert answer.headers["Location"] == reverse("store", args=[store.id])
@@ -99,9 +99,8 @@ def test_connects_by_an_approval_with_tokens_that_change(shop, member, client):
     assert second["refresh_token"] in shop.refresh_tokens
 
 
-class QueryOf(dict):
-    def __init__(self, target):
-        super().__init__(parse_qsl(urlsplit(target).query))
+def query_of(target):
+    return dict(parse_qsl(urlsplit(target).query))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_an_approval_that_is_not_from_shopify_does_nothing(shop, member, client,
     address = connecting.build_shopify_approval_address(store=store, by=member, now=timezone.now())
     target = shop.approve(dict(parse_qsl(urlsplit(address).query)))
 
-    client.get(reverse("shopify_approved"), {**QueryOf(target), **change})
+    client.get(reverse("shopify_approved"), {**query_of(target), **change})
 
     store.refresh_from_db()
     assert "code" not in credentials.read(store)

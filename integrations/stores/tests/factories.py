@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from django.db import connection
@@ -129,11 +130,12 @@ def list_run(store: Store) -> None:
     running.list_next(store_id=store.id, clock=timezone.now)
 
 
-def get_row(store: Store, number: int) -> StoreProduct:
+def get_row(store: Store, number: int) -> Any:
+    """A StoreProduct, of which tests know what is there."""
     return StoreProduct.objects.get(store=store, external_id=str(number))
 
 
-def get_write_back(store: Store, number: int) -> WriteBack:
+def get_write_back(store: Store, number: int) -> Any:
     return get_row(store, number).write_backs.latest("created_at")
 
 

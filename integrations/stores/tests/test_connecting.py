@@ -60,7 +60,7 @@ def test_keys_are_sealed_for_their_row_and_shop(shop, member):
     store = connect(shop, by=member)
     key = next(iter(shop.keys.values()))
 
-    assert key.secret.encode() not in bytes(store.credentials)
+    assert key.secret.encode() not in bytes(store.credentials or b"")
     other = make_store(by=make_member())
     other.credentials = store.credentials
     with pytest.raises(StoreFailed):
@@ -165,7 +165,8 @@ def test_says_when_nobody_is_there(shop, member):
 def test_uses_keys_in_the_address_where_the_header_is_removed(shop, monkeypatch):
     """Over https, which this store plays."""
     shop.pretend_https, shop.strips_authorization = True, True
-    key, saved = shop.make_key(), {}
+    key = shop.make_key()
+    saved: dict[str, str] = {}
     client = Client(
         url=shop.url, credentials={"key": key.key, "secret": key.secret}, save=saved.update
     )
@@ -177,7 +178,8 @@ def test_uses_keys_in_the_address_where_the_header_is_removed(shop, monkeypatch)
 
 def test_uses_basic_authentication_over_https(shop, monkeypatch):
     shop.pretend_https = True
-    key, saved = shop.make_key(), {}
+    key = shop.make_key()
+    saved: dict[str, str] = {}
     client = Client(
         url=shop.url, credentials={"key": key.key, "secret": key.secret}, save=saved.update
     )
