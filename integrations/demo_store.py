@@ -27,15 +27,16 @@ class NoDemoShop(Exception):
 
 @contextmanager
 def run(*, port: int, now: datetime) -> Iterator[Simulator]:
-    """The store, open and connected. Raises NoDemoShop."""
+    """The store, open and connected, with a few products. Raises NoDemoShop."""
     owner = _find_owner()
     store = Simulator(currency="EUR")
     photos = {path.stem: path for path in demo.list_photos()}
     front = Storefront(store, photos=photos, kalas_url=settings.PUBLIC_URL)
     with simulator.run(store, port=port, delivers=True, serve_page=front.serve):
-        connect(store, owner=owner, now=now)
+        # There before the connection: as in a real store, they are what is asked for first.
         for name, path in _pick(photos):
             store.add_product(name, path.read_bytes())
+        connect(store, owner=owner, now=now)
         yield store
 
 

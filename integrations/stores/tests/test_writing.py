@@ -267,7 +267,7 @@ def test_ends_as_intended_whatever_goes_wrong(shop, store, member, fault, positi
     assert len({row["name"].lower() for row in shop.terms["tags"].values()}) == len(
         shop.terms["tags"]
     )
-    change = WriteBack.objects.get()
+    change = get_write_back(store, number)
     assert change.state == "applied"
     assert change.change["add_tags"] == tags[1:]
     assert change.before["tags"] == ["Sale"]
