@@ -126,13 +126,14 @@ def _decide(
 
 
 def _choose(store: Store, row: StoreProduct, product: Product) -> WriteBack.State:
-    if store.mode == Store.Mode.SUGGEST or (row.run is not None and row.run.preview):
+    is_preview = row.run is not None and row.run.preview
+    if store.mode == Store.Mode.SUGGEST:
         return WriteBack.State.SUGGESTED
-    if progress.is_reviewed(product):
-        return WriteBack.State.DUE
-    if store.mode == Store.Mode.REVIEW or progress.is_unsure(product):
+    if not progress.is_reviewed(product) and (
+        store.mode == Store.Mode.REVIEW or progress.is_unsure(product)
+    ):
         return WriteBack.State.REVIEW
-    return WriteBack.State.DUE
+    return WriteBack.State.SUGGESTED if is_preview else WriteBack.State.DUE
 
 
 def _apply(
