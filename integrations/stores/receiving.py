@@ -56,10 +56,13 @@ def receive(*, store: Store, headers: Mapping[str, str], body: bytes, now: datet
         return hint
     with transaction.atomic():
         kept = _keep(store, hint, headers=headers, body=body, now=now)
-        if hint.kind in ("changed", "deleted") and (kept.is_new or not kept.is_waiting):
-            # The same content once more after it was worked off: trashed, restored, trashed again.
+        is_about_product = hint.kind in ("changed", "deleted")
+        # The same content once more after it was worked off: trashed, restored, trashed again. Not
+        # where the message itself is the product: there it can only be an old one.
+        is_again = not kept.is_new and not kept.is_waiting and hint.product is None
+        if is_about_product and (kept.is_new or is_again):
             hints.hint(store=store, external_ids=[hint.product_id], now=now, product=hint.product)
-        if not kept.is_new and not kept.is_waiting and hint.kind in ("changed", "deleted"):
+        if is_about_product and is_again:
             StoreDelivery.objects.filter(id=kept.id).update(state=StoreDelivery.State.QUEUED)
         if kept.is_new:
             passed = int((time.monotonic() - started) * 1000)

@@ -148,3 +148,14 @@ def test_a_new_secret_replaces_the_old_one_at_once(client, own):
 
     assert post(client, store, secret, change(SHIRT)).status_code == 401
     assert post(client, store, new, change(SHIRT)).status_code == 200
+
+
+def test_an_old_message_that_comes_again_does_not_undo_a_newer_one(client, own):
+    store, secret = own
+    post(client, store, secret, change(SHIRT))
+    post(client, store, secret, change({"id": "4711", "title": "New name"}), name="msg_2")
+    StoreDelivery.objects.update(state="done")
+
+    post(client, store, secret, change(SHIRT))
+
+    assert get_row(store, 4711).inbox["title"] == "New name"
