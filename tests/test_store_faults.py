@@ -10,7 +10,7 @@ pytestmark = pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_nothing_that_was_accepted_is_lost_and_nothing_is_done_twice():
     figures = store_faults.measure(
-        deliveries=400, products=25, kill_every_s=2.5, kill_postgres_every_s=12
+        deliveries=300, products=15, kill_every_s=3, kill_postgres_every_s=10
     )
 
     assert {name: n for name, n in figures.items() if "must be 0" in name and n} == {}
