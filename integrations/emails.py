@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts.models import Membership, Role, User
-from integrations.models import WebhookEndpoint
+from integrations.models import Store, WebhookEndpoint
 
 
 def send_paused(endpoint: WebhookEndpoint) -> None:
@@ -19,9 +19,17 @@ def send_paused(endpoint: WebhookEndpoint) -> None:
             _send(owner, "integrations/email/webhook_paused", {"endpoint": endpoint, "link": link})
 
 
-def _list_owners(endpoint: WebhookEndpoint) -> Sequence[User]:
+def send_store_problem(store: Store) -> None:
+    """As `send_paused` does."""
+    link = f"{settings.PUBLIC_URL.rstrip('/')}{reverse('store', args=[store.id])}"
+    for owner in _list_owners(store):
+        with translation.override(owner.language or settings.LANGUAGE_CODE):
+            _send(owner, "integrations/email/store_problem", {"store": store, "link": link})
+
+
+def _list_owners(of: WebhookEndpoint | Store) -> Sequence[User]:
     memberships = Membership.objects.filter(
-        tenant_id=endpoint.tenant_id, role=Role.OWNER, user__is_active=True
+        tenant_id=of.tenant_id, role=Role.OWNER, user__is_active=True
     )
     return [membership.user for membership in memberships.select_related("user")]
 

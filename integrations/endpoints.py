@@ -165,6 +165,16 @@ def send_again(
     return delivery
 
 
+def reseal(endpoint: WebhookEndpoint) -> None:
+    """With the first key; the row is locked by the caller. Raises crypto.Unreadable."""
+    context = _context(endpoint.tenant_id, endpoint.id)
+    endpoint.secret = crypto.seal(crypto.unseal(endpoint.secret, context=context), context=context)
+    if endpoint.previous_secret is not None:
+        previous = crypto.unseal(endpoint.previous_secret, context=context)
+        endpoint.previous_secret = crypto.seal(previous, context=context)
+    endpoint.save(update_fields=["secret", "previous_secret"])
+
+
 def read_secrets(endpoint: WebhookEndpoint, *, now: datetime) -> list[str]:
     """Those that sign at this moment, the newest first; raises crypto.Unreadable."""
     context = _context(endpoint.tenant_id, endpoint.id)

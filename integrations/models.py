@@ -1,6 +1,6 @@
 import uuid
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -10,14 +10,37 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
+from annotations.models import TenantQuerySet
+from integrations.stores.models import (
+    Platform,
+    Store,
+    StoreDelivery,
+    StoreProduct,
+    StoreRun,
+    StoreTerm,
+    StoreWord,
+    WriteBack,
+)
+from integrations.webhook_events import PRODUCT_ANNOTATED
 from kalas.lib import request_failures
 
-M = TypeVar("M", bound=models.Model)
-
-
-class TenantQuerySet(models.QuerySet[M]):
-    def for_tenant(self, tenant: Tenant) -> Self:
-        return self.filter(tenant=tenant)
+# Django looks for an app's models here.
+__all__ = [
+    "Platform",
+    "Store",
+    "StoreDelivery",
+    "StoreProduct",
+    "StoreRun",
+    "StoreTerm",
+    "StoreWord",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookDeliveryQuerySet",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookMessage",
+    "WriteBack",
+]
 
 
 class WebhookEvent(models.TextChoices):
@@ -26,6 +49,7 @@ class WebhookEvent(models.TextChoices):
     ANNOTATION_FINISHED = "annotation.finished", _("An annotation is finished")
     ANNOTATION_REVIEWED = "annotation.reviewed", _("A person accepted or corrected an annotation")
     BATCH_FINISHED = "batch.finished", _("A batch is finished")
+    PRODUCT_ANNOTATED = PRODUCT_ANNOTATED, _("A product of a custom integration has its words")
 
 
 # Sent by the button on the page, to any endpoint.

@@ -17,6 +17,7 @@ from annotations.signals import (
 )
 from integrations import messages
 from integrations.models import WebhookEvent
+from integrations.stores import progress
 
 
 @receiver(annotation_finished)
@@ -27,6 +28,12 @@ def tell_finished(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
 @receiver(annotation_reviewed)
 def tell_reviewed(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
     _tell_annotation(WebhookEvent.ANNOTATION_REVIEWED, tenant_id, annotation_id)
+
+
+@receiver([annotation_finished, annotation_reviewed])
+def go_on_in_stores(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
+    """After the catalogue has judged the photo's products anew: it is the app below."""
+    progress.note_answer(tenant_id=tenant_id, image_id=image_id, now=timezone.now())
 
 
 @receiver(batch_finished)

@@ -8,6 +8,10 @@ from procrastinate.contrib.django import app
 
 from integrations import deliveries, emails, jobs
 from integrations.models import WebhookEndpoint
+from integrations.stores import tasks as stores_tasks
+
+# Found here by procrastinate.
+__all__ = ["stores_tasks"]
 
 
 # What the receiver does wrong is noted and scheduled by `deliveries`. Where this itself fails,

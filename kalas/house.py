@@ -39,12 +39,14 @@ def start(house: Supervisor, *, port: int) -> None:
         house.start(_postgres())
         house.wait_until_ready("postgres", timeout_s=READY_TIMEOUT_S)
     call_command("setup_database")
-    house.start(_jobs())
+    house.start(_jobs(port))
     static_build.build()
     house.start(_web(port))
     if settings.LOAD_DEMO:
         demo.load_demo(now=datetime.now(UTC))
         demo_products.add_demo_products(now=datetime.now(UTC))
+    if settings.DEMO_STORE_PORT:
+        house.start(_store(port))
     connections.close_all()
     house.wait_until_ready(timeout_s=READY_TIMEOUT_S)
 
@@ -55,6 +57,8 @@ def describe(*, port: int) -> Iterable[str]:
     yield f"Kalas is at http://localhost:{port}/ (this machine only); Ctrl-C stops it."
     if DemoShop.objects.filter(removed_at=None).exists():
         yield f"Demo log-in: {demo.EMAIL}  password: {demo.read_password()}"
+    if settings.DEMO_STORE_PORT:
+        yield f"A simulated store, connected to it: http://localhost:{settings.DEMO_STORE_PORT}/"
     connections.close_all()
 
 
@@ -78,12 +82,20 @@ def _engine() -> Program:
     return _python("engine", "manage.py", "run_inference", is_ready=_is_engine_ready)
 
 
-def _jobs() -> Program:
+def _jobs(port: int) -> Program:
     return _python(
         *("jobs", "manage.py", "run_jobs"),
         is_ready=_is_worker_ready,
-        environment=LEAN_MEMORY,
+        environment={**LEAN_MEMORY, **_tell_address(port)},
         grace_s=25,
+    )
+
+
+def _store(port: int) -> Program:
+    return _python(
+        *("store", "manage.py", "demo_store"),
+        is_ready=partial(_answers_ok, f"http://{HOST}:{settings.DEMO_STORE_PORT}/"),
+        environment=_tell_address(port),
     )
 
 
@@ -98,10 +110,15 @@ def _web(port: int) -> Program:
         is_ready=partial(_answers_ok, f"{address}/healthz"),
         environment={
             **LEAN_MEMORY,
-            "PUBLIC_URL": os.environ.get("PUBLIC_URL", address),
+            **_tell_address(port),
             "DATABASE_POOL_SIZE": os.environ.get("DATABASE_POOL_SIZE", "20"),
         },
     )
+
+
+def _tell_address(port: int) -> dict[str, str]:
+    """Where links in mails lead, and where stores send."""
+    return {"PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{HOST}:{port}")}
 
 
 def _python(

@@ -283,6 +283,11 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 OUTBOUND_NETWORKS = env.list("OUTBOUND_NETWORKS", default=[])
 OUTBOUND_PORTS = env.list("OUTBOUND_PORTS", cast=int, default=[80, 443])
 OUTBOUND_DEADLINE_S = env.float("OUTBOUND_DEADLINE_S", default=15.0)
+# A simulated store for the demo shop, on this machine, which `manage.py up` opens at this port.
+DEMO_STORE_PORT = env.int("DEMO_STORE_PORT", default=0)
+if DEMO_STORE_PORT:
+    OUTBOUND_NETWORKS = [*OUTBOUND_NETWORKS, "127.0.0.1/32"]
+    OUTBOUND_PORTS = [*OUTBOUND_PORTS, DEMO_STORE_PORT]
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -14,6 +14,8 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("shops/", include("accounts.urls")),
     path("shops/developers/webhooks/", include("integrations.urls")),
+    path("integrations/", include("integrations.stores.urls")),
+    path("hooks/", include("integrations.stores.hook_urls")),
     path("", include("annotations.urls")),
     path("", include("retrieval.urls")),
     path("docs/problems/", problem_pages.list_problems, name="problems"),

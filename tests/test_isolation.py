@@ -15,7 +15,20 @@ from accounts.models import ApiKey, Invitation, Membership, Role
 from accounts.tests.factories import make_key, make_member
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import hide_tokens, make_done_annotation
-from integrations.models import WebhookDelivery, WebhookEndpoint
+from integrations.models import (
+    Store,
+    StoreDelivery,
+    StoreProduct,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WriteBack,
+)
+from integrations.stores.tests.factories import (
+    make_row,
+    make_store,
+    make_store_delivery,
+    make_write_back,
+)
 from integrations.tests.factories import make_delivery, make_endpoint
 from retrieval.models import CatalogueImport, IndexVersion, NearDuplicate, Product, ProductImage
 from retrieval.tests.factories import add_waiting_photo, make_import, make_index, make_pair
@@ -25,6 +38,8 @@ pytestmark = pytest.mark.django_db
 # What somebody without an account may open; every other address must send them away.
 PUBLIC = {"home", "healthz", "readyz", "set_language", "invitation", "decline_invitation"}
 PUBLIC |= {"problems", "problem"}
+# Called by stores, which sign what they send.
+PUBLIC |= {"store_hook", "store_keys", "shopify_compliance", "shopify_approved"}
 # allauth's pages, the admin's and the API have tests of their own.
 NOT_OURS = ("accounts/", "admin/", "api/")
 
@@ -63,6 +78,7 @@ def foreign_ids() -> dict[str, object]:
     )
     endpoint, _secret = make_endpoint(by=owner)
     pair = make_pair(tenant=owner.tenant)
+    store = make_store(by=owner)
     return {
         "annotation_id": annotation.id,
         "duplicate_id": pair.id,
@@ -76,6 +92,10 @@ def foreign_ids() -> dict[str, object]:
         "membership_id": make_member(tenant=owner.tenant, role=Role.REVIEWER).id,
         "product_id": pair.product_id,
         "product_image_id": add_waiting_photo(pair.product).id,
+        "row_id": make_row(store, "1").id,
+        "store_delivery_id": make_store_delivery(store).id,
+        "store_id": store.id,
+        "write_back_id": make_write_back(make_row(store, "2")).id,
     }
 
 
@@ -92,7 +112,7 @@ def snapshot() -> list[list[dict[str, Any]]]:
         Product,
         ProductImage,
     )
-    models += (WebhookDelivery, WebhookEndpoint)
+    models += (WebhookDelivery, WebhookEndpoint, Store, StoreDelivery, StoreProduct, WriteBack)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

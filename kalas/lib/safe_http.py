@@ -26,6 +26,7 @@ LONGEST_URL = 2048
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # So much of an answer is enough to tell what it is.
 START = 64
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 # Given to the answer of a request that looks at no more of it than this.
 StartCheck = Callable[[int, bytes], None]
 
@@ -68,12 +69,13 @@ def read_policy(
     max_bytes: int,
     redirects: int = 0,
     when_too_large: Literal["refuse", "cut"] = "refuse",
+    deadline_s: float = 0,
 ) -> Policy:
-    """With what the operator allows in the settings."""
+    """With what the operator allows in the settings, and their deadline unless there is one."""
     return Policy(
         networks=public_addresses.parse_networks(settings.OUTBOUND_NETWORKS),
         ports=frozenset(settings.OUTBOUND_PORTS),
-        deadline_s=settings.OUTBOUND_DEADLINE_S,
+        deadline_s=deadline_s or settings.OUTBOUND_DEADLINE_S,
         max_bytes=max_bytes,
         redirects=redirects,
         when_too_large=when_too_large,
@@ -82,7 +84,7 @@ def read_policy(
 
 def send(
     *,
-    method: Literal["GET", "POST"],
+    method: Method,
     url: str,
     policy: Policy,
     headers: Mapping[str, str] | None = None,
@@ -153,7 +155,7 @@ def _exchange(question: _Question, url: httpx.URL, policy: Policy, deadline: Dea
         "Connection": "close",
     }
     sent.update(question.headers.items())
-    if question.method == "POST":
+    if question.method in ("POST", "PUT"):
         sent["Content-Length"] = str(len(question.body))
     try:
         with (

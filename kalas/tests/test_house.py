@@ -6,7 +6,9 @@ from django.conf import settings
 from kalas import house
 
 
-@pytest.mark.parametrize(("name", "program"), [("web", house._web(8000)), ("jobs", house._jobs())])
+@pytest.mark.parametrize(
+    ("name", "program"), [("web", house._web(8000)), ("jobs", house._jobs(8000))]
+)
 def test_memory_of_photos_is_given_back(name, program):
     unit = Path(settings.BASE_DIR, "deploy", "systemd", f"kalas-{name}.service").read_text()
 

@@ -1,5 +1,6 @@
 """The photos of a product: linked, judged together, and compared with those of other products."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -96,6 +97,32 @@ def link_image(
     jobs.defer_comparison(waiting)
     judge_product(product, now=now)
     return waiting
+
+
+@transaction.atomic
+def expect_photos(
+    *, tenant: Tenant, product_id: UUID, sources: Sequence[str], now: datetime
+) -> list[ProductImage]:
+    """The entries of these addresses in their order, new ones waiting for whoever fetches them;
+    photos from other addresses are taken from the product.
+
+    Raises Product.DoesNotExist and TooManyPhotos.
+    """
+    product = Product.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=product_id)
+    gone = product.photos.exclude(source__in=sources).filter(source__startswith="http")
+    has_changed = bool(gone.delete()[0])
+    known = {photo.source: photo for photo in product.photos.filter(source__in=sources)}
+    photos = []
+    for position, source in enumerate(dict.fromkeys(sources)):
+        photo = known.get(source) or _append(product, source=source, now=now)
+        if photo.position != position:
+            photo.position = position
+            photo.save(update_fields=["position"])
+            has_changed = has_changed or source in known
+        photos.append(photo)
+    if has_changed:
+        judge_product(product, now=now)
+    return photos
 
 
 def refuse_photo(*, waiting: ProductImage, reason: str) -> None:

@@ -14,6 +14,7 @@ from procrastinate.contrib.django.utils import connector_params
 
 from annotations import jobs as annotation_jobs
 from integrations import jobs as webhook_jobs
+from integrations.stores import jobs as store_jobs
 from kalas import tasks
 from retrieval import jobs as catalogue_jobs
 
@@ -24,7 +25,12 @@ GRACE_S = 20
 # Of what is due, and of a lane whose next job came while the last one ran, nobody is told.
 LOOK_EVERY_S = 1.0
 # Other people's hosts may take their time; each that does so keeps one of these busy.
-ASIDE = {webhook_jobs.QUEUE: 8, catalogue_jobs.FETCH_QUEUE: 4, annotation_jobs.FETCH_QUEUE: 6}
+ASIDE = {
+    webhook_jobs.QUEUE: 8,
+    catalogue_jobs.FETCH_QUEUE: 4,
+    annotation_jobs.FETCH_QUEUE: 6,
+    store_jobs.QUEUE: 8,
+}
 
 
 class Command(BaseCommand):

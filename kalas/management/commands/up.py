@@ -21,7 +21,7 @@ from kalas.lib.postgres_install import EmbeddedPostgresError
 from kalas.lib.supervisor import NotReadyError, Supervisor
 
 NEEDED_MB = 300
-COLOURS = {"postgres": 34, "engine": 35, "jobs": 33, "web": 32, "kalas": 36}
+COLOURS = {"postgres": 34, "engine": 35, "jobs": 33, "web": 32, "store": 31, "kalas": 36}
 
 
 class Command(BaseCommand):

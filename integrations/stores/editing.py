@@ -1,0 +1,84 @@
+"""What a person changed in the store of what Kalas had written: it is theirs now, and a lesson."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from annotations import reviews
+from annotations.models import Annotation
+from integrations.stores import changes, words
+from integrations.stores.changes import Edit, Written
+from integrations.stores.contract import RemoteProduct
+from integrations.stores.models import Store, StoreProduct
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def take_edits(
+    store: Store, row: StoreProduct, remote: RemoteProduct, *, now: datetime
+) -> list[Edit]:
+    """Note whose words these are now, and correct the annotation where Kalas knows the word."""
+    written = Written.from_json(row.written)
+    edits = changes.find_edits(remote, written)
+    if not edits:
+        return []
+    row.written = changes.give_up(written, edits).to_json()
+    row.taken_over = sorted({*row.taken_over, *(edit.slot[:300] for edit in edits)})
+    row.save(update_fields=["written", "taken_over"])
+    _correct(store, row, edits, written, now=now)
+    return edits
+
+
+def _correct(
+    store: Store, row: StoreProduct, edits: Sequence[Edit], written: Written, *, now: datetime
+) -> None:
+    garment = row.product.garment if row.product else None
+    if garment is None:
+        return
+    dictionary = words.read_dictionary(store)
+    category, attributes = "", {}
+    for edit in edits:
+        if edit.slot == "category":
+            found = dictionary.find(words.list_labels()["category"], edit.words)
+            category = found.removeprefix("category:")
+        elif key := _find_key(edit, written):
+            label = dictionary.find(words.list_values(key), edit.words)
+            if label or not edit.words:
+                attributes[key] = label.rpartition(":")[2] or None
+    if not category and not attributes:
+        return
+    corrections = [reviews.Correction(garment.id, category, attributes)]
+    if category and attributes:
+        # What does not apply to the new category says nothing against the category.
+        corrections.append(reviews.Correction(garment.id, category, {}))
+    for correction in corrections:
+        try:
+            with transaction.atomic():
+                reviews.review_annotation(
+                    tenant=store.tenant,
+                    annotation_id=garment.annotation_id,
+                    corrections=[correction],
+                    reviewer=None,
+                    key=None,
+                    now=now,
+                )
+        except (reviews.CorrectionRefused, reviews.NotReviewable, Annotation.DoesNotExist) as error:
+            logger.info("An edit in a store is no correction: %s", error)
+        else:
+            return
+
+
+def _find_key(edit: Edit, written: Written) -> str:
+    """The attribute that an edit is about. A tag that went says so only where the attribute beside
+    it, which stayed, does not say otherwise."""
+    kind, _colon, rest = edit.slot.partition(":")
+    if kind == "attribute" and rest != words.COLOUR:
+        return rest
+    label = edit.labels[0] if edit.labels else ""
+    if kind == "tag" and label.startswith("value:"):
+        key = label.split(":")[1]
+        return "" if key in written.attributes else key
+    return ""

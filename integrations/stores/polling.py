@@ -1,0 +1,108 @@
+"""Asking stores for what they did not tell: they lose events, and switch their webhooks off."""
+
+import logging
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from annotations.fetching import AWAY
+from integrations.stores import addresses, hints, jobs, lanes, platforms, troubles
+from integrations.stores.contract import Connection, RemoteProduct
+from integrations.stores.failures import StoreFailed
+from integrations.stores.models import Store, StoreProduct
+
+logger = logging.getLogger(__name__)
+
+# Clocks of several servers behind one store, and what was being saved while it answered.
+OVERLAP = timedelta(minutes=2)
+COMPARE_EVERY = timedelta(hours=20)
+
+
+def wake_all(*, now: datetime) -> None:
+    for store_id in Store.objects.filter(state=Store.State.ACTIVE).values_list("id", flat=True):
+        jobs.wake_poller(store_id, at=now)
+
+
+def poll(*, store_id: UUID, now: datetime) -> None:
+    """Ask for what changed since the last time, and look after the webhooks."""
+    store = lanes.find_working(store_id, now=now)
+    if store is None or store.is_custom:
+        return
+    try:
+        connection = platforms.open_connection(store)
+        _ask_for_changes(store, connection, now=now)
+        if store.compared_at is None or now - store.compared_at >= COMPARE_EVERY:
+            _compare(store, connection, now=now)
+        check_webhooks(store, connection, now=now)
+        troubles.note_success(store)
+    except AWAY:
+        raise
+    except StoreFailed as error:
+        logger.info("A store could not be asked: %s", error.code)
+        troubles.note_failure(store, error, now=now)
+
+
+def check_webhooks(store: Store, connection: Connection, *, now: datetime) -> None:
+    """Those that are missing or switched off are made anew, and the owners are told of the latter.
+
+    Nothing where the store can't reach this installation: its deliveries would only fail.
+    """
+    if not addresses.can_be_reached():
+        return
+    url = addresses.build_hook_url(store)
+    found = connection.list_webhooks(url=url)
+    had_some = bool(store.webhooks)
+    webhooks = connection.ensure_webhooks(url=url)
+    known = {webhook.id for webhook in found if webhook.status == "active"}
+    mended = [webhook for webhook in webhooks if webhook.id not in known]
+    store.webhooks = [
+        {"id": each.id, "topic": each.topic, "status": each.status} for each in webhooks
+    ]
+    store.webhooks_at = now
+    store.save(update_fields=["webhooks", "webhooks_at"])
+    if mended and had_some:
+        troubles.note_notice(store, StoreFailed("webhooks-disabled"), now=now)
+    elif store.problem == "webhooks-disabled" and not mended:
+        store.problem, store.problem_at = "", None
+        store.save(update_fields=["problem", "problem_at"])
+    # What happened while nobody was told is found by the next poll, which this one just was.
+
+
+def _ask_for_changes(store: Store, connection: Connection, *, now: datetime) -> None:
+    after = store.modified_after or store.created_at
+    cursor, newest = "", None
+    while True:
+        page = connection.list_products(cursor=cursor, modified_after=after)
+        newest = newest or page.store_time or now
+        with transaction.atomic():
+            changed = _list_changed(store, page.products)
+            hints.hint(store=store, external_ids=changed, now=now)
+        cursor = page.cursor
+        if not cursor:
+            break
+    store.polled_at, store.modified_after = now, newest - OVERLAP
+    store.save(update_fields=["polled_at", "modified_after"])
+
+
+def _list_changed(store: Store, products: tuple[RemoteProduct, ...]) -> list[str]:
+    """Without those that are known just as they are, such as what Kalas itself wrote."""
+    rows = StoreProduct.objects.filter(store=store, external_id__in=[each.id for each in products])
+    seen = {
+        row.external_id: (row.remote or {}).get("modified_at")
+        for row in rows.only("external_id", "remote", "state")
+        if row.state != StoreProduct.State.FAILED
+    }
+    return [each.id for each in products if seen.get(each.id) != each.modified_at]
+
+
+def _compare(store: Store, connection: Connection, *, now: datetime) -> None:
+    """Nobody tells of products that are deleted for good."""
+    connection.list_categories()
+    there = connection.list_ids()
+    rows = StoreProduct.objects.filter(store=store).exclude(state=StoreProduct.State.GONE)
+    missing = [each for each in rows.values_list("external_id", flat=True) if each not in there]
+    with transaction.atomic():
+        hints.hint(store=store, external_ids=missing, now=now)
+        store.compared_at = now
+        store.save(update_fields=["compared_at"])

@@ -1,0 +1,245 @@
+"""Nothing that a store did not tell is lost."""
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from integrations.models import Store, StoreProduct
+from integrations.stores import polling, services
+from integrations.stores.tasks import tell_problem
+from integrations.stores.tests.factories import (
+    add_product,
+    annotate,
+    drop_jobs,
+    get_row,
+    later,
+    list_run,
+    poll,
+    read,
+    tell,
+    work,
+    write,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_finds_what_nobody_told(shop, store):
+    number = add_product(shop)
+
+    poll(store)
+    read(store)
+    annotate(store)
+    write(store)
+
+    assert get_row(store, number).state == "written"
+
+
+def test_asks_for_nothing_twice(shop, store):
+    number = add_product(shop)
+    work(store, number)
+    poll(store)
+    shop.requests.clear()
+
+    poll(store)
+    read(store)
+
+    assert f"GET products/{number}" not in shop.requests
+
+
+def test_finds_what_changed_since(shop, store):
+    number = add_product(shop)
+    work(store, number)
+    poll(store)
+    shop.edit(number, name="Winter shirt")
+
+    poll(store)
+    read(store)
+
+    assert get_row(store, number).product.title == "Winter shirt"
+
+
+def test_finds_what_was_deleted_for_good(shop, store):
+    number = add_product(shop)
+    work(store, number)
+    poll(store)
+    shop.delete_for_good(number)
+
+    poll(store)
+    read(store)
+    assert get_row(store, number).state != "gone"
+
+    poll(store, now=later(days=1))
+    read(store, now=later(days=1))
+    assert get_row(store, number).state == "gone"
+
+
+def test_makes_webhooks_anew_that_were_switched_off_and_tells_the_owners(shop, store, mailoutbox):
+    victim = next(iter(shop.webhooks.values()))
+    victim.status, victim.failures = "disabled", 7
+
+    poll(store)
+
+    store.refresh_from_db()
+    assert victim.id not in shop.webhooks
+    assert len(shop.webhooks) == 4
+    assert {each.status for each in shop.webhooks.values()} == {"active"}
+    assert store.is_active
+    assert "switched its webhooks off" in store.problem_text
+    tell_problem(store_id=str(store.id))
+    assert len(mailoutbox) == 1
+
+    poll(store)
+    store.refresh_from_db()
+    assert store.problem == ""
+
+
+def test_removes_webhooks_that_are_there_twice(shop, store):
+    twin = next(iter(shop.webhooks.values()))
+    with shop.lock:
+        shop._make_webhook({"topic": twin.topic, "delivery_url": twin.delivery_url, "secret": "x"})
+
+    poll(store)
+
+    assert len(shop.webhooks) == 4
+
+
+def test_leaves_webhooks_of_others_alone(shop, store):
+    with shop.lock:
+        made = shop._make_webhook(
+            {"topic": "product.updated", "delivery_url": "https://other.example/", "secret": "x"}
+        )
+
+    poll(store)
+
+    assert made["id"] in shop.webhooks
+
+
+def test_leaves_a_store_alone_that_is_down(shop, store):
+    shop.choose_fault = lambda _request: "500"
+
+    poll(store)
+
+    store.refresh_from_db()
+    assert store.failures == 1
+    assert store.is_quiet(timezone.now())
+    assert store.is_active
+    shop.requests.clear()
+    poll(store)
+    assert shop.requests == []
+
+
+def test_wakes_every_store_that_is_connected(shop, store):
+    drop_jobs()
+
+    polling.wake_all(now=timezone.now())
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'stores.poll_store'"
+        )
+        assert cursor.fetchone() == (1,)
+
+
+def start(store, member, *, preview):
+    return services.start_run(
+        tenant=store.tenant, by=member, store_id=store.id, preview=preview, now=timezone.now()
+    )
+
+
+def work_off(store):
+    for _time in range(4):
+        list_run(store)
+        read(store)
+        annotate(store)
+        write(store)
+
+
+def test_a_preview_writes_nothing_and_says_how_many_products_would_change(shop, store, member):
+    numbers = [add_product(shop, f"Shirt {n}") for n in range(3)]
+    run = start(store, member, preview=True)
+
+    work_off(store)
+
+    run.refresh_from_db()
+    assert (run.state, run.total) == ("done", 3)
+    assert run.write_backs.filter(state="suggested").count() == 3
+    assert all(shop.names_of(number, "tags") == [] for number in numbers)
+
+    services.write_suggestions(
+        tenant=store.tenant, by=member, store_id=store.id, now=timezone.now()
+    )
+    write(store)
+    assert all(len(shop.names_of(number, "tags")) == 4 for number in numbers)
+
+    services.undo(
+        tenant=store.tenant, by=member, store_id=store.id, run_id=run.id, now=timezone.now()
+    )
+    write(store)
+    assert all(shop.names_of(number, "tags") == [] for number in numbers)
+
+
+def test_a_run_reads_all_pages(shop, store, member):
+    for n in range(120):
+        shop.add_product(f"Nothing to see {n}")
+    run = start(store, member, preview=False)
+
+    work_off(store)
+
+    run.refresh_from_db()
+    assert (run.state, run.products.count()) == ("done", 120)
+
+
+def test_a_run_can_be_paused_and_goes_on(shop, store, member):
+    add_product(shop)
+    run = start(store, member, preview=False)
+    list_run(store)
+    set_state(store, member, "paused")
+
+    read(store)
+    assert run.products.filter(state="waiting").count() == 1
+
+    set_state(store, member, "running")
+    work_off(store)
+    run.refresh_from_db()
+    assert run.state == "done"
+
+
+def test_a_run_can_be_stopped(shop, store, member):
+    add_product(shop)
+    run = start(store, member, preview=False)
+    list_run(store)
+
+    set_state(store, member, "cancelled")
+    read(store)
+
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+    assert StoreProduct.objects.filter(state="waiting", read_due_at=None).count() == 1
+
+
+def test_there_is_one_run_at_a_time(shop, store, member):
+    start(store, member, preview=True)
+
+    with pytest.raises(services.RunGoesOn):
+        start(store, member, preview=False)
+
+
+def test_what_the_store_tells_goes_before_a_run(shop, store, member):
+    """In one lane."""
+    numbers = [add_product(shop) for _ in range(9)]
+    start(store, member, preview=True)
+    list_run(store)
+    Store.objects.update(mode="suggest")
+    StoreProduct.objects.update(lane=0)
+    tell(store, numbers[-1])
+    shop.requests.clear()
+    read(store)
+
+    assert shop.requests[0] == f"GET products/{numbers[-1]}"
+
+
+def set_state(store, member, state):
+    services.set_run_state(
+        tenant=store.tenant, by=member, store_id=store.id, state=state, now=timezone.now()
+    )

@@ -1,0 +1,3 @@
+"""Names of events that more than one module speaks of."""
+
+PRODUCT_ANNOTATED = "product.annotated"

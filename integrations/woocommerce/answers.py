@@ -1,0 +1,82 @@
+"""What WooCommerce's answers mean, in the words of `failures`."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from integrations.stores.failures import StoreFailed
+from kalas.lib.safe_http import Answer
+
+LONGEST_PAUSE = timedelta(hours=6)
+_BUSY = frozenset({408, 425, 429})
+
+
+def parse(answer: Answer) -> Any:
+    """The JSON of a good answer. Raises StoreFailed for everything else."""
+    data = _read_json(answer)
+    if 200 <= answer.status < 300:
+        if data is None:
+            raise StoreFailed("not-json")
+        return data
+    raise explain(answer, data)
+
+
+def explain(answer: Answer, data: Any) -> StoreFailed:
+    code = str(data.get("code", "")) if isinstance(data, dict) else ""
+    said = str(data.get("message", "")) if isinstance(data, dict) else ""
+    pause = _read_pause(answer)
+    if 300 <= answer.status < 400:
+        return StoreFailed("moved", about=answer.header("location"))
+    if answer.status in _BUSY or (answer.status == 503 and pause):
+        return StoreFailed("busy", retry_after=pause)
+    if answer.status >= 500:
+        return StoreFailed("maintenance" if answer.status == 503 else "store-error")
+    if not code:
+        return StoreFailed("firewall" if answer.status in (401, 403, 406) else "not-json")
+    if answer.status in (401, 403):
+        return _explain_refusal(code, said)
+    return StoreFailed("refused", about=said or code)
+
+
+def read_code(answer: Answer) -> tuple[str, Any]:
+    """The code of an error and what belongs to it; nothing where it is none of WooCommerce's."""
+    data = _read_json(answer)
+    if isinstance(data, dict) and isinstance(data.get("code"), str):
+        return data["code"], data.get("data") or {}
+    return "", {}
+
+
+def _explain_refusal(code: str, said: str) -> StoreFailed:
+    """One status for no key, a wrong key, a wrong permission and a header that got lost."""
+    lowered = said.lower()
+    if code == "woocommerce_rest_authentication_error":
+        if "permission" in lowered:
+            return StoreFailed("key-read-only")
+        if "secret" in lowered or "signature" in lowered:
+            return StoreFailed("secret-wrong")
+        return StoreFailed("key-unknown")
+    if code in ("woocommerce_rest_cannot_view", "rest_cannot_view", "rest_forbidden"):
+        return StoreFailed("key-unheard")
+    if code.startswith("woocommerce_rest_cannot"):
+        return StoreFailed("owner-without-rights")
+    return StoreFailed("refused", about=said or code)
+
+
+def _read_json(answer: Answer) -> Any:
+    """None for what is no JSON. Some stores print a warning or a byte-order mark before it."""
+    text = answer.body.decode("utf-8-sig", "replace").strip()
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _read_pause(answer: Answer) -> timedelta:
+    value = answer.header("retry-after").strip()
+    return min(timedelta(seconds=int(value)), LONGEST_PAUSE) if _is_short(value) else timedelta(0)
+
+
+def _is_short(value: str) -> bool:
+    return value.isdecimal() and len(value) < 9
