@@ -11,8 +11,8 @@ the web processes take theirs from it. Where the engine has cores of its own (`t
 `CPUAffinity=` of its unit), `--engine-cores 1` lets the loops run on these alone.
 
 With `--processes PID…` (of `make up`, of gunicorn; their children count as well) it also prints the
-processor time of a photo: of the bare pipeline, and of client, web, engine, jobs and database. Their
-ratio scatters less on a busy machine, and is what is reached where all cores are busy.
+processor time of a photo: of the bare pipeline, and of client, web, engine, jobs and database.
+Their ratio scatters less on a busy machine, and is what is reached where all cores are busy.
 """
 
 import argparse

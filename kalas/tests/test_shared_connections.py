@@ -61,18 +61,20 @@ def too_many(depth=3):
         connection.close()
 
 def outage():
-    """Both connections end while nobody uses them; nobody notices."""
-    pids = {in_thread(request) for _ in range(4)}
+    # All that lie idle end, and nobody notices.
+    in_thread(request)
     def end_others():
         try:
-            return ask(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                       f" WHERE usename = current_user AND pid <> pg_backend_pid()"
-                       f" AND datname = current_database()")
+            ask(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE usename = current_user AND datname = current_database()"
+                " AND pid <> pg_backend_pid()"
+            )
+            ask("SELECT pg_sleep(0.5)::text")
         finally:
-            ask("SELECT pg_sleep(0.2)")
             connection.close()
     in_thread(end_others)
-    return [in_thread(shop) for _ in range(4)]
+    return in_thread(lambda: [shop(), in_thread(lambda: [ask("SELECT ''"), in_thread(shop)][1])])
 
 json.dump(
     {
@@ -108,4 +110,4 @@ def test_threads_share_few_connections_and_no_shop():
     tenant = "00000000-0000-0000-0000-000000000001"
     assert answer["walls"] == [tenant, tenant, ["", "", "", ""]]
     assert answer["too_many"] == "NoneFree"
-    assert answer["after_outage"] == ["", "", "", ""]
+    assert answer["after_outage"] == ["", ""]
