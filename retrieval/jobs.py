@@ -1,10 +1,13 @@
 """Jobs are deferred here by name, so that services need not know the tasks that call them."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from procrastinate import jobs
 from procrastinate.contrib.django import app
 
+from kalas.lib import lanes
 from retrieval.models import CatalogueImport, IndexVersion, ProductImage
 
 COMPARE_TASK = "retrieval.compare_photo"
@@ -47,7 +50,12 @@ def defer_import(catalogue_import: CatalogueImport) -> None:
 
 
 def defer_index_part(index: IndexVersion) -> None:
-    """The next part of its build; with a lock, so that parts don't run side by side."""
-    app.configure_task(
-        INDEX_TASK, allow_unknown=False, lock=f"index.{index.id}", priority=BEHIND_ALL
-    ).defer(index_id=str(index.id))
+    """The next part of its build, if none is queued; parts never run side by side."""
+    lanes.wake(
+        f"index.{index.id}",
+        task=INDEX_TASK,
+        args={"index_id": str(index.id)},
+        queue=jobs.DEFAULT_QUEUE,
+        at=datetime.now(UTC),
+        priority=BEHIND_ALL,
+    )

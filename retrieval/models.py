@@ -401,8 +401,14 @@ class IndexVersion(models.Model):
     error = models.CharField(_("failed because"), max_length=300, blank=True)
     # The last photo that its build has looked at, by id.
     built_to = models.UUIDField(null=True, blank=True, editable=False)
-    # What is less similar (cosine) is no answer: see `services.indexes.calibrate`.
+    # Photos that the model was asked about and sees nothing on.
+    unseen = ArrayField(models.UUIDField(), default=list, blank=True, editable=False)
+    # What is less similar (cosine) is no answer: see `services.calibration`.
     cut_off = models.FloatField(_("least similarity"), default=0.45)
+    # The same of words and photos, which are never as near; none while nobody measured it.
+    words_cut_off = models.FloatField(
+        _("least similarity of words"), null=True, blank=True, editable=False
+    )
     created_at = models.DateTimeField(_("begun"), default=timezone.now, editable=False)
     ready_at = models.DateTimeField(_("ready since"), null=True, blank=True, editable=False)
 
@@ -432,6 +438,8 @@ class ActiveIndex(models.Model):
     )
     index = models.ForeignKey(IndexVersion, models.RESTRICT, related_name="+")
     switched_at = models.DateTimeField(_("switched"), default=timezone.now, editable=False)
+    # Somebody went back to it: it is searched even where it can't follow what is new.
+    kept = models.BooleanField(_("kept although there is a newer one"), default=False)
 
     objects = TenantQuerySet["ActiveIndex"].as_manager()
 

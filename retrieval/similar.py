@@ -13,7 +13,7 @@ from uuid import UUID
 import numpy as np
 from django.core.cache import caches
 from django.db import connection, transaction
-from django.db.models import Func, IntegerField, Prefetch, QuerySet
+from django.db.models import Exists, Func, IntegerField, OuterRef, Prefetch, QuerySet
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 from pgvector.django import CosineDistance, VectorField
@@ -24,7 +24,7 @@ from inference import contract
 from inference.ciede import ciede2000, hex_to_lab
 from retrieval.filters import NO_FILTERS, Filters, filter_by
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, Product, ProductImage
-from retrieval.services.indexes import Model, to_unit
+from retrieval.services.indexes import Model, list_searchable_photos, to_unit
 
 # Where the graph overtakes comparing all (benchmarks/search.py).
 EXACT_UP_TO = 50_000
@@ -42,7 +42,7 @@ Row = tuple[UUID, UUID, float]
 
 
 class BeingBuilt(Exception):
-    """What this can be compared with is not complete yet; the message is for people."""
+    """What this can be compared with is not begun yet; the message is for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +159,34 @@ def find_nearest(
 
 
 def find_index(*, tenant: Tenant, model: Model) -> IndexVersion | None:
-    """That of the model; None where the shop has nothing to be found. Raises BeingBuilt."""
+    """That of the model, also while it is being built: then not everything is found yet.
+
+    None where the shop has nothing to be found. Raises BeingBuilt.
+    """
     indexes = IndexVersion.objects.for_tenant(tenant)
     index = indexes.filter(model_name=model.name, model_version=model.version).first()
-    if index is not None and index.state == IndexVersion.State.READY:
+    if index is not None or not indexes.exists():
         return index
-    if index is None and not indexes.exists():
-        return None
     raise BeingBuilt(
         _(
-            "The search index for %(model)s is not ready yet. Photos can be searched with as soon"
-            " as it is; products and words find what they found before."
+            "The search index for %(model)s is begun within five minutes. Photos can be searched"
+            " with from then on; products and words find what they found before."
         )
         % {"model": str(model)}
     )
+
+
+def find_share(*, tenant: Tenant, model: Model) -> float:
+    """The part (0 to 1) of the shop's photos that the model's index can find: 1 once it is ready.
+
+    One query, three while it is being built.
+    """
+    indexes = IndexVersion.objects.for_tenant(tenant)
+    index = indexes.filter(model_name=model.name, model_version=model.version).first()
+    if index is None or index.state == IndexVersion.State.READY:
+        return 1.0
+    whole = list_searchable_photos(tenant.id).count()
+    return min(index.embeddings.count() / whole, 1.0) if whole else 1.0
 
 
 def want_found(
@@ -219,17 +233,22 @@ def want_annotation(annotation: Annotation, *, garment_id: UUID | None = None) -
 
 
 def want_product(product: Product) -> Wanted | None:
-    """Its best photo in the index that is searched; None where it has no vector. Four queries."""
-    active = ActiveIndex.objects.filter(tenant_id=product.tenant_id).select_related("index").first()
-    if active is None:
-        return None
-    rows = Embedding.objects.filter(index=active.index, photo__product=product)
+    """Its best photo in the index that is searched, else in the newest that has one.
+
+    None where it has no vector. Four queries.
+    """
+    ready = IndexVersion.State.READY
+    active = ActiveIndex.objects.filter(index=OuterRef("index"))
+    rows = Embedding.objects.filter(photo__product=product, index__state=ready)
+    rows = rows.annotate(is_active=Exists(active)).select_related("index")
     # "agrees" comes before "best".
-    row = rows.order_by("-photo__verdict", "photo__position", "id").first()
+    row = rows.order_by(
+        "-is_active", "-index__created_at", "-photo__verdict", "photo__position", "id"
+    ).first()
     if row is None:
         return None
     garment = _with_look(Garment.objects.filter(id=row.garment_id)).get()
-    model = Model(active.index.model_name, active.index.model_version)
+    model = Model(row.index.model_name, row.index.model_version)
     return Wanted(model, list(row.vector), describe_look(garment), garment.box, product.id)
 
 

@@ -11,7 +11,7 @@ from procrastinate.contrib.django import app
 from inference import client
 from retrieval import jobs
 from retrieval.models import IndexVersion, ProductImage
-from retrieval.services import duplicates, fetching, imports, indexes, testing
+from retrieval.services import building, duplicates, fetching, imports, testing
 
 logger = logging.getLogger(__name__)
 
@@ -55,22 +55,22 @@ def run_import(*, import_id: str) -> None:
     ),
 )
 def build_index(*, index_id: str) -> None:
-    if indexes.build_part(index_id=UUID(index_id), now=datetime.now(UTC)):
+    if building.build_part(index_id=UUID(index_id), now=datetime.now(UTC)):
         jobs.defer_index_part(IndexVersion(id=UUID(index_id)))
 
 
 @app.periodic(cron="*/5 * * * *")
-@app.task(queueing_lock="retrieval.build_missing_indexes")
-def build_missing_indexes(timestamp: int) -> None:
-    # An engine that is away is asked again in five minutes.
+@app.task(queueing_lock="retrieval.follow_engines")
+def follow_engines(timestamp: int) -> None:
+    # Engines that are away are asked again in five minutes.
     with contextlib.suppress(client.Unavailable):
-        indexes.build_missing(now=datetime.fromtimestamp(timestamp, UTC))
+        building.follow_engines(now=datetime.fromtimestamp(timestamp, UTC))
 
 
 @app.periodic(cron="52 3 * * *")
 @app.task(queueing_lock="retrieval.recalibrate")
 def recalibrate(timestamp: int) -> None:
-    indexes.recalibrate_all()
+    building.recalibrate_all()
 
 
 @app.periodic(cron="7 4 * * *")

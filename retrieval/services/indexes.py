@@ -5,40 +5,23 @@ built beside it by a job, from the same photos; searching with it is then one up
 back. Vectors of different models are never compared.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import sqrt
 from uuid import UUID
 
-import numpy as np
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
-from django.utils.translation import gettext as _
+from django.db.models import QuerySet
 
 from accounts.models import Tenant
-from annotations import files
 from annotations.models import Annotation, Garment
-from inference import client
-from inference.contract import InvalidImage, ObjectType
 from retrieval import jobs
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, ProductImage
-
-logger = logging.getLogger(__name__)
 
 State = IndexVersion.State
 # Photos that show their product; the others' vectors would lead to what is not sold.
 SHOWING = (ProductImage.Verdict.BEST, ProductImage.Verdict.AGREES)
-# Photos in one job, so that a long build takes turns with other jobs.
-PART = 50
-TIMEOUT_S = 60.0
-# Of the demo shop's photos, 95 % of the pairs of different categories are less similar than this.
-USUAL_CUT_OFF = 0.45
-SURE_ENOUGH = 0.95
-_SAMPLE = 600
-_LEAST_PAIRS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +33,6 @@ class Model:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
-
-
-class OtherModel(Exception):
-    """The engine runs another model than the one that the index is of."""
 
 
 class NotReady(Exception):
@@ -83,79 +62,12 @@ def sync_product(
             annotation = annotations[photo.image_id]
             model = Model(annotation.model_name, annotation.model_version)
             by_model.setdefault(model, []).append((photo, garment))
-    _forget(photo.id for photo in photos if photo.id not in shown)
+    # A photo that is being annotated again keeps its vectors until the answer: those of models
+    # that no engine runs any more could not be made again.
+    answered = (p for p in photos if p.image_id is None or _is_answered(annotations, p.image_id))
+    _forget(photo.id for photo in answered if photo.id not in shown)
     for model, pairs in by_model.items():
-        _write(_get_or_begin(pairs[0][0].tenant_id, model, now=now), pairs)
-
-
-def begin_build(*, tenant: Tenant, now: datetime) -> IndexVersion:
-    """Let a job make the vectors that an index of the engine's model lacks.
-
-    The engine is that of `INDEX_INFERENCE_URL`, else that of all photos. Raises client.Unavailable.
-    """
-    health = get_engine().health()
-    if health.model is None:
-        raise client.Unavailable("The engine is loading its model.")
-    with transaction.atomic():
-        index = _get_or_begin(
-            tenant.id, Model(health.model.name, health.model.version), now=now, build=False
-        )
-        IndexVersion.objects.filter(id=index.id).update(
-            built_to=None,
-            error="",
-            state=State.READY if index.state == State.READY else State.BUILDING,
-        )
-        jobs.defer_index_part(index)
-    return index
-
-
-def build_missing(*, now: datetime) -> None:
-    """Begin the index of the engine's model for each shop that has only others.
-
-    Else a photo could not be searched with after the engine got a new model. Switching what
-    products are searched by stays the shop's. Raises client.Unavailable.
-    """
-    model = get_engine().health().model
-    if model is None:
-        return
-    begun = IndexVersion.objects.filter(model_name=model.name, model_version=model.version)
-    for tenant in Tenant.objects.filter(active_index__isnull=False).exclude(
-        id__in=begun.values("tenant_id")
-    ):
-        begin_build(tenant=tenant, now=now)
-
-
-def build_part(*, index_id: UUID, now: datetime) -> bool:
-    """Make the vectors of the next photos that lack one; False when there are no more.
-
-    Any number of times: what is there is not made again. Raises client.Overloaded,
-    client.Unavailable and files.StorageAway to go on later.
-    """
-    index = IndexVersion.objects.filter(id=index_id).exclude(state=State.FAILED).first()
-    if index is None:
-        return False
-    photos = list(_list_missing(index)[:PART])
-    for photo in photos:
-        try:
-            vector = _find_vector(index, photo)
-        except OtherModel as error:
-            _fail(index, str(error))
-            return False
-        if vector is not None:
-            _write_vector(index, photo, vector)
-    if photos:
-        IndexVersion.objects.filter(id=index.id).update(built_to=photos[-1].id)
-        return True
-    finish_build(index=index, now=now)
-    return False
-
-
-def finish_build(*, index: IndexVersion, now: datetime) -> None:
-    """Everything has its vector: the index can be searched from here on."""
-    index.cut_off = calibrate(index=index)
-    if index.state != State.READY:
-        index.state, index.ready_at = State.READY, now
-    index.save(update_fields=["cut_off", "state", "ready_at"])
+        _write(get_or_begin(pairs[0][0].tenant_id, model, now=now), pairs)
 
 
 @transaction.atomic
@@ -164,8 +76,14 @@ def switch_to(*, tenant: Tenant, index_id: UUID, now: datetime) -> IndexVersion:
     index = IndexVersion.objects.for_tenant(tenant).get(id=index_id)
     if index.state != State.READY:
         raise NotReady
+    newer = IndexVersion.objects.for_tenant(tenant).filter(created_at__gt=index.created_at)
     ActiveIndex.objects.update_or_create(
-        tenant=tenant, defaults={"index": index, "switched_at": now}
+        tenant=tenant,
+        defaults={
+            "index": index,
+            "switched_at": now,
+            "kept": newer.filter(state=State.READY).exists(),
+        },
     )
     return index
 
@@ -177,34 +95,6 @@ def delete_index(*, tenant: Tenant, index_id: UUID) -> None:
     if ActiveIndex.objects.filter(index=index).exists():
         raise InUse
     index.delete()
-
-
-def calibrate(*, index: IndexVersion) -> float:
-    """The similarity that few pairs of products of different categories reach.
-
-    From a sample of the shop's own products; the usual one where there are too few of them.
-    """
-    rows = (
-        index.embeddings.filter(photo__verdict=ProductImage.Verdict.BEST)
-        .exclude(photo__product__category="")
-        .order_by("photo_id")  # random, and the same each time
-        .values_list("vector", "photo__product__category")[:_SAMPLE]
-    )
-    if not rows:
-        return USUAL_CUT_OFF
-    vectors = np.stack([np.asarray(vector, dtype=np.float32) for vector, _category in rows])
-    categories = np.array([category for _vector, category in rows])
-    differ = np.triu(categories[:, None] != categories[None], k=1)
-    pairs = (vectors @ vectors.T)[differ]
-    if len(pairs) < _LEAST_PAIRS:
-        return USUAL_CUT_OFF
-    return round(float(np.clip(np.quantile(pairs, SURE_ENOUGH), 0.2, 0.95)), 4)
-
-
-def recalibrate_all() -> None:
-    """Shops grow: what is similar in each is measured anew."""
-    for index in IndexVersion.objects.filter(state=State.READY).iterator():
-        IndexVersion.objects.filter(id=index.id).update(cut_off=calibrate(index=index))
 
 
 def to_unit(vector: Sequence[float]) -> list[float]:
@@ -220,7 +110,7 @@ def list_searchable_photos(tenant_id: UUID) -> QuerySet[ProductImage]:
     )
 
 
-def _get_or_begin(
+def get_or_begin(
     tenant_id: UUID, model: Model, *, now: datetime, build: bool = True
 ) -> IndexVersion:
     """A shop's first index is searched at once. A later one comes when the engine got another
@@ -263,7 +153,7 @@ def _write(index: IndexVersion, pairs: Sequence[tuple[ProductImage, Garment]]) -
     )
 
 
-def _write_vector(index: IndexVersion, photo: ProductImage, vector: Sequence[float]) -> None:
+def write_vector(index: IndexVersion, photo: ProductImage, vector: Sequence[float]) -> None:
     with transaction.atomic():
         still = ProductImage.objects.filter(id=photo.id, garment=photo.garment)
         # Else it was judged anew meanwhile: the next build finds it.
@@ -290,63 +180,11 @@ def _upsert(embeddings: Iterable[Embedding]) -> None:
     )
 
 
+def _is_answered(annotations: Mapping[UUID, Annotation], image_id: UUID) -> bool:
+    newest = annotations.get(image_id)
+    return newest is None or newest.state == Annotation.State.DONE
+
+
 def _forget(photo_ids: Iterable[UUID]) -> None:
     if gone := list(photo_ids):
         Embedding.objects.filter(photo__in=gone).delete()
-
-
-def _list_missing(index: IndexVersion) -> QuerySet[ProductImage]:
-    photos = list_searchable_photos(index.tenant_id).exclude(embeddings__index=index)
-    if index.built_to:
-        photos = photos.filter(id__gt=index.built_to)
-    garments = Garment.objects.select_related("annotation")
-    photos = photos.select_related("image").prefetch_related(Prefetch("garment", garments))
-    return photos.order_by("id")
-
-
-def _find_vector(index: IndexVersion, photo: ProductImage) -> Sequence[float] | None:
-    """From its annotation where the same model made it, else from the engine.
-
-    None where the engine sees nothing. Raises OtherModel.
-    """
-    garment, image = photo.garment, photo.image
-    assert garment is not None  # noqa: S101 - `list_searchable_photos`
-    assert image is not None  # noqa: S101
-    model = Model(index.model_name, index.model_version)
-    made_by = Model(garment.annotation.model_name, garment.annotation.model_version)
-    if made_by == model and garment.embedding is not None:
-        vector: Sequence[float] = garment.embedding
-        return vector
-    try:
-        result = get_engine().annotate(
-            files.read_photo(image),
-            crop=garment.box,
-            hint=_to_hint(garment.object_type),
-            timeout=TIMEOUT_S,
-        )
-    except (FileNotFoundError, InvalidImage, ValueError) as error:
-        logger.warning("The photo %s got no vector: %s", photo.id, error)
-        return None
-    if Model(result.model.name, result.model.version) != model:
-        raise OtherModel(
-            _("The engine runs %(found)s, not %(wanted)s.")
-            % {"found": f"{result.model.name} {result.model.version}", "wanted": str(model)}
-        )
-    seen = [each for each in result.garments if each.embedding]
-    best = max(seen, key=lambda each: (each.primary, each.confidence), default=None)
-    return best.embedding if best else None
-
-
-def get_engine() -> client.Client:
-    """The one that indexes are built with."""
-    return client.Client(settings.INDEX_INFERENCE_URL or settings.INFERENCE_URL)
-
-
-def _to_hint(object_type: str) -> ObjectType:
-    return object_type  # type: ignore[return-value]  # the column's choices are these
-
-
-def _fail(index: IndexVersion, reason: str) -> None:
-    """What was searched with stays searchable."""
-    state = State.READY if index.state == State.READY else State.FAILED
-    IndexVersion.objects.filter(id=index.id).update(state=state, error=reason[:300])

@@ -17,7 +17,7 @@ from inference import client
 from inference.contract import Box, InvalidImage
 from retrieval import similar
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, SearchTest
-from retrieval.services import indexes
+from retrieval.services import building, indexes
 
 logger = logging.getLogger(__name__)
 
@@ -71,14 +71,17 @@ def _list_questions(index: IndexVersion) -> Iterator[tuple[similar.Wanted, UUID]
 
 
 def _embed_part(row: Embedding, model: indexes.Model) -> list[float] | None:
-    """None where the engine sees nothing there, or runs another model."""
+    """None where the model sees nothing there, or no engine runs it. Raises client.Unavailable."""
     image = row.photo.image
     assert image is not None  # noqa: S101 - else it had no vector
     box = row.garment.box
     across, down = round(box.width * CUT), round(box.height * CUT)
     part = Box(box.left + across, box.top + down, box.right - across, box.bottom - down)
+    engine = building.find_engines().get(model)
+    if engine is None:
+        return None
     try:
-        result = indexes.get_engine().annotate(files.read_photo(image), crop=part)
+        result = engine.annotate(files.read_photo(image), crop=part)
     except (FileNotFoundError, InvalidImage, ValueError):
         return None
     wanted = similar.want_found(result)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.tests.factories import make_tenant
 from annotations import services as annotation_services
@@ -12,7 +13,7 @@ from inference import client
 from inference.contract import EngineHealth, ModelName
 from retrieval import jobs, similar
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, NearDuplicate, Product
-from retrieval.services import duplicates, indexes, photos
+from retrieval.services import building, calibration, duplicates, indexes, photos
 from retrieval.tests.factories import add_annotated_photo, add_waiting_photo, make_product
 from retrieval.tests.test_similar import at, make_item
 
@@ -32,14 +33,14 @@ def healthy(monkeypatch):
 
 
 def build(index: IndexVersion) -> IndexVersion:
-    while indexes.build_part(index_id=index.id, now=timezone.now()):
+    while building.build_part(index_id=index.id, now=timezone.now()):
         pass
     index.refresh_from_db()
     return index
 
 
 def begin(tenant) -> IndexVersion:
-    return indexes.begin_build(tenant=tenant, now=timezone.now())
+    return building.begin_build(tenant=tenant, now=timezone.now())
 
 
 def test_the_first_index_is_searched_at_once(tenant):
@@ -109,16 +110,16 @@ def test_a_new_models_index_is_built_beside_the_old_one(tenant, fake_engine, hea
 
 
 def test_a_build_goes_on_where_it_stopped(tenant, fake_engine, healthy, monkeypatch):
-    monkeypatch.setattr(indexes, "PART", 2)
+    monkeypatch.setattr(building, "PART", 2)
     for degrees in range(3):
         make_item(tenant, degrees)
     index = begin(tenant)
     answer_as(fake_engine)
 
-    assert indexes.build_part(index_id=index.id, now=timezone.now())
+    assert building.build_part(index_id=index.id, now=timezone.now())
     fake_engine.answer = (503, {}, {"Retry-After": "1"})
     with pytest.raises(client.Overloaded):
-        indexes.build_part(index_id=index.id, now=timezone.now())
+        building.build_part(index_id=index.id, now=timezone.now())
     answer_as(fake_engine)
     build(index)
 
@@ -127,7 +128,7 @@ def test_a_build_goes_on_where_it_stopped(tenant, fake_engine, healthy, monkeypa
 
 
 def test_jobs_build_it_to_the_end(tenant, fake_engine, healthy, monkeypatch):
-    monkeypatch.setattr(indexes, "PART", 1)
+    monkeypatch.setattr(building, "PART", 1)
     deferred: list[IndexVersion] = []
     monkeypatch.setattr(jobs, "defer_index_part", deferred.append)
     make_item(tenant, 0)
@@ -225,12 +226,15 @@ def test_the_index_in_use_stays(tenant, fake_engine, healthy):
 
 def test_few_products_have_the_usual_cut_off(tenant):
     make_item(tenant, 0)
+    index = IndexVersion.objects.get()
 
-    assert indexes.calibrate(index=IndexVersion.objects.get()) == indexes.USUAL_CUT_OFF
+    calibration.calibrate(index=index)
+
+    assert (index.cut_off, index.words_cut_off) == (calibration.USUAL_CUT_OFF, None)
 
 
 def test_the_cut_off_is_what_few_products_of_other_categories_reach(tenant, monkeypatch):
-    monkeypatch.setattr(indexes, "_LEAST_PAIRS", 40)
+    monkeypatch.setattr(calibration, "_LEAST_PAIRS", 40)
     random = np.random.default_rng(1)
     for number in range(20):
         middle = 0 if number % 2 else 40
@@ -244,10 +248,12 @@ def test_the_cut_off_is_what_few_products_of_other_categories_reach(tenant, monk
         )  # fmt: skip
     index = IndexVersion.objects.get()
 
-    cut_off = indexes.calibrate(index=index)
+    calibration.calibrate(index=index)
 
+    cut_off = index.cut_off
     assert at(42)[0] < cut_off < at(28)[0]
-    indexes.recalibrate_all()
+    IndexVersion.objects.update(cut_off=0.1)
+    building.recalibrate_all()
     index.refresh_from_db()
     assert index.cut_off == cut_off
 
@@ -259,16 +265,175 @@ def test_a_photo_that_still_waits_has_no_vector(tenant):
     assert not IndexVersion.objects.exists()
 
 
+def follow() -> None:
+    building.follow_engines(now=timezone.now())
+
+
+def count_jobs() -> int:
+    return ProcrastinateJob.objects.filter(task_name=jobs.INDEX_TASK, status="todo").count()
+
+
 def test_a_new_model_of_the_engine_gets_its_index_by_itself(tenant, healthy):
     make_item(tenant, 0)
     make_tenant(name="Without products")
 
-    indexes.build_missing(now=timezone.now())
-    indexes.build_missing(now=timezone.now())
+    follow()
+    follow()
 
     built = IndexVersion.objects.exclude(state="ready").get()
     assert (built.tenant, str(built)) == (tenant, "kalas-mini 2")
     assert ActiveIndex.objects.get().index != built
+    assert count_jobs() == 1
+
+
+def test_what_is_new_comes_into_all_indexes_that_an_engine_can_make(tenant, fake_engine, healthy):
+    make_item(tenant, 0)
+    answer_as(fake_engine, embedding=at(90))
+    new = build(begin(tenant))
+    make_item(tenant, 20)  # by the old model, which still annotates
+
+    follow()
+    build(new)
+
+    assert new.embeddings.count() == 2
+    ProcrastinateJob.objects.all().delete()
+    follow()
+    assert count_jobs() == 0
+
+
+def test_what_the_model_sees_nothing_on_is_asked_once(tenant, fake_engine, healthy):
+    make_item(tenant, 0)
+    fake_engine.answer = (
+        200, replace(make_result(abstained="no-garment"), model=NEWER).to_json(), {},
+    )  # fmt: skip
+    build(begin(tenant))
+    follow()
+    assert count_jobs() == 1  # the first one's
+
+    build(IndexVersion.objects.get(model_version="2"))
+
+    assert len(fake_engine.requests) == 1
+    build(begin(tenant))
+    assert len(fake_engine.requests) == 2
+
+
+def test_a_build_that_failed_begins_again_with_its_model(tenant, fake_engine, healthy):
+    make_item(tenant, 0)
+    answer_as(fake_engine, ModelName("kalas-mini", "3", "kalas-1"))
+    failed = build(begin(tenant))
+    assert failed.state == "failed"
+    answer_as(fake_engine)
+
+    follow()
+
+    assert build(failed).state == "ready"
+
+
+def test_an_index_that_cannot_follow_gives_way_to_the_complete_one(tenant, fake_engine, healthy):
+    """The engine runs the new model only, and there is a product that the old one never saw."""
+    make_item(tenant, 0)
+    answer_as(fake_engine, embedding=at(0))
+    new = build(begin(tenant))
+    follow()
+    assert ActiveIndex.objects.get().index != new  # which finds as much as the new one
+
+    product = make_item(tenant, 20, result=replace(make_result(embedding=at(20)), model=NEWER))
+    assert search_like(product).model.version == "2"
+    follow()
+
+    assert ActiveIndex.objects.get().index == new
+
+
+def test_who_goes_back_stays_there(tenant, fake_engine, healthy):
+    make_item(tenant, 0)
+    answer_as(fake_engine, embedding=at(0))
+    new, old = build(begin(tenant)), ActiveIndex.objects.get().index
+    for index in (new, old):
+        indexes.switch_to(tenant=tenant, index_id=index.id, now=timezone.now())
+    make_item(tenant, 20, result=replace(make_result(embedding=at(20)), model=NEWER))
+
+    follow()
+
+    assert ActiveIndex.objects.get().index == old
+
+
+def test_the_second_engine_builds_while_the_first_annotates(tenant, monkeypatch, settings):
+    settings.INFERENCE_URL, settings.INDEX_INFERENCE_URL = "http://old", "http://new"
+    versions = {"http://old": "1", "http://new": "2"}
+
+    def answer(self: client.Client, timeout: float = 1.0) -> EngineHealth:
+        model = ModelName("kalas-mini", versions[self._url], "kalas-1")
+        return EngineHealth("ready", "cpu", model, 0, 8, 0, 1.0)
+
+    monkeypatch.setattr(client.Client, "health", answer)
+    make_item(tenant, 0)
+
+    follow()
+
+    states = dict(IndexVersion.objects.values_list("model_version", "state"))
+    assert states == {"1": "ready", "2": "building"}
+
+
+def test_no_engine_to_follow(tenant):
+    make_item(tenant, 0)
+
+    with pytest.raises(client.Unavailable):
+        follow()
+
+
+def test_a_photo_that_is_annotated_again_is_found_meanwhile_and_by_the_old_model_later(tenant):
+    product = make_item(tenant, 0)
+    image = FashionImage.objects.get(product_images__product=product)
+
+    again = annotation_services.request_annotation(
+        image=image, requested_by=None, now=timezone.now()
+    )
+    photos.judge_product(Product.objects.get(id=product.id), now=timezone.now())
+    assert Embedding.objects.count() == 1
+    annotation_services.record_result(
+        annotation=again, result=replace(make_result(), model=NEWER), now=timezone.now()
+    )
+
+    versions = Embedding.objects.values_list("index__model_version", flat=True)
+    assert sorted(versions) == ["1", "2"]
+
+
+def test_an_index_is_searched_while_it_is_built(tenant, fake_engine, healthy, monkeypatch):
+    monkeypatch.setattr(building, "PART", 1)
+    for degrees in (0, 5, 10, 15):
+        make_item(tenant, degrees)
+    answer_as(fake_engine, embedding=at(0))
+    index = begin(tenant)
+    building.build_part(index_id=index.id, now=timezone.now())
+
+    wanted = similar.want_found(replace(make_result(embedding=at(0)), model=NEWER))
+
+    assert wanted
+    assert len(similar.find_similar(tenant=tenant, wanted=wanted)) == 1
+    assert similar.find_share(tenant=tenant, model=wanted.model) == 0.25
+    build(index)
+    assert similar.find_share(tenant=tenant, model=wanted.model) == 1
+
+
+def test_the_cut_off_of_words_is_what_few_names_reach_elsewhere(tenant, monkeypatch):
+    monkeypatch.setattr(calibration, "_LEAST_PAIRS", 10)
+    # The names are read as these directions.
+    directions = {"Jeans": 0.0, "T-shirt": 90.0}
+    monkeypatch.setattr(
+        client.Client,
+        "embed_texts",
+        lambda _self, texts, timeout: [at(directions[t]) for t in texts],
+    )
+    for category, middle in (("jeans", 10), ("t-shirt", 60)):
+        for number in range(6):
+            garment = make_garment(category=category, embedding=at(middle + number))
+            make_item(tenant, 0, result=make_result(garment))
+    index = IndexVersion.objects.get()
+
+    calibration.calibrate(index=index, engine=client.Client("http://nobody"))
+
+    # Jeans are 75 to 80 degrees from "T-shirt", shirts 60 to 65 from "Jeans".
+    assert index.words_cut_off == pytest.approx(at(60)[0], abs=0.02)
 
 
 def test_a_shop_with_an_index_can_be_deleted(tenant):

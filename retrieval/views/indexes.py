@@ -16,7 +16,7 @@ from accounts.models import Role
 from inference import client
 from retrieval.comparing import compare_indexes
 from retrieval.models import ActiveIndex, IndexVersion, SearchTest
-from retrieval.services import indexes
+from retrieval.services import building, indexes
 
 SHOWN_TESTS = 14
 leaders_only = role_required(Role.OWNER, Role.MANAGER)
@@ -41,7 +41,7 @@ def show_indexes(request: TenantRequest) -> HttpResponse:
 @leaders_only
 def build_index(request: TenantRequest) -> HttpResponse:
     try:
-        index = indexes.begin_build(tenant=request.tenant, now=timezone.now())
+        index = building.begin_build(tenant=request.tenant, now=timezone.now())
     except client.Unavailable:
         messages.error(request, _("The engine does not answer. Try again in a moment."))
     else:
