@@ -5,7 +5,6 @@ t-shirt), in English and Turkish, and are looked for as words too. Where the eng
 words, what looks like them is ranked in.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,10 +19,8 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import (
     Case,
-    Count,
     Exists,
     F,
-    Func,
     IntegerField,
     OuterRef,
     Q,
@@ -41,8 +38,10 @@ from inference.synonyms import Sense
 from kalas.lib.shared_connections.base import lend_connection
 from retrieval import similar
 from retrieval.describing import LANGUAGES
+from retrieval.facets import Facets, count_facets
 from retrieval.filters import NO_FILTERS, Filters, filter_by
 from retrieval.models import Product
+from retrieval.services.calibration import USUAL_CUT_OFF_OF_WORDS
 from retrieval.services.indexes import Model
 
 CONFIGS = ("english", "turkish")
@@ -146,12 +145,14 @@ def search(
     ranked = list(
         found.order_by(*BEST_FIRST).values_list("id", flat=True)[: max(RANKED, offset + limit)]
     )
-    seen = _rank_by_looks(tenant=tenant, text=text, filters=filters, now=now)
+    near, least = _rank_by_looks(tenant=tenant, text=text, filters=filters, now=now)
+    # Every text is a little like something: what is added by its looks alone must be much like it.
+    seen = [each.product_id for each in near if each.similarity >= least]
     if not ranked and seen:
         kind, total, ranked = "looks", len(seen), seen
-    elif seen and kind == "all":
+    elif kind == "all":
         known = set(ranked)
-        ranked = fuse(ranked, [each for each in seen if each in known])
+        ranked = fuse(ranked, [each.product_id for each in near if each.product_id in known])
     elif seen:
         ranked = fuse(ranked, seen)
         total = max(total, len(ranked))
@@ -233,16 +234,20 @@ def _without_stop_words(words: Sequence[str]) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _rank_by_looks(*, tenant: Tenant, text: str, filters: Filters, now: datetime) -> list[UUID]:
-    """What looks like the words, where the engine's model reads words and has an index here."""
+def _rank_by_looks(
+    *, tenant: Tenant, text: str, filters: Filters, now: datetime
+) -> tuple[list[similar.Near], float]:
+    """What looks like the words, and the least similarity of what really does; nothing where the
+    engine's model reads no words or has no index here."""
+    nothing: tuple[list[similar.Near], float] = ([], 1.0)
     health = engine.read_status(now=now).health
     if health is None or health.model is None:
-        return []
+        return nothing
     model = Model(health.model.name, health.model.version)
     try:
         index = similar.find_index(tenant=tenant, model=model)
         if index is None:
-            return []
+            return nothing
         lend_connection()
         vector = client.Client(settings.INFERENCE_URL).embed_text(text, timeout=_EMBED_TIMEOUT_S)
     except (
@@ -252,106 +257,11 @@ def _rank_by_looks(*, tenant: Tenant, text: str, filters: Filters, now: datetime
         client.Unavailable,
         ValueError,
     ):
-        return []
+        return nothing
     near = similar.find_nearest(
         index=index, wanted=similar.Wanted(model, vector), filters=filters, limit=RANKED
     )
-    return [each.product_id for each in near]
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """What the text could become; a product's is its title."""
-
-    text: str
-    kind: str
-    """category, colour, value or product"""
-    number: int = 0
-    """Products of the shop that it would find, where it is no product itself."""
-    product_id: UUID | None = None
-
-
-def suggest(*, tenant: Tenant, text: str, language: str, limit: int = 8) -> list[Suggestion]:
-    """For somebody who is typing: what the shop has that begins so; four queries.
-
-    The last word is taken for unfinished, the others stay.
-    """
-    head, _space, last = text[:LONGEST].rpartition(" ")
-    begun = plain(last)
-    if not begun:
-        return []
-    found = [
-        Suggestion(f"{head} {title}".strip(), kind, number)
-        for kind, title, number in _list_names(tenant, language.partition("-")[0])
-        if any(word.startswith(begun) for word in plain(title).split())
-    ]
-    found.sort(key=lambda each: (not plain(each.text).startswith(plain(text)), -each.number))
-    titles = _complete_titles(tenant, text, limit=limit)
-    # Places that one kind leaves are the other's.
-    kept = max(limit - len(titles), limit // 2)
-    return [*found[:kept], *titles][:limit]
-
-
-def _list_names(tenant: Tenant, language: str) -> list[tuple[str, str, int]]:
-    """Kind, title and number of products of everything that the shop's products are."""
-    known = taxonomy.load()
-    mine = Product.objects.for_tenant(tenant)
-    facets = count_facets(mine)
-    return [
-        *(("category", known.title("category", n, language), k) for n, k in facets.categories),
-        *(("colour", known.title("colour", n, language), k) for n, k in facets.colours),
-        *(("value", known.title("value", n, language), k) for n, k in facets.attributes),
-    ]
-
-
-def _complete_titles(tenant: Tenant, text: str, *, limit: int) -> list[Suggestion]:
-    words = re.findall(r"[^\W_]+", plain(text))
-    if not words:
-        return []
-    query = SearchQuery(
-        " & ".join(f"{word}:*" for word in words), config="simple", search_type="raw"
-    )
-    products = Product.objects.for_tenant(tenant).filter(search=query).exclude(title="")
-    rows = products.order_by("title", "id").values_list("title", "id")[: limit * 3]
-    # Words may stand in labels too: here only those that are read in the title.
-    return [
-        Suggestion(title, "product", product_id=id_)
-        for title, id_ in rows
-        if all(word in plain(title) for word in words)
-    ][:limit]
-
-
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """How many of some products have what: name and number, the most frequent first."""
-
-    categories: tuple[tuple[str, int], ...]
-    objects: tuple[tuple[str, int], ...]
-    colours: tuple[tuple[str, int], ...]
-    attributes: tuple[tuple[str, int], ...]
-    """key:value"""
-    stock: tuple[tuple[str, int], ...]
-
-
-def count_facets(products: "QuerySet[Product, Any]") -> Facets:
-    """Three queries."""
-    ids = products.order_by().values("id")
-    plain_rows = Product.objects.filter(id__in=ids)
-    columns = list(
-        plain_rows.values_list("category", "object_type", "stock").annotate(number=Count("id"))
-    )
-    colours = plain_rows.values(name=Func("colours", function="unnest")).annotate(
-        number=Count("id")
-    )
-    labels = Label.objects.filter(garment__in=plain_rows.values("garment"))
-    attributes = labels.values_list("key", "name").annotate(number=Count("garment"))
-    return Facets(
-        categories=_add_up((row[0], row[3]) for row in columns),
-        objects=_add_up((row[1], row[3]) for row in columns),
-        colours=_add_up((row["name"], row["number"]) for row in colours),
-        attributes=_add_up((f"{key}:{name}", number) for key, name, number in attributes),
-        stock=_add_up((row[2], row[3]) for row in columns),
-    )
+    return near, index.words_cut_off or USUAL_CUT_OFF_OF_WORDS
 
 
 def count_found(*, tenant: Tenant, found: Found, filters: Filters) -> Facets:
@@ -363,11 +273,3 @@ def count_found(*, tenant: Tenant, found: Found, filters: Filters) -> Facets:
     if found.kind == "all":
         matching = matching.filter(matched=len(found.reading.terms))  # type: ignore[misc]
     return count_facets(matching)
-
-
-def _add_up(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    sums: dict[str, int] = {}
-    for name, number in pairs:
-        if name:
-            sums[name] = sums.get(name, 0) + number
-    return tuple(sorted(sums.items(), key=lambda item: (-item[1], item[0])))

@@ -11,6 +11,7 @@ from annotations.api.answers import CONFIDENCE, BoxAnswer, ImageAnswer
 from annotations.models import Garment
 from inference.contract import Box
 from retrieval import similar, words
+from retrieval.facets import Facets
 from retrieval.models import CatalogueImport, Product, ProductImage
 
 Fields = serializers.Serializer[Any]
@@ -234,9 +235,7 @@ def describe_wanted(wanted: similar.Wanted) -> dict[str, Any] | None:
     }
 
 
-def describe_found(
-    found: words.Found, facets: words.Facets, covers: dict[UUID, UUID]
-) -> dict[str, Any]:
+def describe_found(found: words.Found, facets: Facets, covers: dict[UUID, UUID]) -> dict[str, Any]:
     return {
         "kind": found.kind,
         "total": found.total,

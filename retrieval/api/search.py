@@ -19,7 +19,7 @@ from kalas.lib.api.bodies import JsonParser
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.problems import Problem
 from kalas.lib.request_failures import RequestFailed
-from retrieval import catalogue, similar, words
+from retrieval import catalogue, similar, suggesting, words
 from retrieval.api import engine
 from retrieval.api.answers import (
     SimilarAnswer,
@@ -158,7 +158,7 @@ class SuggestView(ApiView):
     def get(self, request: Request) -> Response:
         """What a text could become, while somebody types it."""
         asked = read_query(request, SuggestQuery)
-        found = words.suggest(tenant=self.tenant, text=asked["q"], language=asked["language"])
+        found = suggesting.suggest(tenant=self.tenant, text=asked["q"], language=asked["language"])
         return Response(
             {
                 "suggestions": [

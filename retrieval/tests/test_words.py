@@ -10,9 +10,9 @@ from annotations.models import FashionImage
 from annotations.tests.factories import make_garment, make_result
 from inference import client
 from inference.contract import EngineHealth, Label, ModelName
-from retrieval import words
+from retrieval import facets, suggesting, words
 from retrieval.filters import Filters
-from retrieval.models import Product
+from retrieval.models import IndexVersion, Product
 from retrieval.tests.factories import add_annotated_photo, make_product
 from retrieval.tests.test_similar import at
 
@@ -166,6 +166,16 @@ def test_what_only_looks_like_the_words(tenant, reads_words):
     assert (found.kind, found.products) == ("looks", (product,))
 
 
+def test_what_hardly_looks_like_the_words_is_no_answer(tenant, reads_words):
+    near = make_seen(tenant, "Shirt", "shirt", "red", embedding=at(5))
+    make_seen(tenant, "Boots", "boots", "red", embedding=at(75))
+
+    assert search(tenant, "bohemian").products == (near,)
+    assert search(tenant, "qwertz shirt").products == (near,)
+    IndexVersion.objects.update(words_cut_off=0.999)
+    assert search(tenant, "bohemian").kind == "nothing"
+
+
 def test_an_engine_without_words(tenant, reads_words, monkeypatch):
     def refuse(*_args: object, **_options: object) -> None:
         raise client.NoWords
@@ -197,22 +207,30 @@ def test_fusing_two_rankings():
     ],
 )
 def test_suggests_what_the_shop_has(shop, text, language, expected):
-    found = words.suggest(tenant=shop, text=text, language=language)
+    found = suggesting.suggest(tenant=shop, text=text, language=language)
 
     assert expected in [each.text for each in found], found
 
 
+def test_the_next_letters_do_not_read_the_catalogue_again(shop, django_assert_max_num_queries):
+    suggesting.suggest(tenant=shop, text="r", language="en")
+
+    with django_assert_max_num_queries(1):
+        found = suggesting.suggest(tenant=shop, text="re", language="en")
+    assert (found[0].text, found[0].number) == ("Red", 2)
+
+
 def test_suggests_nothing_for_nothing(shop):
-    assert words.suggest(tenant=shop, text="", language="en") == []
-    assert words.suggest(tenant=shop, text="red ", language="en") == []
-    assert words.suggest(tenant=shop, text="xyz", language="en") == []
-    assert words.suggest(tenant=make_tenant(), text="t", language="en") == []
+    assert suggesting.suggest(tenant=shop, text="", language="en") == []
+    assert suggesting.suggest(tenant=shop, text="red ", language="en") == []
+    assert suggesting.suggest(tenant=shop, text="xyz", language="en") == []
+    assert suggesting.suggest(tenant=make_tenant(), text="t", language="en") == []
 
 
 def test_facets_with_their_numbers(shop):
-    facets = words.count_facets(Product.objects.for_tenant(shop))
+    counted = facets.count_facets(Product.objects.for_tenant(shop))
 
-    assert facets.categories == (("t-shirt", 2), ("dress", 1), ("shirt", 1))
-    assert facets.colours == (("red", 2), ("navy-blue", 1), ("white", 1))
-    assert facets.attributes[0] == ("pattern:striped", 2)
-    assert facets.objects == (("upper-body", 4),)
+    assert counted.categories == (("t-shirt", 2), ("dress", 1), ("shirt", 1))
+    assert counted.colours == (("red", 2), ("navy-blue", 1), ("white", 1))
+    assert counted.attributes[0] == ("pattern:striped", 2)
+    assert counted.objects == (("upper-body", 4),)

@@ -20,7 +20,7 @@ from annotations.models import Annotation
 from inference import client, taxonomy
 from inference.contract import InvalidImage
 from kalas.lib.shared_connections.base import lend_connection
-from retrieval import catalogue, similar, words
+from retrieval import catalogue, similar, suggesting, words
 from retrieval.filters import Filters
 from retrieval.models import Product
 from retrieval.search_forms import FiltersForm, SearchPhotoForm, WordsForm
@@ -84,7 +84,7 @@ def show_similar(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
 @tenant_required
 def suggest(request: TenantRequest) -> HttpResponse:
     """Options for a search box."""
-    found = words.suggest(
+    found = suggesting.suggest(
         tenant=request.tenant,
         text=request.GET.get("q", ""),
         language=get_language() or "en",

@@ -1,0 +1,79 @@
+"""What a search could become while somebody types it."""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery
+
+from accounts.models import Tenant
+from inference import taxonomy
+from retrieval.facets import read_shop_facets
+from retrieval.models import Product
+from retrieval.words import LONGEST, plain
+
+# Of a title's word, before titles are looked for: one letter begins nearly all of them.
+_LEAST_LETTERS = 2
+_LOOKED_AT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What the text could become; a product's is its title."""
+
+    text: str
+    kind: str
+    """category, colour, value or product"""
+    number: int = 0
+    """Products of the shop that it would find, where it is no product itself."""
+    product_id: UUID | None = None
+
+
+def suggest(*, tenant: Tenant, text: str, language: str, limit: int = 8) -> list[Suggestion]:
+    """For somebody who is typing: what the shop has that begins so; one query, at times four.
+
+    The last word is taken for unfinished, the others stay.
+    """
+    head, _space, last = text[:LONGEST].rpartition(" ")
+    begun = plain(last)
+    if not begun:
+        return []
+    found = [
+        Suggestion(f"{head} {title}".strip(), kind, number)
+        for kind, title, number in _list_names(tenant, language.partition("-")[0])
+        if any(word.startswith(begun) for word in plain(title).split())
+    ]
+    found.sort(key=lambda each: (not plain(each.text).startswith(plain(text)), -each.number))
+    titles = _complete_titles(tenant, text, limit=limit)
+    # Places that one kind leaves are the other's.
+    kept = max(limit - len(titles), limit // 2)
+    return [*found[:kept], *titles][:limit]
+
+
+def _list_names(tenant: Tenant, language: str) -> list[tuple[str, str, int]]:
+    """Kind, title and number of products of everything that the shop's products are."""
+    known = taxonomy.load()
+    facets = read_shop_facets(tenant)
+    return [
+        *(("category", known.title("category", n, language), k) for n, k in facets.categories),
+        *(("colour", known.title("colour", n, language), k) for n, k in facets.colours),
+        *(("value", known.title("value", n, language), k) for n, k in facets.attributes),
+    ]
+
+
+def _complete_titles(tenant: Tenant, text: str, *, limit: int) -> list[Suggestion]:
+    words = re.findall(r"[^\W_]+", plain(text))
+    if not words or len(words[-1]) < _LEAST_LETTERS:
+        return []
+    query = SearchQuery(
+        " & ".join(f"{word}:*" for word in words), config="simple", search_type="raw"
+    )
+    products = Product.objects.for_tenant(tenant).filter(search=query).exclude(title="")
+    # Some of those that match, as sorting all of them would take longer than a keystroke.
+    rows = sorted(products.values_list("title", "id")[:_LOOKED_AT])
+    # Words may stand in labels too: here only those that are read in the title.
+    return [
+        Suggestion(title, "product", product_id=id_)
+        for title, id_ in rows
+        if all(word in plain(title) for word in words)
+    ][:limit]
