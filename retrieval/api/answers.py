@@ -104,6 +104,10 @@ class AskedAnswer(Fields):
 class SimilarAnswer(Fields):
     asked = AskedAnswer(allow_null=True)
     metric = serializers.ChoiceField(choices=["cosine", "l2"])
+    complete = serializers.FloatField(
+        help_text="The part of the catalogue's photos that was compared: less than 1 while the"
+        " index of a new model is being built."
+    )
     results = MatchAnswer(many=True)
 
 

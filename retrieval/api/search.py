@@ -76,9 +76,15 @@ class SimilarView(ApiView):
             {
                 "asked": describe_wanted(wanted) if wanted else None,
                 "metric": metric,
+                "complete": self._find_share(wanted),
                 "results": [describe_match(match, metric=metric) for match in matches],
             }
         )
+
+    def _find_share(self, wanted: similar.Wanted | None) -> float:
+        if wanted is None:
+            return 1.0
+        return round(similar.find_share(tenant=self.tenant, model=wanted.model), 4)
 
     def _read(self, request: Request) -> tuple[dict[str, Any], similar.Wanted | None]:
         """What is asked, and what it looks like. Raises Problem and ValidationError."""

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -6,7 +8,7 @@ from accounts.models import Role
 from accounts.tests.factories import make_member, make_tenant
 from annotations.models import Annotation
 from annotations.tests.factories import make_done_annotation, make_photo_bytes, make_result
-from retrieval.models import ActiveIndex, IndexVersion
+from retrieval.models import ActiveIndex, Embedding, IndexVersion
 from retrieval.tests.factories import make_index, make_product
 from retrieval.tests.test_similar import at, make_item
 
@@ -144,6 +146,52 @@ def test_by_words(page, tenant):
     assert "Everyday model" in html
     assert "t shirt = T-shirt" in html
     assert "No product was found" in read(page.get(reverse("search"), {"q": "qwertz"}))
+
+
+def test_what_was_found_is_counted_to_narrow_it(page, tenant, fake_engine):
+    make_item(tenant, 0, title="A shirt")
+    make_item(tenant, 5, title="A red one", result=make_result(embedding=at(5), colour="red"))
+
+    for html in (
+        read(page.get(reverse("search"), {"q": "t-shirt"}, headers=HTMX)),
+        read(send(page)),
+    ):
+        assert re.search(r'name="colour" value="red"[^>]*>Red <span[^>]*>1<', html)
+        assert 'name="category"' not in html  # it leaves no choice
+
+    html = read(page.get(reverse("search"), {"q": "t-shirt", "colour": "red"}, headers=HTMX))
+    assert "A shirt" not in html
+    assert re.search(r'name="colour" value=""[^>]*aria-pressed="true">Red', html)
+
+
+def test_more_is_shown_when_asked_for(page, tenant, fake_engine, monkeypatch):
+    monkeypatch.setattr("retrieval.views.search.SHOWN", 2)
+    monkeypatch.setattr("retrieval.views.search.MOST_SHOWN", 3)
+    for number in range(4):
+        make_item(tenant, number, title=f"Shirt {number}")
+
+    html = read(page.get(reverse("search"), {"q": "shirt"}, headers=HTMX))
+    assert html.count("product-card") == 2
+    assert 'name="shown" value="3" form="by-words"' in html
+    html = read(send(page))
+    assert 'name="shown" value="3" form="by-photo"' in html
+    html = read(send(page, shown=3))
+    assert html.count("product-card") == 3
+    assert 'name="shown"' not in html
+    for nonsense in ("many", "-1", "99999999", "²"):
+        read(page.get(reverse("search"), {"q": "shirt", "shown": nonsense}))
+
+
+def test_a_photo_while_the_index_is_being_built(page, tenant, fake_engine):
+    for degrees in (0, 5):
+        make_item(tenant, degrees)
+    Embedding.objects.first().delete()
+    IndexVersion.objects.update(state="building")
+
+    html = read(send(page))
+
+    assert "50 % of the photos can be found so far" in html
+    assert html.count("product-card") == 1
 
 
 def test_words_are_understood_in_turkish(page, tenant, member):

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -20,12 +20,14 @@ from annotations.models import Annotation
 from inference import client, taxonomy
 from inference.contract import InvalidImage
 from kalas.lib.shared_connections.base import lend_connection
-from retrieval import catalogue, similar, suggesting, words
+from retrieval import catalogue, narrowing, similar, suggesting, words
+from retrieval.facets import count_facets
 from retrieval.filters import Filters
 from retrieval.models import Product
 from retrieval.search_forms import FiltersForm, SearchPhotoForm, WordsForm
 
 SHOWN = 24
+MOST_SHOWN = 96
 SHOWN_BESIDE = 8
 PHOTO_TIMEOUT_S = 30.0
 
@@ -37,7 +39,8 @@ def show_search(request: TenantRequest) -> HttpResponse:
     filters = FiltersForm(request.GET, tenant=request.tenant)
     asked = WordsForm(request.GET)
     asked.is_valid()
-    context = _find(request, asked.cleaned_data.get("q", ""), filters.as_filters())
+    shown = _read_shown(request.GET)
+    context = _find(request, asked.cleaned_data.get("q", ""), filters.as_filters(), shown)
     context |= {
         "words_form": asked,
         "filters_form": filters,
@@ -61,6 +64,7 @@ def search_photo(request: TenantRequest) -> HttpResponse:
     }
     if form.is_valid():
         context |= _find_like_photo(request, form.cleaned_data, filters.as_filters())
+        context["form_of_more"] = "by-photo"
     else:
         context["problem"] = _("Choose a photo first.")
         for errors in form.errors.values():
@@ -92,7 +96,7 @@ def suggest(request: TenantRequest) -> HttpResponse:
     return render(request, "retrieval/_suggestions.html", {"suggestions": found})
 
 
-def _find(request: TenantRequest, text: str, filters: Filters) -> dict[str, Any]:
+def _find(request: TenantRequest, text: str, filters: Filters, shown: int) -> dict[str, Any]:
     """By the product or annotation that the address names, or else by words.
 
     Raises Http404 for another shop's.
@@ -103,31 +107,34 @@ def _find(request: TenantRequest, text: str, filters: Filters) -> dict[str, Any]
         except Product.DoesNotExist as error:
             raise Http404 from error
         product.cover_id = catalogue.find_covers([product.id]).get(product.id)  # type: ignore[attr-defined]
-        found = _find_like(request, similar.want_product(product), filters)
+        found = _find_like(request, similar.want_product(product), filters, shown)
         return {"like_product": product, **found}
     if annotation_id := _read_id(request, "annotation"):
         annotation = _get_annotation(request, annotation_id)
-        found = _find_like(request, similar.want_annotation(annotation), filters)
+        found = _find_like(request, similar.want_annotation(annotation), filters, shown)
         return {"like_annotation": annotation, **found}
     if not text.strip():
         return {}
-    return _find_words(request, text, filters)
+    return _find_words(request, text, filters, shown)
 
 
-def _find_words(request: TenantRequest, text: str, filters: Filters) -> dict[str, Any]:
+def _find_words(request: TenantRequest, text: str, filters: Filters, shown: int) -> dict[str, Any]:
     found = words.search(
         tenant=request.tenant,
         text=text,
         language=get_language() or "en",
         now=timezone.now(),
         filters=filters,
-        limit=SHOWN,
+        limit=shown,
     )
     covers = catalogue.find_covers([product.id for product in found.products])
     for product in found.products:
         product.cover_id = covers.get(product.id)  # type: ignore[attr-defined]
+    counts = words.count_found(tenant=request.tenant, found=found, filters=filters)
     return {
         "found": found,
+        "groups": narrowing.list_groups(counts, filters),
+        "more": _find_more(shown, found.total > shown),
         "understood": [_name(term) for term in found.reading.known],
     }
 
@@ -156,7 +163,8 @@ def _find_like_photo(
         return {"problem": str(error)}
     except (client.Overloaded, client.Unavailable):
         return {"problem": _("The engine is busy or away. Try again in a moment.")}
-    return _find_like(request, similar.want_found(result), filters)
+    shown = _read_shown(request.POST)
+    return _find_like(request, similar.want_found(result), filters, shown)
 
 
 def _find_like(
@@ -170,7 +178,24 @@ def _find_like(
         )
     except similar.BeingBuilt as error:
         return {"problem": str(error)}
-    return {"matches": matches, "wanted": wanted}
+    found = Product.objects.filter(id__in=[match.product.id for match in matches])
+    return {
+        "matches": matches,
+        "wanted": wanted,
+        "share": similar.find_share(tenant=request.tenant, model=wanted.model),
+        "groups": narrowing.list_groups(count_facets(found), filters),
+        "more": _find_more(limit, len(matches) == limit),
+    }
+
+
+def _read_shown(asked: QueryDict) -> int:
+    text = asked.get("shown", "")
+    return min(max(int(text), SHOWN), MOST_SHOWN) if text.isdecimal() and len(text) < 4 else SHOWN
+
+
+def _find_more(shown: int, there_are_more: bool) -> int | None:
+    """How many to show next; None where there are no more, or enough."""
+    return min(shown * 2, MOST_SHOWN) if there_are_more and shown < MOST_SHOWN else None
 
 
 def _get_annotation(request: TenantRequest, annotation_id: UUID) -> Annotation:

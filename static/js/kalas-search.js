@@ -7,6 +7,7 @@
  *       <input type="number" name="left"> top right bottom …</form>
  *     <template><kalas-photo drawable><div class="photo-frame"><img><svg class="boxes"></svg></div></kalas-photo></template>
  *     <fieldset id="filters">…</fieldset>
+ *     … <button data-facet name="category" value="shirt" form="by-words">Shirt 12</button>
  *   </kalas-search>
  */
 
@@ -21,6 +22,18 @@ class KalasSearch extends HTMLElement {
     this.form.addEventListener("click", (event) => this.pick(event.target.closest("[data-pick]")));
     for (const form of [this.words, this.form]) form.addEventListener("submit", () => (this.last = form));
     this.querySelector("#filters").addEventListener("change", () => this.last.requestSubmit());
+    this.addEventListener("click", (event) => this.narrow(event, event.target.closest("[data-facet]")));
+    // What was pressed in the results goes with them: the keyboard stays where it was.
+    this.addEventListener("htmx:afterSettle", () => {
+      if (document.activeElement === document.body) this.querySelector("#matches").focus({ preventScroll: true });
+    });
+  }
+
+  narrow(event, facet) {
+    if (!facet) return;
+    event.preventDefault();
+    this.querySelector(`#filters [name="${facet.name}"]`).value = facet.value;
+    this.last.requestSubmit();
   }
 
   disconnectedCallback() {
