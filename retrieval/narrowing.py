@@ -34,8 +34,8 @@ class Group:
 
 def list_groups(facets: Facets, filters: Filters) -> list[Group]:
     """Those that leave a choice, or in which one is made."""
-    kinds: dict[str, str] = dict(Garment.ObjectType.choices)
-    stocks: dict[str, str] = dict(Product.Stock.choices)
+    kinds = {value: str(title) for value, title in Garment.ObjectType.choices}
+    stocks = {value: str(title) for value, title in Product.Stock.choices}
     groups = [
         _make("category", _("Category"), facets.categories, filters.category),
         _make("object", _("Object"), facets.objects, filters.object_type, kinds),

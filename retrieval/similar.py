@@ -240,11 +240,14 @@ def want_product(product: Product) -> Wanted | None:
     ready = IndexVersion.State.READY
     active = ActiveIndex.objects.filter(index=OuterRef("index"))
     rows = Embedding.objects.filter(photo__product=product, index__state=ready)
-    rows = rows.annotate(is_active=Exists(active)).select_related("index")
     # "agrees" comes before "best".
-    row = rows.order_by(
-        "-is_active", "-index__created_at", "-photo__verdict", "photo__position", "id"
-    ).first()
+    row = (
+        rows.select_related("index")
+        .order_by(
+            Exists(active).desc(), "-index__created_at", "-photo__verdict", "photo__position", "id"
+        )
+        .first()
+    )
     if row is None:
         return None
     garment = _with_look(Garment.objects.filter(id=row.garment_id)).get()

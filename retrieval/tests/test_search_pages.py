@@ -8,7 +8,7 @@ from accounts.models import Role
 from accounts.tests.factories import make_member, make_tenant
 from annotations.models import Annotation
 from annotations.tests.factories import make_done_annotation, make_photo_bytes, make_result
-from retrieval.models import ActiveIndex, Embedding, IndexVersion
+from retrieval.models import ActiveIndex, Embedding, IndexVersion, Product
 from retrieval.tests.factories import make_index, make_product
 from retrieval.tests.test_similar import at, make_item
 
@@ -185,7 +185,7 @@ def test_more_is_shown_when_asked_for(page, tenant, fake_engine, monkeypatch):
 def test_a_photo_while_the_index_is_being_built(page, tenant, fake_engine):
     for degrees in (0, 5):
         make_item(tenant, degrees)
-    Embedding.objects.first().delete()
+    Embedding.objects.filter(photo__product=Product.objects.latest("created_at")).delete()
     IndexVersion.objects.update(state="building")
 
     html = read(send(page))
