@@ -19,6 +19,7 @@ from kalas import health, static_build
 from kalas.lib import embedded_postgres
 from kalas.lib.supervisor import Program, Supervisor
 from retrieval import demo as demo_products
+from retrieval import demo_widget
 
 HOST = "127.0.0.1"
 READY_TIMEOUT_S = 180
@@ -45,6 +46,8 @@ def start(house: Supervisor, *, port: int) -> None:
     if settings.LOAD_DEMO:
         demo.load_demo(now=datetime.now(UTC))
         demo_products.add_demo_products(now=datetime.now(UTC))
+        address = _tell_address(port)["PUBLIC_URL"]
+        demo_widget.ensure_key(address=address, now=datetime.now(UTC))
     if settings.DEMO_STORE_PORT:
         house.start(_store(port))
     connections.close_all()
@@ -100,14 +103,13 @@ def _store(port: int) -> Program:
 
 
 def _web(port: int) -> Program:
-    address = f"http://{HOST}:{port}"
     return _python(
         "web",
         *("-m", "daphne", "--bind", HOST, "--port", str(port), "--verbosity", "0"),
         *("--websocket-max-message-size", str(SOCKET_MESSAGE_MAX_BYTES)),
         *("--websocket-max-frame-size", str(SOCKET_MESSAGE_MAX_BYTES)),
         *("--no-server-name", "kalas.asgi:application"),
-        is_ready=partial(_answers_ok, f"{address}/healthz"),
+        is_ready=partial(_answers_ok, f"http://{HOST}:{port}/healthz"),
         environment={
             **LEAN_MEMORY,
             **_tell_address(port),

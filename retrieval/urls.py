@@ -1,6 +1,6 @@
 from django.urls import path
 
-from retrieval.views import exports, imports, indexes, photos, products, search
+from retrieval.views import exports, imports, indexes, photos, products, search, widget, widget_docs
 
 urlpatterns = [
     path("annotations/<uuid:annotation_id>/similar/", search.show_similar, name="similar"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("search/indexes/<uuid:index_id>/", indexes.compare_index, name="compare_index"),
     path("search/indexes/<uuid:index_id>/switch/", indexes.switch_index, name="switch_index"),
     path("search/indexes/<uuid:index_id>/delete/", indexes.delete_index, name="delete_index"),
+    path("widget/<slug:name>.js", widget.send_module, name="widget_module"),
+    path("shown/<str:token>", widget.send_shown_thumbnail, name="shown_thumbnail"),
+    path("docs/widget/", widget_docs.show_widget_docs, name="widget_docs"),
     path("catalogue/", products.show_catalogue, name="catalogue"),
     path("catalogue/new/", products.add_product, name="add_product"),
     path("catalogue/change/", products.change_products, name="change_products"),

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 
 # What somebody without an account may open; every other address must send them away.
 PUBLIC = {"home", "healthz", "readyz", "set_language", "invitation", "decline_invitation"}
-PUBLIC |= {"problems", "problem"}
+PUBLIC |= {"problems", "problem", "widget_docs", "widget_module", "shown_thumbnail"}
 # Called by stores, which sign what they send.
 PUBLIC |= {"store_hook", "store_keys", "shopify_compliance", "shopify_approved"}
 # allauth's pages, the admin's and the API have tests of their own.

@@ -48,7 +48,7 @@ def _send(
 ) -> HttpResponseBase:
     response = get_conditional_response(request, etag=quote_etag(etag))
     if response is None:
-        response = HttpResponse(_read(str(file.name)))
+        response = HttpResponse(read_file(str(file.name)))
         extension = str(file.name).rsplit(".", 1)[-1]
         response["Content-Type"] = CONTENT_TYPES[extension]
         stem = image.name.rsplit(".", 1)[0]
@@ -61,7 +61,7 @@ def _send(
     return response
 
 
-def _read(name: str) -> bytes:
+def read_file(name: str) -> bytes:
     """All of it: an iterator would be streamed by a sync server and not by an async one, or the
     other way round. Raises Http404 where the file is gone."""
     try:

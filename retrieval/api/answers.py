@@ -1,6 +1,7 @@
 """What the catalogue's and the search's API answers."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,12 @@ from annotations import results
 from annotations.api.answers import CONFIDENCE, BoxAnswer, ImageAnswer
 from annotations.models import Garment
 from inference.contract import Box
-from retrieval import similar, words
+from retrieval import similar, thumbnails, words
 from retrieval.facets import Facets
 from retrieval.models import CatalogueImport, Product, ProductImage
 
 Fields = serializers.Serializer[Any]
+THUMBNAIL = "Of that photo, for a page: opens without a key, for a day at least."
 
 
 class ProductAnswer(Fields):
@@ -81,6 +83,7 @@ class MatchAnswer(Fields):
     product = ProductAnswer()
     score = serializers.FloatField(help_text="By `metric`.")
     image = ImageAnswer(help_text="The most similar photo of the product.")
+    thumbnail = serializers.CharField(help_text=THUMBNAIL)
     box = BoxAnswer(help_text="Where the garment is on it.")
     why = WhyAnswer(allow_null=True)
 
@@ -133,6 +136,7 @@ class FacetsAnswer(Fields):
 
 class FoundProduct(ProductAnswer):
     image = serializers.UUIDField(allow_null=True, help_text="The id of its best photo.")
+    thumbnail = serializers.CharField(allow_null=True, help_text=THUMBNAIL)
 
 
 class TextAnswer(Fields):
@@ -216,13 +220,14 @@ def describe_with_photos(product: Product) -> dict[str, Any]:
     return {**describe_product(product), "photos": [_describe_photo(photo) for photo in photos]}
 
 
-def describe_match(match: similar.Match, *, metric: str) -> dict[str, Any]:
+def describe_match(match: similar.Match, *, metric: str, now: datetime) -> dict[str, Any]:
     assert match.photo.image is not None  # noqa: S101 - else it had no vector
     score = match.similarity if metric == "cosine" else match.distance
     return {
         "product": describe_product(match.product),
         "score": round(score, 4),
         "image": results.build_image(match.photo.image),
+        "thumbnail": thumbnails.build_address(match.photo.image.id, now=now),
         "box": describe_box(match.garment.box),
         "why": _describe_why(match.why) if match.why else None,
     }
@@ -239,7 +244,9 @@ def describe_wanted(wanted: similar.Wanted) -> dict[str, Any] | None:
     }
 
 
-def describe_found(found: words.Found, facets: Facets, covers: dict[UUID, UUID]) -> dict[str, Any]:
+def describe_found(
+    found: words.Found, facets: Facets, covers: dict[UUID, UUID], *, now: datetime
+) -> dict[str, Any]:
     return {
         "kind": found.kind,
         "total": found.total,
@@ -255,7 +262,7 @@ def describe_found(found: words.Found, facets: Facets, covers: dict[UUID, UUID])
             "stock": _describe_counts(facets.stock),
         },
         "results": [
-            {**describe_product(product), "image": covers.get(product.id)}
+            {**describe_product(product), **_describe_cover(covers.get(product.id), now=now)}
             for product in found.products
         ],
     }
@@ -275,6 +282,11 @@ def describe_import(run: CatalogueImport) -> dict[str, Any]:
 
 def describe_box(box: Box) -> dict[str, int]:
     return {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}
+
+
+def _describe_cover(image_id: UUID | None, *, now: datetime) -> dict[str, Any]:
+    address = thumbnails.build_address(image_id, now=now) if image_id else None
+    return {"image": image_id, "thumbnail": address}
 
 
 def _describe_photo(photo: ProductImage) -> dict[str, Any]:

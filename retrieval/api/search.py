@@ -71,13 +71,13 @@ class SimilarView(ApiView):
                 )
             except similar.BeingBuilt as error:
                 raise Problem("index-being-built", str(error)) from error
-        metric = asked["metric"]
+        metric, now = asked["metric"], timezone.now()
         return Response(
             {
                 "asked": describe_wanted(wanted) if wanted else None,
                 "metric": metric,
                 "complete": self._find_share(wanted),
-                "results": [describe_match(match, metric=metric) for match in matches],
+                "results": [describe_match(match, metric=metric, now=now) for match in matches],
             }
         )
 
@@ -139,20 +139,20 @@ class TextView(ApiView):
 
         `facets` count all products that match, whatever page is asked for.
         """
-        asked = read_query(request, TextQuery)
+        asked, now = read_query(request, TextQuery), timezone.now()
         filters = build_filters(asked)
         found = words.search(
             tenant=self.tenant,
             text=asked["q"],
             language=asked["language"],
-            now=timezone.now(),
+            now=now,
             filters=filters,
             limit=asked["limit"],
             offset=asked["offset"],
         )
         facets = words.count_found(tenant=self.tenant, found=found, filters=filters)
         covers = catalogue.find_covers([product.id for product in found.products])
-        return Response(describe_found(found, facets, covers))
+        return Response(describe_found(found, facets, covers, now=now))
 
 
 class SuggestView(ApiView):

@@ -1,0 +1,195 @@
+"""The widget in a shop's own page, which is of another origin and has a strict policy."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.chromium import run_chromium
+from tests.running_house import DEMO_EMAIL, House, log_in, run_house
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+DEMO_PHOTOS = Path(__file__).resolve().parent.parent / "annotations" / "demo_photos"
+ANSWER_MS = 30_000
+# As many as make it likely that something is similar.
+INDEXED = 60
+
+
+class ShopHandler(BaseHTTPRequestHandler):
+    """One product page; `house` and `key` are the class's of each test."""
+
+    house = key = sku = attributes = ""
+
+    def do_GET(self) -> None:
+        data = {"@context": "https://schema.org", "@type": "Product", "sku": self.sku}
+        body = (
+            f"<!doctype html><html lang=en><title>Shop</title><main><h1>A product</h1>"
+            f'<script type="application/ld+json">{json.dumps(data)}</script>'
+            f'<script type="module" src="{self.house}/widget/find-similar.js"'
+            f' data-key="{self.key}" {self.attributes}></script></main>'
+        ).encode()
+        self.send_response(200 if self.path == "/" else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        # JSON-LD is data, and needs no permission; nothing else is inline.
+        policy = f"default-src 'none'; script-src {self.house}; connect-src {self.house}"
+        self.send_header("Content-Security-Policy", f"{policy}; img-src {self.house}")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with run_house(demo=True) as running:
+        running.wait_until(
+            lambda: running.count("SELECT count(*) FROM retrieval_embedding") >= INDEXED,
+            timeout_s=240,
+            what="the demo shop's products are indexed",
+        )
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with run_chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shop(house: House) -> Iterator[type[ShopHandler]]:
+    """A running shop; its address is that of a publishable key."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ShopHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    ShopHandler.house = house.url
+    ShopHandler.address = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
+    with log_in(house, email=DEMO_EMAIL, password=house.demo_password()) as session:
+        answer = session.post(
+            "/shops/developers/keys/",
+            data={
+                "name": "Shop", "kind": "publishable", "days": 0,
+                "origins": ShopHandler.address,  # type: ignore[attr-defined]
+            },
+        )  # fmt: skip
+        assert answer.status_code == 201, answer.text[:500]
+        ShopHandler.key = answer.text.partition('id="new-key-token" readonly value="')[2].split(
+            '"'
+        )[0]
+    yield ShopHandler
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def open_shop(shop, browser: Browser):
+    """Opens the product page; what the browser complains of and no test expects fails it."""
+    pages: list[Page] = []
+    said: list[str] = []
+
+    def open_page(*, host: str = "127.0.0.1", sku: str, attributes: str = "", **options) -> Page:
+        shop.sku, shop.attributes = sku, attributes
+        page = browser.new_context(**options).new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+        pages.append(page)
+        page.goto(f"{shop.address.replace('127.0.0.1', host)}/")
+        return page
+
+    open_page.said = said  # type: ignore[attr-defined]
+    yield open_page
+    for page in pages:
+        page.context.close()
+    # Chromium asks for an icon that the shop has not.
+    assert [line for line in said if "404" not in line] == []
+
+
+@pytest.fixture(scope="module")
+def product(house: House) -> str:
+    """One that has similar ones: of the category with most products."""
+    rows = house.query(
+        "SELECT min(external_id) FROM retrieval_product WHERE category <> ''"
+        " GROUP BY category ORDER BY count(*) DESC LIMIT 1"
+    )
+    return str(rows[0][0])
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_finds_what_is_similar_to_the_pages_product(open_shop, product: str, width: int):
+    page = open_shop(
+        sku=product,
+        attributes='data-link="/p/{id}"',
+        viewport={"width": width, "height": 800},
+    )
+
+    page.get_by_role("button", name="Find similar").click()
+
+    dialog = page.get_by_role("dialog", name="Similar items")
+    expect(dialog.get_by_role("status")).to_contain_text("similar items", timeout=ANSWER_MS)
+    cards = dialog.get_by_role("listitem")
+    assert cards.count() >= 2
+    image = cards.first.locator("img")
+    image.evaluate("each => each.decode()")
+    assert image.evaluate("each => each.naturalWidth") > 50
+    link = cards.first.get_by_role("link").get_attribute("href") or ""
+    assert "/p/DEMO-" in link
+    assert product not in link
+    answer = Axe().run(page, context="kalas-similar")
+    assert answer.violations_count == 0, answer.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 1
+
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert (
+        page.evaluate(
+            "document.querySelector('kalas-similar').shadowRoot.activeElement.dataset.part"
+        )
+        == "open"
+    )
+
+
+def test_finds_what_is_similar_to_a_photo_of_ones_own(open_shop, product: str):
+    page = open_shop(sku=product)
+    page.get_by_role("button", name="Find similar").click()
+    photo = next(DEMO_PHOTOS.glob("clothing-t-shirt-*.jpg"))
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("similar items", timeout=ANSWER_MS)
+
+    with page.expect_response("**/search/similar") as asked:
+        page.locator("kalas-similar input[type=file]").set_input_files(photo)
+
+    assert asked.value.ok
+    expect(status).to_contain_text("similar items", timeout=ANSWER_MS)
+    # The catalogue has this very photo.
+    assert asked.value.json()["results"][0]["score"] > 0.9
+
+
+def test_says_so_where_its_key_may_not_be_used(open_shop, product: str):
+    page = open_shop(sku=product, host="localhost", attributes='data-language="tr"')
+
+    page.get_by_role("button", name="Benzerlerini bul").click()
+
+    expect(page.get_by_role("status")).to_have_text("Arama şu anda çalışmıyor.", timeout=ANSWER_MS)
+    expect(page.get_by_role("button", name="Yeniden dene")).to_be_visible()
+    assert f"Is {page.evaluate('location.origin')} listed with the key?" in " ".join(open_shop.said)
+    open_shop.said.clear()
+
+
+def test_the_demo_page_of_the_documentation(browser: Browser, house: House):
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    said: list[str] = []
+    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    page.goto(f"{house.url.replace('127.0.0.1', 'localhost')}/docs/widget/")
+
+    page.get_by_role("button", name="Find similar").click()
+    status = page.locator("kalas-similar [role=status]")
+    expect(status).not_to_have_text("Searching…", timeout=ANSWER_MS)
+
+    assert said == []
+    page.close()
