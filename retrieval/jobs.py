@@ -14,6 +14,7 @@ COMPARE_TASK = "retrieval.compare_photo"
 FETCH_TASK = "retrieval.fetch_photo"
 IMPORT_TASK = "retrieval.run_import"
 INDEX_TASK = "retrieval.build_index"
+TEST_TASK = "retrieval.test_search"
 
 # A queue of its own, so that hosts that take their time hold up no annotation.
 FETCH_QUEUE = "fetches"
@@ -58,4 +59,15 @@ def defer_index_part(index: IndexVersion) -> None:
         queue=jobs.DEFAULT_QUEUE,
         at=datetime.now(UTC),
         priority=BEHIND_ALL,
+    )
+
+
+def defer_test(index: IndexVersion, *, now: datetime) -> None:
+    """Once, however often it is asked for."""
+    lanes.wake(
+        f"test.{index.id}",
+        task=TEST_TASK,
+        args={"index_id": str(index.id)},
+        queue=jobs.DEFAULT_QUEUE,
+        at=now,
     )

@@ -45,6 +45,10 @@ class FiltersForm(forms.Form):
             # They belong to the form for words; the one for photos takes them along.
             field.widget.attrs["form"] = "by-words"
 
+    @property
+    def are_set(self) -> bool:
+        return not self.as_filters().are_empty
+
     def as_filters(self) -> Filters:
         self.is_valid()
         data = self.cleaned_data

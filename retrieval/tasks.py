@@ -59,6 +59,14 @@ def build_index(*, index_id: str) -> None:
         jobs.defer_index_part(IndexVersion(id=UUID(index_id)))
 
 
+@app.task(name=jobs.TEST_TASK, retry=RETRY)
+def test_one_search(*, index_id: str) -> None:
+    index = IndexVersion.objects.filter(id=index_id).first()
+    if index is not None:
+        with contextlib.suppress(client.Unavailable, client.Overloaded):
+            testing.test_search(index=index, now=datetime.now(UTC))
+
+
 @app.periodic(cron="*/5 * * * *")
 @app.task(queueing_lock="retrieval.follow_engines")
 def follow_engines(timestamp: int) -> None:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("search/suggest/", search.suggest, name="suggest"),
     path("search/indexes/", indexes.show_indexes, name="search_indexes"),
     path("search/indexes/build/", indexes.build_index, name="build_index"),
+    path("search/indexes/test/", indexes.test_search, name="test_search"),
     path("search/indexes/<uuid:index_id>/", indexes.compare_index, name="compare_index"),
     path("search/indexes/<uuid:index_id>/switch/", indexes.switch_index, name="switch_index"),
     path("search/indexes/<uuid:index_id>/delete/", indexes.delete_index, name="delete_index"),

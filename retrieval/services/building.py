@@ -68,6 +68,9 @@ def follow_engines(*, now: datetime) -> None:
         complete = [
             index for model in engines if (index := _complete(active.tenant, model, now=now))
         ]
+        for index in complete:
+            if index.words_cut_off is None:  # a shop's first index has grown product by product
+                calibration.calibrate(index=index, engine=engines[_model_of(index)])
         if complete and not active.kept and _model_of(active.index) not in engines:
             _take_over(active, complete[0], now=now)
 

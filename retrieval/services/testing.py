@@ -7,6 +7,7 @@ others, else by a part of its only photo. Found is it where it is among the firs
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from django.db.models import Count
@@ -27,6 +28,8 @@ PARTS_ASKED = 20
 FIRST = 20
 # Of each side of the garment's box, so that sleeves and hems are missing.
 CUT = 0.12
+# The engine says nothing of less (inference.pipeline.MIN_SIDE).
+LEAST_SIDE = 32
 
 
 def test_all(*, now: datetime) -> None:
@@ -64,28 +67,36 @@ def _list_questions(index: IndexVersion) -> Iterator[tuple[similar.Wanted, UUID]
             similar.Wanted(model, list(row.vector), but_not_photo=row.photo_id),
             row.photo.product_id,
         )
-    for row in rows.exclude(photo__product__in=several).order_by(Random())[:PARTS_ASKED]:
-        vector = _embed_part(row, model)
-        if vector is not None:
-            yield similar.Wanted(model, vector), row.photo.product_id
+    alone = rows.exclude(photo__product__in=several).order_by(Random())[: PARTS_ASKED * 2]
+    engine = building.find_engines().get(model) if alone else None
+    if engine is None:
+        return
+    parts = ((_embed_part(row, model, engine), row) for row in alone)
+    answered = ((vector, row) for vector, row in parts if vector is not None)
+    for vector, row in islice(answered, PARTS_ASKED):
+        yield similar.Wanted(model, vector), row.photo.product_id
 
 
-def _embed_part(row: Embedding, model: indexes.Model) -> list[float] | None:
-    """None where the model sees nothing there, or no engine runs it. Raises client.Unavailable."""
+def _embed_part(row: Embedding, model: indexes.Model, engine: client.Client) -> list[float] | None:
+    """None where the photo is too small for a part, or the model sees nothing there."""
     image = row.photo.image
     assert image is not None  # noqa: S101 - else it had no vector
     box = row.garment.box
-    across, down = round(box.width * CUT), round(box.height * CUT)
-    part = Box(box.left + across, box.top + down, box.right - across, box.bottom - down)
-    engine = building.find_engines().get(model)
-    if engine is None:
+    across, down = _cut(box.width), _cut(box.height)
+    if not (across or down):
         return None
+    part = Box(box.left + across, box.top + down, box.right - across, box.bottom - down)
     try:
         result = engine.annotate(files.read_photo(image), crop=part)
     except (FileNotFoundError, InvalidImage, ValueError):
         return None
     wanted = similar.want_found(result)
     return list(wanted.vector) if wanted and wanted.model == model else None
+
+
+def _cut(side: int) -> int:
+    """Pixels from both ends."""
+    return max(0, min(round(side * CUT), (side - LEAST_SIDE) // 2))
 
 
 def _find_place(index: IndexVersion, wanted: similar.Wanted, product_id: UUID) -> int | None:

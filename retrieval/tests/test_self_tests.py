@@ -1,15 +1,26 @@
+from dataclasses import replace
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.tests.factories import make_tenant
-from annotations.tests.factories import make_result
+from annotations.tests.factories import make_garment, make_result
+from inference import client, pipeline
+from inference.contract import Box, EngineHealth, ModelName
 from retrieval.models import IndexVersion, SearchTest
 from retrieval.services import testing
 from retrieval.tests.factories import add_annotated_photo, make_index
 from retrieval.tests.test_similar import at, make_item
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def healthy(monkeypatch):
+    model = ModelName("kalas-mini", "1", "kalas-1")
+    health = EngineHealth("ready", "cpu", model, 0, 8, 0, 1.0)
+    monkeypatch.setattr(client.Client, "health", lambda self, timeout=1.0: health)
 
 
 def run(tenant) -> SearchTest | None:
@@ -50,7 +61,19 @@ def test_a_product_with_one_photo_is_asked_for_by_a_part_of_it(tenant, fake_engi
 
     assert result
     assert (result.asked, result.recall_1, result.recall_5) == (2, 0.5, 1.0)
-    assert "crop=15%2C17%2C45%2C63" in fake_engine.requests[0]
+    assert "crop=14%2C17%2C46%2C63" in fake_engine.requests[0]
+
+
+def test_no_part_is_smaller_than_the_engine_answers(tenant, fake_engine):
+    assert testing.LEAST_SIDE == pipeline.MIN_SIDE
+    small = replace(make_garment(), box=Box(10, 10, 42, 70))
+    make_item(tenant, 0, result=make_result(small))
+    make_item(tenant, 80, result=make_result(replace(small, box=Box(10, 10, 43, 42))))
+
+    run(tenant)
+
+    assert len(fake_engine.requests) == 1
+    assert "crop=10%2C17%2C42%2C63" in fake_engine.requests[0]
 
 
 def test_an_engine_that_is_away_spoils_no_other_shop(tenant):
@@ -78,3 +101,18 @@ def test_the_page_shows_the_last_nights(page, tenant):
 
     assert "Self-test" in html
     assert "100 %" in html
+    assert "<polyline" not in html
+    run(tenant)
+    html = page.get(reverse("search_indexes")).content.decode()
+    assert html.count("<polyline") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_run_when_somebody_wants_it(page, tenant, run_jobs):
+    product = make_item(tenant, 0)
+    add_annotated_photo(product, make_result(embedding=at(10)))
+
+    page.post(reverse("test_search"))
+    run_jobs()
+
+    assert SearchTest.objects.get().recall_1 == 1
