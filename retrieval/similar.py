@@ -27,7 +27,7 @@ from retrieval.models import ActiveIndex, Embedding, IndexVersion, Product, Prod
 from retrieval.services.indexes import Model, list_searchable_photos, to_unit
 
 # Where the graph overtakes comparing all (benchmarks/search.py).
-EXACT_UP_TO = 50_000
+EXACT_UP_TO = 10_000
 # The graph's vectors; those of other sizes are compared one by one.
 GRAPH_SIZE = 256
 GRAPH_CANDIDATES = 200

@@ -47,8 +47,10 @@ from retrieval.services.indexes import Model
 CONFIGS = ("english", "turkish")
 LONGEST = 200
 MOST_WORDS = 12
-# Of both rankings; what stands behind is on no page that people open.
+# What looks like the words; what stands behind is on no page that people open.
 RANKED = 200
+# So many are counted; of more, these are the best.
+MOST_COUNTED = 10_000
 BEST_FIRST = ("-matched", "-meant", "-rank", "-created_at", "id")
 # Cormack et al. 2009: how fast a rank loses its weight.
 _FUSION = 60
@@ -85,6 +87,8 @@ class Found:
     reading: Reading
     kind: str
     """all, some, looks or nothing"""
+    ids: tuple[UUID, ...] = ()
+    """Of all that was found, not only those of the page."""
 
 
 def read(text: str, language: str) -> Reading:
@@ -119,6 +123,19 @@ def narrow(products: "QuerySet[Product, Any]", reading: Reading) -> "QuerySet[Pr
     return annotate(found, reading)
 
 
+def _match_all(products: "QuerySet[Product, Any]", reading: Reading) -> "QuerySet[Product, Any]":
+    """Those that match every term, annotated."""
+    conditions = _list_conditions(reading)
+    found = products if conditions else products.none()
+    for condition in conditions:
+        found = found.filter(condition)
+    return annotate(found, reading)
+
+
+def _rank(found: "QuerySet[Product, Any]", order: Sequence[str]) -> list[UUID]:
+    return list(found.order_by(*order).values_list("id", flat=True)[:MOST_COUNTED])
+
+
 def _list_conditions(reading: Reading) -> list[Q]:
     return [_means(term.senses) | Q(search=_search(term.text)) for term in reading.terms]
 
@@ -136,15 +153,11 @@ def search(
     """The products that the words mean, best first."""
     reading = read(text, language)
     mine = filter_by(Product.objects.for_tenant(tenant), filters)
-    found = narrow(mine, reading)
-    whole = found.filter(matched=len(reading.terms))  # type: ignore[misc]  # an annotation
-    kind = "all" if whole.exists() else "some"
-    if kind == "all":
-        found = whole
-    total = found.count()
-    ranked = list(
-        found.order_by(*BEST_FIRST).values_list("id", flat=True)[: max(RANKED, offset + limit)]
-    )
+    # Once, and all of them: to match a text takes far longer than to carry its id.
+    kind, ranked = "all", _rank(_match_all(mine, reading), BEST_FIRST[1:])
+    if not ranked:
+        kind, ranked = "some", _rank(narrow(mine, reading), BEST_FIRST)
+    total = len(ranked)
     near, least = _rank_by_looks(tenant=tenant, text=text, filters=filters, now=now)
     # Every text is a little like something: what is added by its looks alone must be much like it.
     seen = [each.product_id for each in near if each.similarity >= least]
@@ -163,6 +176,7 @@ def search(
         total=total,
         reading=reading,
         kind=kind if ranked else "nothing",
+        ids=tuple(ranked),
     )
 
 
@@ -264,12 +278,6 @@ def _rank_by_looks(
     return near, index.words_cut_off or USUAL_CUT_OFF_OF_WORDS
 
 
-def count_found(*, tenant: Tenant, found: Found, filters: Filters) -> Facets:
-    """Of everything that was found, whatever page of it is shown."""
-    mine = filter_by(Product.objects.for_tenant(tenant), filters)
-    if found.kind == "looks":
-        return count_facets(mine.filter(id__in=[product.id for product in found.products]))
-    matching = narrow(mine, found.reading)
-    if found.kind == "all":
-        matching = matching.filter(matched=len(found.reading.terms))  # type: ignore[misc]
-    return count_facets(matching)
+def count_found(found: Found) -> Facets:
+    """Of everything that was found, whatever page of it is shown. Three queries."""
+    return count_facets(Product.objects.filter(id__in=found.ids))

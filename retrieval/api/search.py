@@ -150,7 +150,7 @@ class TextView(ApiView):
             limit=asked["limit"],
             offset=asked["offset"],
         )
-        facets = words.count_found(tenant=self.tenant, found=found, filters=filters)
+        facets = words.count_found(found)
         covers = catalogue.find_covers([product.id for product in found.products])
         return Response(describe_found(found, facets, covers, now=now))
 

@@ -130,7 +130,7 @@ def _find_words(request: TenantRequest, text: str, filters: Filters, shown: int)
     covers = catalogue.find_covers([product.id for product in found.products])
     for product in found.products:
         product.cover_id = covers.get(product.id)  # type: ignore[attr-defined]
-    counts = words.count_found(tenant=request.tenant, found=found, filters=filters)
+    counts = words.count_found(found)
     return {
         "found": found,
         "groups": narrowing.list_groups(counts, filters),
