@@ -195,7 +195,7 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
         "/search/indexes/",
         "/shops/settings/", "/accounts/email/", "/accounts/2fa/", "/accounts/sessions/",
         "/shops/developers/webhooks/", "/shops/developers/", "/api/docs/", "/docs/problems/",
-        "/docs/problems/invalid-request/",
+        "/docs/problems/invalid-request/", "/docs/widget/",
     ):  # fmt: skip
         owner.go(path)
         owner.page.wait_for_load_state("networkidle")
