@@ -105,6 +105,7 @@ class _Lines:
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
+        self.ended = False
 
     def __iter__(self) -> "_Lines":
         return self
@@ -112,6 +113,7 @@ class _Lines:
     def __next__(self) -> str:
         line = self._text.readline(LONGEST_LINE)
         if not line:
+            self.ended = True
             raise StopIteration
         if len(line) < LONGEST_LINE or line.endswith("\n"):
             return line
@@ -131,12 +133,15 @@ def _read_header(text: TextIO, delimiter: str) -> list[str]:
 
 
 def _read_csv(text: TextIO, delimiter: str) -> Iterator[Row]:
-    reader = csv.reader(_Lines(text), delimiter=delimiter)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter)
     number = 0
     while True:
         number += 1
         try:
             cells = next(reader)
+            if lines.ended:  # within a cell, which took all rows to the end for its own
+                raise csv.Error
         except StopIteration:
             return
         except csv.Error:
