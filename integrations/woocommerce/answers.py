@@ -1,6 +1,7 @@
 """What WooCommerce's answers mean, in the words of `failures`."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ def explain(answer: Answer, data: Any) -> StoreFailed:
     said = str(data.get("message", "")) if isinstance(data, dict) else ""
     pause = _read_pause(answer)
     if 300 <= answer.status < 400:
-        return StoreFailed("moved", about=answer.header("location"))
+        return StoreFailed("redirected", about=read_target(answer))
     if answer.status in _BUSY or (answer.status == 503 and pause):
         return StoreFailed("busy", retry_after=pause)
     if answer.status >= 500:
@@ -34,8 +35,14 @@ def explain(answer: Answer, data: Any) -> StoreFailed:
     if not code:
         return StoreFailed("firewall" if answer.status in (401, 403, 406) else "not-json")
     if answer.status in (401, 403):
-        return _explain_refusal(code, said)
+        return _explain_refusal(answer.status, code, said)
     return StoreFailed("refused", about=said or code)
+
+
+def read_target(answer: Answer) -> str:
+    """The address of a store that redirects, without what it was asked for and with which keys."""
+    target = re.split(r"[?#]|/wp-json(?:/|$)", answer.header("location"), maxsplit=1)[0]
+    return target.rstrip("/")
 
 
 def read_code(answer: Answer) -> tuple[str, Any]:
@@ -46,8 +53,9 @@ def read_code(answer: Answer) -> tuple[str, Any]:
     return "", {}
 
 
-def _explain_refusal(code: str, said: str) -> StoreFailed:
-    """One status for no key, a wrong key, a wrong permission and a header that got lost."""
+def _explain_refusal(status: int, code: str, said: str) -> StoreFailed:
+    """One status for no key, a wrong key, a wrong permission and a header that got lost; another
+    where the store knows who asks."""
     lowered = said.lower()
     if code == "woocommerce_rest_authentication_error":
         if "permission" in lowered:
@@ -56,7 +64,7 @@ def _explain_refusal(code: str, said: str) -> StoreFailed:
             return StoreFailed("secret-wrong")
         return StoreFailed("key-unknown")
     if code in ("woocommerce_rest_cannot_view", "rest_cannot_view", "rest_forbidden"):
-        return StoreFailed("key-unheard")
+        return StoreFailed("key-unheard" if status == 401 else "owner-without-rights")
     if code.startswith("woocommerce_rest_cannot"):
         return StoreFailed("owner-without-rights")
     return StoreFailed("refused", about=said or code)

@@ -221,8 +221,7 @@ def check_address(client: Client) -> None:
     """Whether WooCommerce is at the address, and if not, why. Raises StoreFailed."""
     answer = client.fetch_public("/wp-json/")
     if 300 <= answer.status < 400:
-        target = answer.header("location").partition("/wp-json")[0]
-        raise StoreFailed("moved", about=target)
+        raise StoreFailed("moved", about=answers.read_target(answer))
     data = None
     if answer.status == 200:
         try:

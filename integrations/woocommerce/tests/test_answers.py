@@ -1,0 +1,63 @@
+"""What a store's answers mean, and what of them is never repeated."""
+
+import pytest
+
+from integrations.stores.failures import StoreFailed
+from integrations.woocommerce import answers
+from integrations.woocommerce.client import Client
+from kalas.lib import safe_http
+from kalas.lib.safe_http import Answer
+
+
+@pytest.mark.parametrize("style", ["query", "oauth"])
+def test_a_store_that_moved_does_not_give_the_keys_away(monkeypatch, style):
+    """It repeats the whole address, and the keys are in it."""
+
+    def move(*, url, **_options):
+        return Answer(301, (("Location", url.replace("//", "//www.")),), b"", False, url)
+
+    monkeypatch.setattr(safe_http, "send", move)
+    client = Client(
+        url="https://shop.example",
+        credentials={"key": "ck_abc", "secret": "cs_def", "style": style},
+    )
+    monkeypatch.setattr(client, "_list_styles", lambda: [style])
+
+    with pytest.raises(StoreFailed) as caught:
+        client.get("products", per_page=1)
+
+    assert caught.value.about == "https://www.shop.example"
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "https://a.example/?consumer_key=ck_12ab&consumer_secret=cs_34cd",
+        "The key ck_12ab and cs_34cd are wrong",
+        "?oauth_signature=12ab%3D&oauth_nonce=34cd",
+        "next=%3Fconsumer_secret%3Dcs_34cd12ab",
+    ],
+)
+def test_no_failure_repeats_a_secret(about):
+    error = StoreFailed("refused", about=about)
+
+    assert "12ab" not in error.about
+    assert "34cd" not in error.about
+
+
+def test_a_redirect_may_pass():
+    answer = Answer(302, (("Location", "https://shop.example/maintenance?x=1"),), b"", False, "")
+
+    error = answers.explain(answer, None)
+
+    assert (error.code, error.is_passing, error.is_breaking) == ("redirected", True, False)
+    assert error.about == "https://shop.example/maintenance"
+
+
+def test_an_owner_without_rights_is_not_a_lost_header():
+    refusal = {"code": "woocommerce_rest_cannot_view", "message": "Sorry."}
+
+    unheard = answers.explain(Answer(401, (), b"", False, ""), refusal)
+    denied = answers.explain(Answer(403, (), b"", False, ""), refusal)
+
+    assert (unheard.code, denied.code) == ("key-unheard", "owner-without-rights")
