@@ -243,3 +243,16 @@ def set_state(store, member, state):
     services.set_run_state(
         tenant=store.tenant, by=member, store_id=store.id, state=state, now=timezone.now()
     )
+@pytest.mark.parametrize("state", ["cancelled", "paused"])
+def test_what_the_store_told_is_read_whatever_becomes_of_the_run(shop, store, member, state):
+    number, _other = add_product(shop), add_product(shop)
+    tell(store, number)
+    start(store, member, preview=False)
+    list_run(store)
+
+    set_state(store, member, state)
+    read(store)
+
+    assert get_row(store, number).state == "annotating"
+
+
