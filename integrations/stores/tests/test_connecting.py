@@ -30,6 +30,13 @@ pytestmark = pytest.mark.django_db
         ("https://shop.example/wp-admin/index.php?x=1", "https://shop.example"),
         ("http://shop.example/store", "http://shop.example/store"),
     ],
+        ("https://shop.example/shop/", "https://shop.example"),
+        ("https://shop.example/my-account/orders/", "https://shop.example"),
+        ("https://shop.example/shopping", "https://shop.example/shopping"),
+        ("https://shop.example/wp-jsonfoo", "https://shop.example/wp-jsonfoo"),
+        # WordPress itself in a folder of that name.
+        ("https://shop.example/shop/wp-admin/", "https://shop.example/shop"),
+        ("https://shop.example/shop/wp-json/wc/v3", "https://shop.example/shop"),
 )
 def test_understands_addresses_as_people_paste_them(typed, address):
     assert addresses.clean_address(typed) == address
