@@ -14,7 +14,7 @@ from accounts.models import Membership, Tenant, hash_token
 from accounts.services import NotAllowed
 from integrations import signatures
 from integrations.shopify import messages as shopify
-from integrations.stores import addresses, credentials, jobs, platforms, polling
+from integrations.stores import addresses, credentials, jobs, platforms, polling, troubles
 from integrations.stores.contract import BadSignature
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Platform, Store
@@ -195,7 +195,7 @@ def replace_secret(*, tenant: Tenant, by: Membership, store_id: UUID) -> tuple[S
 def finish(*, store_id: UUID, now: datetime) -> None:
     """Try the keys on the store, ask for its webhooks, and let the work begin.
 
-    What is wrong is noted for the page; what may pass raises StoreFailed, to be tried again.
+    What is wrong is noted for the page; what may pass is tried again.
     """
     store = Store.objects.filter(id=store_id, credentials__isnull=False).first()
     if store is None or store.is_active or store.state == Store.State.PAUSED:
@@ -207,8 +207,7 @@ def finish(*, store_id: UUID, now: datetime) -> None:
             polling.check_webhooks(store, connection, now=now)
             connection.list_categories()
     except StoreFailed as error:
-        store.problem, store.problem_about, store.problem_at = error.code, error.about, now
-        store.save(update_fields=["problem", "problem_about", "problem_at"])
+        _note_refusal(store, error, now=now)
         return
     store.name = store.name or shop.name
     store.currency = shop.currency
@@ -227,6 +226,16 @@ def finish(*, store_id: UUID, now: datetime) -> None:
     jobs.wake_readers(store.id, at=now)
     jobs.wake_run(store.id, at=now)
     jobs.wake_writer(store.id, at=now)
+
+
+@transaction.atomic
+def _note_refusal(store: Store, error: StoreFailed, *, now: datetime) -> None:
+    store.problem, store.problem_about, store.problem_at = error.code, error.about, now
+    if error.is_passing:
+        store.failures += 1
+        wait = troubles.wait_after(store.failures, retry_after=error.retry_after)
+        jobs.wake_connector(store.id, at=now + wait)
+    store.save(update_fields=["problem", "problem_about", "problem_at", "failures"])
 
 
 @transaction.atomic
