@@ -35,7 +35,7 @@ def poll(*, store_id: UUID, now: datetime) -> None:
         if store.compared_at is None or now - store.compared_at >= COMPARE_EVERY:
             _compare(store, connection, now=now)
         check_webhooks(store, connection, now=now)
-        troubles.note_success(store)
+        troubles.note_success(store, now=now)
     except AWAY:
         raise
     except StoreFailed as error:

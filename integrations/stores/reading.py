@@ -70,7 +70,7 @@ def read_product(store: Store, row: StoreProduct, now: datetime) -> None:
 
 def _read(store: Store, row: StoreProduct, *, now: datetime) -> None:
     remote = platforms.open_connection(store).fetch_product(row.external_id)
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     if remote is None or not remote.is_there:
         _let_go(row)
     elif remote.parent_id:

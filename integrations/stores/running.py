@@ -83,7 +83,7 @@ def _list_page(store: Store, run: StoreRun, *, now: datetime) -> None:
     if not run.cursor:
         connection.list_categories()
     page = connection.list_products(cursor=run.cursor)
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     wanted = [each.id for each in page.products if each.is_public and not each.parent_id]
     with transaction.atomic():
         hints.hint(store=store, external_ids=wanted, now=now, run=run)

@@ -154,7 +154,7 @@ def _apply(
         if error.code == "not-kept":
             attempt.note_kept(connection.fetch_product(row.external_id))
         raise
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     was_written = write_back.before is not None and applied.after.marker == attempt.marker
     _note_applied(row, product, write_back, applied, wanted, was_written=was_written, now=now)
 
@@ -245,7 +245,7 @@ def _undo(store: Store, row: StoreProduct, write_back: WriteBack, *, now: dateti
         create_categories=False,
         before_write=lambda _before, _change: None,
     )
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     with transaction.atomic():
         written = changes.forget_written(Written.from_json(row.written), change=change)
         row.written, row.remote, row.is_held = written.to_json(), applied.after.to_json(), True

@@ -1,11 +1,14 @@
 """Nothing that a store did not tell is lost."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from integrations.models import Store, StoreProduct
-from integrations.stores import polling, services
+from integrations.stores import polling, services, troubles
+from integrations.stores.failures import StoreFailed
 from integrations.stores.tasks import tell_problem
 from integrations.stores.tests.factories import (
     add_product,
@@ -129,6 +132,41 @@ def test_leaves_a_store_alone_that_is_down(shop, store):
     assert shop.requests == []
 
 
+def test_a_store_that_redirects_for_a_while_is_not_broken(shop, store):
+    shop.choose_fault = lambda _request: "302"
+
+    poll(store)
+    store.refresh_from_db()
+    assert store.is_active
+
+    for hours in range(1, 30):
+        poll(store, now=later(hours=hours))
+    store.refresh_from_db()
+    assert (store.state, store.problem) == ("broken", "moved")
+
+
+def test_a_success_does_not_end_a_pause_that_another_lane_was_asked_for(store):
+    now = timezone.now()
+    Store.objects.update(failures=1, quiet_until=now)
+    store.refresh_from_db()
+    other = Store.objects.get(id=store.id)
+    troubles.note_failure(other, StoreFailed("busy", retry_after=timedelta(hours=1)), now=now)
+
+    troubles.note_success(store, now=now)
+
+    store.refresh_from_db()
+    assert (store.failures, store.is_quiet(now)) == (2, True)
+
+
+def test_failures_of_several_lanes_are_all_counted(store):
+    lanes = [Store.objects.get(id=store.id) for _ in range(3)]
+    for each in lanes:
+        troubles.note_failure(each, StoreFailed("busy"), now=timezone.now())
+
+    store.refresh_from_db()
+    assert store.failures == 3
+
+
 def test_wakes_every_store_that_is_connected(shop, store):
     drop_jobs()
 
@@ -218,6 +256,19 @@ def test_a_run_can_be_stopped(shop, store, member):
     assert StoreProduct.objects.filter(state="waiting", read_due_at=None).count() == 1
 
 
+@pytest.mark.parametrize("state", ["cancelled", "paused"])
+def test_what_the_store_told_is_read_whatever_becomes_of_the_run(shop, store, member, state):
+    number, _other = add_product(shop), add_product(shop)
+    tell(store, number)
+    start(store, member, preview=False)
+    list_run(store)
+
+    set_state(store, member, state)
+    read(store)
+
+    assert get_row(store, number).state == "annotating"
+
+
 def test_there_is_one_run_at_a_time(shop, store, member):
     start(store, member, preview=True)
 
@@ -243,16 +294,3 @@ def set_state(store, member, state):
     services.set_run_state(
         tenant=store.tenant, by=member, store_id=store.id, state=state, now=timezone.now()
     )
-@pytest.mark.parametrize("state", ["cancelled", "paused"])
-def test_what_the_store_told_is_read_whatever_becomes_of_the_run(shop, store, member, state):
-    number, _other = add_product(shop), add_product(shop)
-    tell(store, number)
-    start(store, member, preview=False)
-    list_run(store)
-
-    set_state(store, member, state)
-    read(store)
-
-    assert get_row(store, number).state == "annotating"
-
-
