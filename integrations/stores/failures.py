@@ -84,7 +84,7 @@ BREAKING = frozenset(
 
 # Stores repeat in their answers what they were asked with.
 _SECRETS = re.compile(
-    r"(?P<name>(?:consumer_key|consumer_secret|oauth_[a-z]+)(?:=|%3D)|\bc[ks]_)[^\s&\"'<>]+",
+    r"(?P<name>(?:consumer_key|consumer_secret|oauth_[a-z]+)(?:=|%3D)|\b(?:c[ks]|shp[a-z]{2})_)[^\s&\"'<>]+",
     re.IGNORECASE,
 )
 

@@ -35,6 +35,7 @@ def test_a_store_that_moved_does_not_give_the_keys_away(monkeypatch, style):
         "https://a.example/?consumer_key=ck_12ab&consumer_secret=cs_34cd",
         "The key ck_12ab and cs_34cd are wrong",
         "?oauth_signature=12ab%3D&oauth_nonce=34cd",
+        "The token shpat_12ab34cd is wrong",
         "next=%3Fconsumer_secret%3Dcs_34cd12ab",
     ],
 )
