@@ -11,7 +11,7 @@ from annotations.models import Annotation
 from integrations.stores import changes, words
 from integrations.stores.changes import Edit, Written
 from integrations.stores.contract import RemoteProduct
-from integrations.stores.models import Store, StoreProduct
+from integrations.stores.models import Store, StoreProduct, WriteBack
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +23,25 @@ def take_edits(
     """Note whose words these are now, and correct the annotation where Kalas knows the word."""
     written = Written.from_json(row.written)
     edits = changes.find_edits(remote, written)
-    if not edits:
+    if not edits or _is_being_undone(row, remote):
         return []
     row.written = changes.give_up(written, edits).to_json()
     row.taken_over = sorted({*row.taken_over, *(edit.slot[:300] for edit in edits)})
     row.save(update_fields=["written", "taken_over"])
     _correct(store, row, edits, written, now=now)
     return edits
+
+
+def _is_being_undone(row: StoreProduct, remote: RemoteProduct) -> bool:
+    """What is missing there may be missing by our own hand: an undo goes out before it is noted,
+    and its answer may be lost."""
+    undoable = row.write_backs.filter(
+        state__in=[WriteBack.State.REVERTING, WriteBack.State.APPLIED]
+    )
+    return any(
+        each.state == WriteBack.State.REVERTING or remote.marker.startswith(each.undo_marker)
+        for each in undoable.only("id", "state")
+    )
 
 
 def _correct(

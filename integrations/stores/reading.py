@@ -93,12 +93,9 @@ def _take(store: Store, row: StoreProduct, remote: RemoteProduct, *, now: dateti
         _fetch_photos(store, row, product, remote, now=now)
     settled = (row.State.WRITTEN, row.State.UNCHANGED, row.State.SUGGESTED, row.State.REVIEW)
     with transaction.atomic():
-        _save(
-            row,
-            remote=remote.to_json(),
-            fingerprint=fingerprint,
-            is_held=row.is_held and not has_new_photos,
-        )
+        _save(row, remote=remote.to_json(), fingerprint=fingerprint)
+        if has_new_photos:
+            _save(row, is_held=False)
         if is_new or row.run_id is not None or before not in settled:
             progress.go_on(row, now=now)
 

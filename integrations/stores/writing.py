@@ -241,7 +241,7 @@ def _undo(store: Store, row: StoreProduct, write_back: WriteBack, *, now: dateti
     applied = platforms.open_connection(store).apply(
         row.external_id,
         lambda remote: changes.plan_undo(remote, change=change, before=before),
-        marker=f"{write_back.id.hex}-undone",
+        marker=write_back.undo_marker,
         create_categories=False,
         before_write=lambda _before, _change: None,
     )
