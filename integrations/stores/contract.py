@@ -1,6 +1,6 @@
 """What the core and a platform tell each other. Names, not ids: ids are the platform's affair."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -180,7 +180,7 @@ class Terms(Protocol):
 
     def keep(self, kind: str, name: str, remote_id: str, *, parent: str = "") -> None: ...
 
-    def forget(self, kind: str, *, parent: str = "") -> None: ...
+    def forget(self, kind: str, names: Iterable[str], *, parent: str = "") -> None: ...
 
 
 class Connection(Protocol):

@@ -123,9 +123,10 @@ class Connection:
             missing = find_missing(change, after)
             if not missing:
                 return Applied(before, after, change)
-            # An id that is no longer there is left out silently.
+            # An id that is no longer there is left out silently. No other is forgotten: what other
+            # products are given goes by them.
             for kind in ("tags", "categories", "attributes"):
-                self._terms.forget(kind)
+                self._terms.forget(kind, map(products.clean_term, missing))
         raise StoreFailed("not-kept", about=", ".join(missing))
 
     def list_webhooks(self, *, url: str) -> list[Webhook]:

@@ -14,7 +14,6 @@ from integrations.stores.tests.factories import (
     get_row,
     get_write_back,
     later,
-    list_run,
     read,
     tell,
     work,
@@ -353,20 +352,23 @@ def review(store, number, member, category=""):
         key=None,
         now=timezone.now(),
     )
+def test_one_term_that_is_gone_costs_no_other_product_its_category(shop, store):
+    shop._find_or_make("categories", "T-Shirts")
+    shop_categories(store)
+    first, second = add_product(shop), add_product(shop)
+    work(store, first)
+    shop.edit(second, description="Softer")
+    for tag in list(shop.terms["tags"]):
+        shop.remove_term("tags", tag)
+    Store.objects.update(create_categories=True)
+
+    work(store, second)
+    third = add_product(shop)
+    work(store, third)
+
+    assert shop.names_of(third, "categories") == ["T-Shirts"]
+    assert [row["name"] for row in shop.terms["categories"].values()] == [
+        *("Uncategorized", "T-Shirts")
+    ]
 
 
-def test_a_preview_leaves_to_review_what_the_model_is_unsure_of(shop, store, member):
-    number = add_product(shop)
-    services.start_run(
-        tenant=store.tenant, by=member, store_id=store.id, preview=True, now=timezone.now()
-    )
-    list_run(store)
-    read(store)
-    annotate(store, make_result(make_garment(confidence=0.4)))
-    write(store)
-
-    assert get_write_back(store, number).state == "review"
-
-    review(store, number, member)
-    write(store)
-    assert get_write_back(store, number).state == "suggested"
