@@ -28,7 +28,7 @@ def take_edits(
     row.written = changes.give_up(written, edits).to_json()
     row.taken_over = sorted({*row.taken_over, *(edit.slot[:300] for edit in edits)})
     row.save(update_fields=["written", "taken_over"])
-    _correct(store, row, edits, written, now=now)
+    _correct(store, row, remote, edits, written, now=now)
     return edits
 
 
@@ -45,21 +45,29 @@ def _is_being_undone(row: StoreProduct, remote: RemoteProduct) -> bool:
 
 
 def _correct(
-    store: Store, row: StoreProduct, edits: Sequence[Edit], written: Written, *, now: datetime
+    store: Store,
+    row: StoreProduct,
+    remote: RemoteProduct,
+    edits: Sequence[Edit],
+    written: Written,
+    *,
+    now: datetime,
 ) -> None:
+    """Only where another word that Kalas knows came instead. What is just gone says nothing of the
+    garment: a term that is deleted in the store goes from all products at once."""
     garment = row.product.garment if row.product else None
     if garment is None:
         return
     dictionary = words.read_dictionary(store)
-    category, attributes = "", {}
+    category, attributes = "", dict[str, str | None]()
     for edit in edits:
         if edit.slot == "category":
             found = dictionary.find(words.list_labels()["category"], edit.words)
             category = found.removeprefix("category:")
         elif key := _find_key(edit, written):
-            label = dictionary.find(words.list_values(key), edit.words)
-            if label or not edit.words:
-                attributes[key] = label.rpartition(":")[2] or None
+            instead = edit.words or _list_foreign_tags(remote, written)
+            if label := dictionary.find(words.list_values(key), instead):
+                attributes[key] = label.rpartition(":")[2]
     if not category and not attributes:
         return
     corrections = [reviews.Correction(garment.id, category, attributes)]
@@ -84,13 +92,18 @@ def _correct(
 
 
 def _find_key(edit: Edit, written: Written) -> str:
-    """The attribute that an edit is about. A tag that went says so only where the attribute beside
-    it, which stayed, does not say otherwise."""
+    """The attribute that an edit is about. A tag says so only where the attribute beside it, which
+    stayed, does not say otherwise."""
     kind, _colon, rest = edit.slot.partition(":")
-    if kind == "attribute" and rest != words.COLOUR:
-        return rest
+    if kind == "attribute":
+        return rest if edit.words and rest != words.COLOUR else ""
     label = edit.labels[0] if edit.labels else ""
     if kind == "tag" and label.startswith("value:"):
         key = label.split(":")[1]
         return "" if key in written.attributes else key
     return ""
+
+
+def _list_foreign_tags(remote: RemoteProduct, written: Written) -> list[str]:
+    ours = set(map(changes.fold, written.tags))
+    return [tag for tag in remote.tags if changes.fold(tag) not in ours]
