@@ -5,7 +5,7 @@ writes, orders that lower stock, and the same hint once more end here.
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -40,6 +40,21 @@ MOST_TRIES = 10
 MOST_PHOTOS = 20
 
 
+QUOTA = "quota"
+# So often it is looked whether there is quota again: a month begins, or somebody raises it.
+LOOK_FOR_QUOTA = timedelta(hours=1)
+# In them some twenty minutes pass; then the product goes on without the photos that never came.
+PHOTO_TRIES = 7
+
+
+class _PhotosLate(Exception):
+    """Photos did not come, which may pass."""
+
+    def __init__(self, failure: StoreFailed) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+
+
 def read_due(*, store_id: UUID, lane: int, clock: lanes.Clock) -> None:
     lanes.work(
         store_id=store_id,
@@ -54,10 +69,16 @@ def read_due(*, store_id: UUID, lane: int, clock: lanes.Clock) -> None:
 def read_product(store: Store, row: StoreProduct, now: datetime) -> None:
     """Whatever happens is noted; raises one of AWAY only."""
     seen = row.hints
+    if row.problem == QUOTA and not _has_quota(store, now=now):
+        _wait_for_quota(store, row, now=now)
+        return
     try:
         _read(store, row, now=now)
     except AWAY:
         raise
+    except _PhotosLate as error:
+        # Whoever serves them: the store itself has answered.
+        _put_off(row, error.failure, now=now)
     except StoreFailed as error:
         _note_failure(store, row, error, seen=seen, now=now)
     except Exception:
@@ -143,15 +164,28 @@ def _keep_product(
 def _fetch_photos(
     store: Store, row: StoreProduct, product: Product, remote: RemoteProduct, *, now: datetime
 ) -> None:
-    """Raises StoreFailed for what may go well later; what never will is noted at its photo."""
+    """Raises StoreFailed and _PhotosLate for what may go well later; what never will is noted at
+    its photo, and so is what did not come in the end."""
     sources = [image.url[:2000] for image in remote.images[:MOST_PHOTOS]]
     expected = photos.expect_photos(
         tenant=store.tenant, product_id=product.id, sources=sources, now=now
     )
     priority = Annotation.Priority.BULK if row.run_id else Annotation.Priority.CROP
+    late: list[tuple[ProductImage, RequestFailed]] = []
     for waiting in expected:
         if waiting.state == ProductImage.State.WAITING:
-            _fetch_photo(store, product, waiting, priority=priority, now=now)
+            try:
+                _fetch_photo(store, product, waiting, priority=priority, now=now)
+            except RequestFailed as error:
+                late.append((waiting, error))
+    if not late:
+        return
+    if row.tries + 1 < PHOTO_TRIES:
+        code = late[0][1].code
+        raise _PhotosLate(StoreFailed("busy" if code == "status" else code))
+    for waiting, error in late:
+        photos.refuse_photo(waiting=waiting, reason=error.detail)
+    photos.judge_again(tenant=store.tenant, product_id=product.id, now=now)
 
 
 def _fetch_photo(
@@ -162,6 +196,7 @@ def _fetch_photo(
     priority: Annotation.Priority,
     now: datetime,
 ) -> None:
+    """Raises RequestFailed where it may come later."""
     try:
         photos.add_photo(
             tenant=store.tenant,
@@ -175,12 +210,12 @@ def _fetch_photo(
         )
     except RequestFailed as error:
         if error.code in PASSING or error.status in PASSING_STATUSES:
-            raise StoreFailed("busy" if error.code == "status" else error.code) from error
+            raise
         photos.refuse_photo(waiting=waiting, reason=error.detail)
     except photo_files.PhotoRefused as error:
         photos.refuse_photo(waiting=waiting, reason=error.detail)
     except usage.QuotaUsedUp as error:
-        raise StoreFailed("quota") from error
+        raise StoreFailed(QUOTA) from error
     except IntegrityError:
         # The photo came twice at the same moment, by another way.
         raise StoreFailed("changed-meanwhile") from None
@@ -203,6 +238,8 @@ def _finish(row: StoreProduct, *, seen: int, now: datetime) -> None:
     rows = StoreProduct.objects.filter(id=row.id)
     rows.filter(hints=seen).update(read_due_at=None)
     rows.update(tries=0, problem="", problem_about="", read_at=now, hinted_at=None)
+    if row.problem == QUOTA:
+        Store.objects.filter(id=row.store_id, problem=QUOTA).update(problem="", problem_at=None)
     _settle_deliveries(row, now=now)
     _settle_run(row, now=now)
 
@@ -211,9 +248,31 @@ def _note_failure(
     store: Store, row: StoreProduct, error: StoreFailed, *, seen: int, now: datetime
 ) -> None:
     troubles.note_failure(store, error, now=now)
-    if not (error.is_passing or error.is_breaking) or row.tries + 1 >= MOST_TRIES:
+    if error.code == QUOTA:
+        _wait_for_quota(store, row, now=now)
+    elif not (error.is_passing or error.is_breaking) or row.tries + 1 >= MOST_TRIES:
         _fail(row, error, seen=seen, now=now)
-        return
+    else:
+        _put_off(row, error, now=now)
+
+
+def _has_quota(store: Store, *, now: datetime) -> bool:
+    month = usage.read_month(tenant=store.tenant, now=now)
+    return month.quota is None or month.annotations < month.quota
+
+
+@transaction.atomic
+def _wait_for_quota(store: Store, row: StoreProduct, *, now: datetime) -> None:
+    """However long: nothing is wrong with the product."""
+    month = usage.read_month(tenant=store.tenant, now=now)
+    again = min(now + LOOK_FOR_QUOTA, month.renewed_at)
+    StoreProduct.objects.filter(id=row.id).update(read_due_at=again, problem=QUOTA)
+    _list_deliveries(row).update(problem=QUOTA)
+    if store.problem != QUOTA:
+        troubles.note_notice(store, StoreFailed(QUOTA), now=now)
+
+
+def _put_off(row: StoreProduct, error: StoreFailed, *, now: datetime) -> None:
     again = now + troubles.wait_after(row.tries + 1, retry_after=error.retry_after)
     StoreProduct.objects.filter(id=row.id).update(
         tries=F("tries") + 1, read_due_at=again, problem=error.code, problem_about=error.about
