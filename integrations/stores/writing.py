@@ -8,13 +8,16 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from annotations import services as annotations
 from annotations.fetching import AWAY
+from annotations.models import Annotation
 from integrations.stores import changes, jobs, lanes, platforms, progress, terms, troubles, words
 from integrations.stores.changes import Wanted, Written
 from integrations.stores.contract import Applied, Change, RemoteProduct
 from integrations.stores.failures import StoreFailed
-from integrations.stores.models import Store, StoreProduct, WriteBack
+from integrations.stores.models import Store, StoreProduct, StoreRun, WriteBack
 from retrieval.models import Product
+from retrieval.services import photos
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +119,10 @@ def _decide(
             tenant_id=row.tenant_id, store=store, store_product=row, created_at=now, run=row.run
         )
     found.state, found.change, found.run = state, change.to_json(), row.run
-    found.save()
+    with transaction.atomic():
+        found.save()
+        if state == WriteBack.State.REVIEW and product.garment is not None:
+            _ask_for_review(store, product.garment.annotation, now=now)
     shown = {
         WriteBack.State.SUGGESTED: row.State.SUGGESTED,
         WriteBack.State.REVIEW: row.State.REVIEW,
@@ -125,15 +131,31 @@ def _decide(
     return found
 
 
+def _ask_for_review(store: Store, annotation: Annotation, *, now: datetime) -> None:
+    """Those who review find it in their line, also where the model is sure."""
+    if annotations.ask_for_review(tenant=store.tenant, annotation_id=annotation.id):
+        photos.judge_products_with(tenant_id=store.tenant_id, image_id=annotation.image_id, now=now)
+
+
 def _choose(store: Store, row: StoreProduct, product: Product) -> WriteBack.State:
-    is_preview = row.run is not None and row.run.preview
     if store.mode == Store.Mode.SUGGEST:
         return WriteBack.State.SUGGESTED
     if not progress.is_reviewed(product) and (
         store.mode == Store.Mode.REVIEW or progress.is_unsure(product)
     ):
         return WriteBack.State.REVIEW
-    return WriteBack.State.SUGGESTED if is_preview else WriteBack.State.DUE
+    return WriteBack.State.SUGGESTED if _is_previewed(row) else WriteBack.State.DUE
+
+
+def _is_previewed(row: StoreProduct) -> bool:
+    """Asked for by a preview, also by one that was stopped while the photos were annotated; once
+    it is over the store's mode holds."""
+    run = row.run
+    if run is None or not run.preview:
+        return False
+    return run.is_open or (
+        run.state == StoreRun.State.CANCELLED and row.state == StoreProduct.State.ANNOTATING
+    )
 
 
 def _apply(
