@@ -246,7 +246,8 @@ def try_again(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) 
     """
     check_may_manage(by)
     store = lock_store(tenant=tenant, store_id=store_id)
-    if store.credentials is not None and not store.is_active:
+    is_settled = store.state in (Store.State.ACTIVE, Store.State.PAUSED)
+    if store.credentials is not None and not is_settled:
         store.problem, store.problem_about, store.problem_at = "", "", None
         store.state = Store.State.CONNECTING
         store.save(update_fields=["problem", "problem_about", "problem_at", "state"])

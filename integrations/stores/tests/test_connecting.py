@@ -190,6 +190,36 @@ def count_jobs(task):
         return cursor.fetchone()[0]
 
 
+def test_keys_that_were_pasted_meanwhile_stay(shop, member, store):
+    """A job that had the old ones notes how they are sent."""
+    job = Store.objects.get(id=store.id)
+    old = credentials.read(job)
+    credentials.save(store, {**old, "key": "ck_new", "secret": "cs_new"})
+
+    credentials.note_style(job, {**old, "style": "query"})
+
+    store.refresh_from_db()
+    kept = credentials.read(store)
+    assert (kept["key"], kept["secret"]) == ("ck_new", "cs_new")
+    assert kept.get("style") != "query"
+
+
+def test_how_keys_are_sent_is_kept(shop, member, store):
+    credentials.note_style(store, {**credentials.read(store), "style": "query"})
+
+    store.refresh_from_db()
+    assert credentials.read(store)["style"] == "query"
+
+
+def test_a_test_of_a_store_that_is_switched_off_leaves_it_off(shop, member, store):
+    Store.objects.update(state="paused")
+
+    connecting.try_again(tenant=store.tenant, by=member, store_id=store.id, now=timezone.now())
+
+    store.refresh_from_db()
+    assert store.state == "paused"
+
+
 def test_says_when_nobody_is_there(shop, member):
     store = connect(shop, by=member)
     Store.objects.update(url="http://127.0.0.1:80", state="connecting")
