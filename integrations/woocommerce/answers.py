@@ -2,13 +2,17 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from integrations.stores.failures import StoreFailed
 from kalas.lib.safe_http import Answer
 
 LONGEST_PAUSE = timedelta(hours=6)
+# How PHP begins what it prints of a plug-in's defects.
+_PRINTED = re.compile(r"<br ?/?>|(?:PHP )?(?:Warning|Notice|Deprecated|Strict Standards)\b")
+MOST_STARTS = 5
 _BUSY = frozenset({408, 425, 429})
 
 
@@ -73,17 +77,30 @@ def _explain_refusal(status: int, code: str, said: str) -> StoreFailed:
 def _read_json(answer: Answer) -> Any:
     """None for what is no JSON. Some stores print a warning or a byte-order mark before it."""
     text = answer.body.decode("utf-8-sig", "replace").strip()
-    if not text.startswith(("{", "[")):
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+    begin = _PRINTED.match(text)
+    # Each warning ends with its line.
+    starts = [each.start() for each in re.finditer(r"^[{[]", text, re.MULTILINE)] if begin else [0]
+    for start in starts[:MOST_STARTS]:
+        if text.startswith(("{", "["), start):
+            try:
+                return json.loads(text[start:])
+            except ValueError:
+                continue
+    return None
 
 
 def _read_pause(answer: Answer) -> timedelta:
+    """Seconds, or a date."""
     value = answer.header("retry-after").strip()
-    return min(timedelta(seconds=int(value)), LONGEST_PAUSE) if _is_short(value) else timedelta(0)
+    if _is_short(value):
+        pause = timedelta(seconds=int(value))
+    else:
+        try:
+            until = parsedate_to_datetime(value).astimezone(UTC)
+        except ValueError:
+            return timedelta(0)
+        pause = until - datetime.now(UTC)
+    return max(timedelta(0), min(pause, LONGEST_PAUSE))
 
 
 def _is_short(value: str) -> bool:

@@ -1,5 +1,8 @@
 """What a store's answers mean, and what of them is never repeated."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
 
 from integrations.stores.failures import StoreFailed
@@ -62,3 +65,41 @@ def test_an_owner_without_rights_is_not_a_lost_header():
     denied = answers.explain(Answer(403, (), b"", False, ""), refusal)
 
     assert (unheard.code, denied.code) == ("key-unheard", "owner-without-rights")
+
+
+def test_waits_as_long_as_a_date_says():
+    later = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
+
+    error = answers.explain(Answer(429, (("Retry-After", later),), b"", False, ""), None)
+
+    assert timedelta(minutes=9) < error.retry_after <= timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("pause", ["Thu, 01 Jan 1970 00:00:00 GMT", "soon", "-5", ""])
+def test_waits_for_no_date_that_is_none(pause):
+    error = answers.explain(Answer(429, (("Retry-After", pause),), b"", False, ""), None)
+
+    assert error.retry_after == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"\xef\xbb\xbf",
+        b"<br />\n<b>Warning</b>: Undefined key [0] in <b>/x.php</b> on line <b>3</b><br />\n",
+        b"PHP Deprecated: Something {old} in /x.php on line 3\n",
+    ],
+)
+def test_reads_on_behind_what_a_broken_plug_in_prints(before):
+    answer = Answer(200, (), before + b'{"id": 7}', False, "")
+
+    assert answers.parse(answer) == {"id": 7}
+
+
+def test_a_page_is_no_data():
+    page = b'<!doctype html><html><script>\n{"id": 7}\n</script></html>'
+
+    with pytest.raises(StoreFailed) as caught:
+        answers.parse(Answer(200, (), page, False, ""))
+
+    assert caught.value.code == "not-json"
