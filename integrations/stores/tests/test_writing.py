@@ -376,6 +376,46 @@ def test_one_term_that_is_gone_costs_no_other_product_its_category(shop, store):
     ]
 
 
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [("Striped | lined", "Striped / lined"), ("<b>Striped</b>", "Striped")],
+)
+def test_words_that_a_store_cannot_hold_are_written_as_it_can(shop, store, member, word, kept):
+    services.change_words(
+        tenant=store.tenant,
+        by=member,
+        store_id=store.id,
+        words={"value:pattern:striped": word},
+    )
+    number = add_product(shop)
+
+    work(store, number)
+
+    assert (get_row(store, number).state, get_row(store, number).problem) == ("written", "")
+    assert kept in shop.names_of(number, "tags")
+
+
+def test_a_store_that_ignores_accents_keeps_its_own_spelling(shop, store, member):
+    Store.objects.update(language="tr")
+    find = shop._find
+
+    def ignore_accents(kind, name, *, parent=0):
+        plain = {"Tişört": "Tisort"}.get(name, name)
+        return find(kind, plain, parent=parent)
+
+    shop._find = ignore_accents
+    shop._find_or_make("tags", "Tisort")
+    number = add_product(shop)
+
+    work(store, number)
+
+    assert get_row(store, number).state == "written"
+    assert "Tisort" in shop.names_of(number, "tags")
+    undo(store, member, get_write_back(store, number))
+    write(store)
+    assert shop.names_of(number, "tags") == []
+
+
 def test_says_when_the_store_does_not_keep_what_was_written(shop, store, monkeypatch):
     number = add_product(shop)
     monkeypatch.setattr(shop, "_take_attribute", lambda _wish: None)
