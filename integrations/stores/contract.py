@@ -46,6 +46,11 @@ class RemoteProduct:
     # Which of our writes was the last one, as it says itself.
     marker: str = ""
 
+    def __post_init__(self) -> None:
+        """The address becomes a link; stores may say anything."""
+        if not self.url.lower().startswith(("https://", "http://")):
+            object.__setattr__(self, "url", "")
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -1,6 +1,7 @@
 """Runs over all products of a store: listed page by page, read behind what the store tells."""
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -42,7 +43,8 @@ def list_next(*, store_id: UUID, clock: lanes.Clock) -> None:
     if run is None or store is None:
         return
     try:
-        while not run.is_listed and _count_waiting(run) < MOST_WAITING:
+        end = time.monotonic() + lanes.TURN_S
+        while not run.is_listed and _count_waiting(run) < MOST_WAITING and time.monotonic() < end:
             _list_page(store, run, now=now)
     except AWAY:
         raise

@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from integrations.models import Store, StoreProduct
-from integrations.stores import polling, services, troubles
+from integrations.stores import platforms, polling, services, troubles
 from integrations.stores.failures import StoreFailed
 from integrations.stores.tasks import tell_problem
 from integrations.stores.tests.factories import (
@@ -23,6 +23,7 @@ from integrations.stores.tests.factories import (
     work,
     write,
 )
+from integrations.woocommerce import simulator
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +76,51 @@ def test_finds_what_was_deleted_for_good(shop, store):
     poll(store, now=later(days=1))
     read(store, now=later(days=1))
     assert get_row(store, number).state == "gone"
+
+
+def test_finds_an_edit_in_the_second_of_our_reading(shop, store):
+    number = add_product(shop)
+    work(store, number)
+    modified = shop.products[number]["modified"]
+    shop.edit(number, name="Winter shirt")
+    shop.products[number]["modified"] = modified
+
+    poll(store)
+    read(store)
+
+    assert get_row(store, number).product.title == "Winter shirt"
+
+
+def test_skips_nothing_when_a_product_goes_while_it_turns_the_pages(shop, store):
+    numbers = [shop.add_product(f"Nothing to see {n}") for n in range(120)]
+    connection = platforms.open_connection(store)
+    first = connection.list_products()
+    for number in numbers[:5]:
+        shop.trash(number)
+
+    seen, cursor = [each.id for each in first.products], first.cursor
+    while cursor:
+        page = connection.list_products(cursor=cursor)
+        seen, cursor = [*seen, *(each.id for each in page.products)], page.cursor
+
+    assert seen == [str(number) for number in numbers]
+
+
+def test_a_list_without_an_end_is_left_at_its_first_empty_page(shop, store, monkeypatch):
+    add_product(shop)
+    page = simulator._page
+
+    def promise(rows, params):
+        found, headers = page(rows, params)
+        return found, {**headers, "X-WP-Total": 10**9, "X-WP-TotalPages": 10**9}
+
+    monkeypatch.setattr(simulator, "_page", promise)
+
+    poll(store)
+
+    assert len(shop.requests) < 30
+    store.refresh_from_db()
+    assert store.polled_at is not None
 
 
 def test_makes_webhooks_anew_that_were_switched_off_and_tells_the_owners(shop, store, mailoutbox):

@@ -1,5 +1,6 @@
 """A product's photos are read whatever becomes of one of them, and whenever the quota allows."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -64,6 +65,30 @@ def test_a_product_is_written_without_a_photo_that_never_comes(shop, store, dead
     assert row.state == "written"
     assert sorted(row.product.photos.values_list("state", flat=True)) == ["refused", "stored"]
     assert "T-shirt" in shop.names_of(dead_photo, "tags")
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//shop.example/7"])
+def test_a_products_address_is_one_of_the_web(shop, store, url):
+    number = add_product(shop)
+    show = shop.show
+    shop.show = lambda product: {**show(product), "permalink": url}
+    tell(store, number)
+
+    read(store)
+
+    assert get_row(store, number).product.url == ""
+
+
+def test_of_an_endless_product_only_so_much_is_kept(shop, store):
+    number = add_product(shop, "T" * 10_000, description="x" * 1_000_000)
+    shop.edit(number, tags=[f"tag {n}" for n in range(1000)])
+    tell(store, number)
+
+    read(store)
+
+    row = get_row(store, number)
+    assert row.state == "annotating"
+    assert len(json.dumps(row.remote)) < 100_000
 
 
 def test_a_used_up_quota_loses_no_product(shop, store):
