@@ -183,8 +183,8 @@ def _fetch_photos(
     if row.tries + 1 < PHOTO_TRIES:
         code = late[0][1].code
         raise _PhotosLate(StoreFailed("busy" if code == "status" else code))
-    for waiting, error in late:
-        photos.refuse_photo(waiting=waiting, reason=error.detail)
+    for waiting, failure in late:
+        photos.refuse_photo(waiting=waiting, reason=failure.detail)
     photos.judge_again(tenant=store.tenant, product_id=product.id, now=now)
 
 

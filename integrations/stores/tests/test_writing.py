@@ -466,3 +466,20 @@ def review(store, number, member, category=""):
         key=None,
         now=timezone.now(),
     )
+
+
+def test_a_preview_leaves_to_review_what_the_model_is_unsure_of(shop, store, member):
+    number = add_product(shop)
+    services.start_run(
+        tenant=store.tenant, by=member, store_id=store.id, preview=True, now=timezone.now()
+    )
+    list_run(store)
+    read(store)
+    annotate(store, make_result(make_garment(confidence=0.4)))
+    write(store)
+
+    assert get_write_back(store, number).state == "review"
+
+    review(store, number, member)
+    write(store)
+    assert get_write_back(store, number).state == "suggested"
