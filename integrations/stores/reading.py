@@ -124,15 +124,9 @@ def _take(store: Store, row: StoreProduct, remote: RemoteProduct, *, now: dateti
 def _keep_product(
     store: Store, row: StoreProduct, remote: RemoteProduct, *, now: datetime
 ) -> Product:
-    """The catalogue's product, made or brought up to date."""
-    values: dict[str, object] = {
-        "title": remote.title[:500],
-        "description": remote.description[:20_000],
-        "url": remote.url[:2000],
-        "price": remote.amount,
-        "currency": store.currency,
-        "stock": remote.stock,
-    }
+    """The catalogue's product, made or brought up to date: what a person changed here stays until
+    it changes in the store."""
+    values = _describe(store, remote)
     products_of_store = Product.objects.filter(
         tenant=store.tenant_id, store_id=store.id, external_id=row.external_id
     )
@@ -149,16 +143,27 @@ def _keep_product(
         except products.IdTaken:
             known = products_of_store.get()
     else:
+        before = _describe(store, RemoteProduct.from_json(row.remote)) if row.remote else {}
+        new = {name: value for name, value in values.items() if before.get(name) != value}
         try:
-            products.change_product(
-                tenant=store.tenant, product_id=known.id, values=values, now=now
-            )
+            products.change_product(tenant=store.tenant, product_id=known.id, values=new, now=now)
         except Product.DoesNotExist:  # somebody deleted it a moment ago
             row.product = None
             return _keep_product(store, row, remote, now=now)
     if row.product_id != known.id:
         _save(row, product=known)
     return known
+
+
+def _describe(store: Store, remote: RemoteProduct) -> dict[str, object]:
+    return {
+        "title": remote.title[:500],
+        "description": remote.description[:20_000],
+        "url": remote.url[:2000],
+        "price": remote.amount,
+        "currency": store.currency,
+        "stock": remote.stock,
+    }
 
 
 def _fetch_photos(

@@ -22,6 +22,7 @@ from retrieval.services import photos
 logger = logging.getLogger(__name__)
 
 MOST_TRIES = 10
+READ_ONLY = ("title", "description", "url", "price", "stock")
 OPEN = (WriteBack.State.SUGGESTED, WriteBack.State.REVIEW, WriteBack.State.DUE)
 
 
@@ -237,7 +238,7 @@ def _note_applied(
     was_written: bool,
     now: datetime,
 ) -> None:
-    row.remote = applied.after.to_json()
+    row.remote = _note_remote(row, applied.after)
     if was_written:
         whole = Change.from_json(write_back.change)
         written = changes.note_written(Written.from_json(row.written), change=whole, wanted=wanted)
@@ -270,11 +271,20 @@ def _undo(store: Store, row: StoreProduct, write_back: WriteBack, *, now: dateti
     troubles.note_success(store, now=now)
     with transaction.atomic():
         written = changes.forget_written(Written.from_json(row.written), change=change)
-        row.written, row.remote, row.is_held = written.to_json(), applied.after.to_json(), True
+        row.written, row.is_held = written.to_json(), True
+        row.remote = _note_remote(row, applied.after)
         row.state = row.State.WRITTEN if _has_written(row) else row.State.UNCHANGED
         row.save(update_fields=["written", "remote", "is_held", "state"])
         write_back.state, write_back.reverted_at = WriteBack.State.REVERTED, now
         write_back.save(update_fields=["state", "reverted_at"])
+
+
+def _note_remote(row: StoreProduct, after: RemoteProduct) -> dict[str, object]:
+    """As a write left it; what the catalogue takes over is noted where it is: by the reader."""
+    if not row.remote:
+        return after.to_json()
+    read = {name: row.remote[name] for name in READ_ONLY if name in row.remote}
+    return {**after.to_json(), **read}
 
 
 def _note_failure(store: Store, row: StoreProduct, error: StoreFailed, *, now: datetime) -> None:

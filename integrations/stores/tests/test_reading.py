@@ -20,6 +20,7 @@ from integrations.stores.tests.factories import (
 )
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
+from retrieval.services import products
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +90,41 @@ def test_of_an_endless_product_only_so_much_is_kept(shop, store):
     row = get_row(store, number)
     assert row.state == "annotating"
     assert len(json.dumps(row.remote)) < 100_000
+
+
+def test_what_a_person_changed_here_stays_until_it_changes_in_the_store(shop, store):
+    number = add_product(shop, "Shirt", description="Soft")
+    tell(store, number)
+    read(store)
+    product = get_row(store, number).product
+    products.change_product(
+        tenant=store.tenant,
+        product_id=product.id,
+        values={"title": "Linen shirt", "description": "By hand"},
+        now=timezone.now(),
+    )
+
+    shop.edit(number, description="Softer")
+    tell(store, number)
+    read(store)
+
+    product.refresh_from_db()
+    assert (product.title, product.description) == ("Linen shirt", "Softer")
+
+
+def test_what_changed_in_the_store_before_a_write_is_taken_over_after_it(shop, store):
+    number = add_product(shop, "Shirt")
+    tell(store, number)
+    read(store)
+    annotate(store)
+    shop.edit(number, name="Winter shirt")
+    write(store)
+    assert "T-shirt" in shop.names_of(number, "tags")
+
+    tell(store, number)
+    read(store)
+
+    assert get_row(store, number).product.title == "Winter shirt"
 
 
 def test_a_used_up_quota_loses_no_product(shop, store):
