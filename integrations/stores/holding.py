@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 
 from django.db import Error, connection
 
+from kalas.lib.shared_connections.base import keep_connection
+
 
 @contextmanager
 def hold(row_id: int) -> Iterator[bool]:
@@ -18,7 +20,8 @@ def hold(row_id: int) -> Iterator[bool]:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", name)
         (is_ours,) = cursor.fetchone()
     try:
-        yield is_ours
+        with keep_connection():
+            yield is_ours
     finally:
         # Where the database was away it let go by itself.
         if is_ours:

@@ -3,13 +3,13 @@
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from annotations.models import Review
 from annotations.tests.factories import make_photo_bytes
 from integrations.models import StoreProduct
-from integrations.stores import changes, reading, services
+from integrations.stores import changes, holding, reading, services
 from integrations.stores.tests.factories import (
     add_product,
     annotate,
@@ -21,6 +21,7 @@ from integrations.stores.tests.factories import (
     work,
     write,
 )
+from kalas.lib.shared_connections.base import lend_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +144,23 @@ def test_an_undo_that_was_given_up_is_no_persons_edit_either(shop, store, member
     assert shop.names_of(number, "tags") == []
     assert get_row(store, number).taken_over == []
     assert not Review.objects.exists()
+
+
+def test_a_connection_that_holds_a_product_is_lent_to_nobody(store, monkeypatch):
+    """Where threads share connections, its lock would go with it."""
+
+    def lend():
+        lent, wrapper = [], connections["default"]
+        with monkeypatch.context() as patch:
+            patch.setitem(wrapper.settings_dict["OPTIONS"], "shared", {})
+            patch.setattr(wrapper, "in_atomic_block", False)
+            patch.setattr(wrapper, "close", lambda: lent.append(True))
+            lend_connection()
+        return bool(lent)
+
+    with holding.hold(7) as is_ours:
+        assert (is_ours, lend()) == (True, False)
+    assert lend()
 
 
 def kill(*_args, **_options):
