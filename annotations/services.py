@@ -216,6 +216,21 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
 
 
 @transaction.atomic
+def ask_for_review(*, tenant: Tenant, annotation_id: UUID) -> bool:
+    """Have a person look at a result however sure the model is; False if one has, or is asked."""
+    results = Annotation.objects.for_tenant(tenant).filter(
+        id=annotation_id, state=Annotation.State.DONE, needs_review=False, reviews=None
+    )
+    annotation = results.select_for_update(of=("self",)).first()
+    if annotation is None:
+        return False
+    annotation.needs_review = True
+    annotation.save(update_fields=["needs_review"])
+    live.announce_annotation(annotation)
+    return True
+
+
+@transaction.atomic
 def record_failure(*, annotation: Annotation, reason: str, now: datetime) -> bool:
     """Give up on a waiting annotation with words for a person; False if it was answered."""
     failed = _finish(annotation, now=now, state=Annotation.State.FAILED, error=reason[:300])

@@ -13,6 +13,7 @@ import argparse
 import os
 import random
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import django
@@ -94,8 +95,9 @@ class MemoryTerms:
     def keep(self, kind: str, name: str, remote_id: str, *, parent: str = "") -> None:
         self.ids[kind, parent, changes.fold(name)] = remote_id
 
-    def forget(self, kind: str, *, parent: str = "") -> None:
-        self.ids = {k: v for k, v in self.ids.items() if k[:2] != (kind, parent)}
+    def forget(self, kind: str, names: Iterable[str], *, parent: str = "") -> None:
+        for name in names:
+            self.ids.pop((kind, parent, changes.fold(name)), None)
 
 
 class Merchant:

@@ -44,9 +44,7 @@ def clean_address(text: str) -> str:
         parts = urlsplit(text)
     except ValueError as error:
         raise StoreFailed("invalid-url") from error
-    path = parts.path
-    for ending in ("/wp-admin", "/wp-json", "/wp-login.php", "/shop", "/my-account"):
-        path = path.partition(ending)[0]
+    path = _cut(parts.path)
     text = f"{parts.scheme}://{parts.netloc}{path}".rstrip("/")
     policy = safe_http.read_policy(max_bytes=1)
     try:
@@ -54,3 +52,14 @@ def clean_address(text: str) -> str:
     except RequestFailed as error:
         raise StoreFailed(error.code) from error
     return str(url).rstrip("/")
+
+
+def _cut(path: str) -> str:
+    """The folder of WordPress. What stands before its own pages is one, even if it has the name of
+    WooCommerce's."""
+    for pages in (("wp-admin", "wp-json", "wp-login.php"), ("shop", "my-account")):
+        names = path.split("/")
+        found = [names.index(page) for page in pages if page in names]
+        if found:
+            return "/".join(names[: min(found)])
+    return path

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
+from unicodedata import combining, normalize
 
 from integrations.stores.contract import AttributeChange, Change, RemoteAttribute, RemoteProduct
 
@@ -69,8 +70,9 @@ class Edit:
 
 
 def fold(name: str) -> str:
-    """As stores compare names: `&amp;` is `&`, case and outer blanks don't count."""
-    return " ".join(html.unescape(name).split()).casefold()
+    """As stores compare names: `&amp;` is `&`, case, accents and outer blanks don't count."""
+    text = " ".join(html.unescape(name).split()).casefold().replace("\u0131", "i")
+    return "".join(each for each in normalize("NFKD", text) if not combining(each))
 
 
 def fingerprint(remote: RemoteProduct) -> str:

@@ -14,7 +14,7 @@ from accounts.models import Membership, Tenant, hash_token
 from accounts.services import NotAllowed
 from integrations import signatures
 from integrations.shopify import messages as shopify
-from integrations.stores import addresses, credentials, jobs, platforms, polling
+from integrations.stores import addresses, credentials, jobs, platforms, polling, troubles
 from integrations.stores.contract import BadSignature
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Platform, Store
@@ -195,7 +195,7 @@ def replace_secret(*, tenant: Tenant, by: Membership, store_id: UUID) -> tuple[S
 def finish(*, store_id: UUID, now: datetime) -> None:
     """Try the keys on the store, ask for its webhooks, and let the work begin.
 
-    What is wrong is noted for the page; what may pass raises StoreFailed, to be tried again.
+    What is wrong is noted for the page; what may pass is tried again.
     """
     store = Store.objects.filter(id=store_id, credentials__isnull=False).first()
     if store is None or store.is_active or store.state == Store.State.PAUSED:
@@ -207,8 +207,7 @@ def finish(*, store_id: UUID, now: datetime) -> None:
             polling.check_webhooks(store, connection, now=now)
             connection.list_categories()
     except StoreFailed as error:
-        store.problem, store.problem_about, store.problem_at = error.code, error.about, now
-        store.save(update_fields=["problem", "problem_about", "problem_at"])
+        _note_refusal(store, error, now=now)
         return
     store.name = store.name or shop.name
     store.currency = shop.currency
@@ -230,6 +229,16 @@ def finish(*, store_id: UUID, now: datetime) -> None:
 
 
 @transaction.atomic
+def _note_refusal(store: Store, error: StoreFailed, *, now: datetime) -> None:
+    store.problem, store.problem_about, store.problem_at = error.code, error.about, now
+    if error.is_passing:
+        store.failures += 1
+        wait = troubles.wait_after(store.failures, retry_after=error.retry_after)
+        jobs.wake_connector(store.id, at=now + wait)
+    store.save(update_fields=["problem", "problem_about", "problem_at", "failures"])
+
+
+@transaction.atomic
 def try_again(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) -> Store:
     """Test a store that was not connected, or that broke, with the keys it has.
 
@@ -237,7 +246,8 @@ def try_again(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) 
     """
     check_may_manage(by)
     store = lock_store(tenant=tenant, store_id=store_id)
-    if store.credentials is not None and not store.is_active:
+    is_settled = store.state in (Store.State.ACTIVE, Store.State.PAUSED)
+    if store.credentials is not None and not is_settled:
         store.problem, store.problem_about, store.problem_at = "", "", None
         store.state = Store.State.CONNECTING
         store.save(update_fields=["problem", "problem_about", "problem_at", "state"])

@@ -1,6 +1,6 @@
 """What the core and a platform tell each other. Names, not ids: ids are the platform's affair."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -45,6 +45,11 @@ class RemoteProduct:
     modified_at: str = ""
     # Which of our writes was the last one, as it says itself.
     marker: str = ""
+
+    def __post_init__(self) -> None:
+        """The address becomes a link; stores may say anything."""
+        if not self.url.lower().startswith(("https://", "http://")):
+            object.__setattr__(self, "url", "")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -180,7 +185,7 @@ class Terms(Protocol):
 
     def keep(self, kind: str, name: str, remote_id: str, *, parent: str = "") -> None: ...
 
-    def forget(self, kind: str, *, parent: str = "") -> None: ...
+    def forget(self, kind: str, names: Iterable[str], *, parent: str = "") -> None: ...
 
 
 class Connection(Protocol):

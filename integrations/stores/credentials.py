@@ -34,6 +34,16 @@ def save(store: Store, values: Mapping[str, str]) -> None:
     store.save(update_fields=["credentials"])
 
 
+@transaction.atomic
+def note_style(store: Store, values: Mapping[str, str]) -> None:
+    """How these keys are sent; nothing where others were pasted meanwhile."""
+    fresh = Store.objects.select_for_update(no_key=True).filter(id=store.id).first()
+    known = read(fresh) if fresh is not None else {}
+    is_same = all(known.get(name) == values.get(name) for name in ("key", "secret"))
+    if fresh is not None and is_same:
+        save(fresh, {**known, "style": values.get("style", "")})
+
+
 def renew(
     store: Store, seen: Mapping[str, str], make: Callable[[Mapping[str, str]], dict[str, str]]
 ) -> dict[str, str]:

@@ -11,7 +11,7 @@ from annotations.models import Annotation
 from integrations.stores import changes, words
 from integrations.stores.changes import Edit, Written
 from integrations.stores.contract import RemoteProduct
-from integrations.stores.models import Store, StoreProduct
+from integrations.stores.models import Store, StoreProduct, WriteBack
 
 logger = logging.getLogger(__name__)
 
@@ -23,31 +23,51 @@ def take_edits(
     """Note whose words these are now, and correct the annotation where Kalas knows the word."""
     written = Written.from_json(row.written)
     edits = changes.find_edits(remote, written)
-    if not edits:
+    if not edits or _is_being_undone(row, remote):
         return []
     row.written = changes.give_up(written, edits).to_json()
     row.taken_over = sorted({*row.taken_over, *(edit.slot[:300] for edit in edits)})
     row.save(update_fields=["written", "taken_over"])
-    _correct(store, row, edits, written, now=now)
+    _correct(store, row, remote, edits, written, now=now)
     return edits
 
 
+def _is_being_undone(row: StoreProduct, remote: RemoteProduct) -> bool:
+    """What is missing there may be missing by our own hand: an undo goes out before it is noted,
+    and its answer may be lost."""
+    undoable = row.write_backs.filter(
+        state__in=[WriteBack.State.REVERTING, WriteBack.State.APPLIED]
+    )
+    return any(
+        each.state == WriteBack.State.REVERTING or remote.marker.startswith(each.undo_marker)
+        for each in undoable.only("id", "state")
+    )
+
+
 def _correct(
-    store: Store, row: StoreProduct, edits: Sequence[Edit], written: Written, *, now: datetime
+    store: Store,
+    row: StoreProduct,
+    remote: RemoteProduct,
+    edits: Sequence[Edit],
+    written: Written,
+    *,
+    now: datetime,
 ) -> None:
+    """Only where another word that Kalas knows came instead. What is just gone says nothing of the
+    garment: a term that is deleted in the store goes from all products at once."""
     garment = row.product.garment if row.product else None
     if garment is None:
         return
     dictionary = words.read_dictionary(store)
-    category, attributes = "", {}
+    category, attributes = "", dict[str, str | None]()
     for edit in edits:
         if edit.slot == "category":
             found = dictionary.find(words.list_labels()["category"], edit.words)
             category = found.removeprefix("category:")
         elif key := _find_key(edit, written):
-            label = dictionary.find(words.list_values(key), edit.words)
-            if label or not edit.words:
-                attributes[key] = label.rpartition(":")[2] or None
+            instead = edit.words or _list_foreign_tags(remote, written)
+            if label := dictionary.find(words.list_values(key), instead):
+                attributes[key] = label.rpartition(":")[2]
     if not category and not attributes:
         return
     corrections = [reviews.Correction(garment.id, category, attributes)]
@@ -72,13 +92,18 @@ def _correct(
 
 
 def _find_key(edit: Edit, written: Written) -> str:
-    """The attribute that an edit is about. A tag that went says so only where the attribute beside
-    it, which stayed, does not say otherwise."""
+    """The attribute that an edit is about. A tag says so only where the attribute beside it, which
+    stayed, does not say otherwise."""
     kind, _colon, rest = edit.slot.partition(":")
-    if kind == "attribute" and rest != words.COLOUR:
-        return rest
+    if kind == "attribute":
+        return rest if edit.words and rest != words.COLOUR else ""
     label = edit.labels[0] if edit.labels else ""
     if kind == "tag" and label.startswith("value:"):
         key = label.split(":")[1]
         return "" if key in written.attributes else key
     return ""
+
+
+def _list_foreign_tags(remote: RemoteProduct, written: Written) -> list[str]:
+    ours = set(map(changes.fold, written.tags))
+    return [tag for tag in remote.tags if changes.fold(tag) not in ours]

@@ -1,5 +1,6 @@
 """What goes wrong with a store: a stable code, and a sentence that says what to do."""
 
+import re
 from datetime import timedelta
 
 from django.utils.functional import Promise
@@ -9,6 +10,10 @@ from kalas.lib import request_failures
 
 SENTENCES: dict[str, Promise] = {
     "moved": _("The store answers at another address: %(about)s. Connect that one."),
+    "redirected": _(
+        "The store sends every request on to another address: %(about)s. Kalas tries again by"
+        " itself."
+    ),
     "not-wordpress": _(
         "There is no WordPress with WooCommerce at this address. Check it in your browser, and"
         " leave out what comes after the name, such as /shop."
@@ -65,7 +70,7 @@ SENTENCES: dict[str, Promise] = {
 # What may be over in a while by itself.
 PASSING = frozenset({"busy", "store-error", "maintenance", "not-json", "firewall", "not-kept"})
 PASSING |= frozenset({"changed-meanwhile", "unresolvable", "unreachable", "timeout"})
-PASSING |= frozenset({"broken-answer", "quota", "compressed"})
+PASSING |= frozenset({"broken-answer", "quota", "compressed", "redirected"})
 # What only a person can mend, and what makes everything else vain until then.
 BREAKING = frozenset(
     {
@@ -77,15 +82,23 @@ BREAKING = frozenset(
 )
 
 
+# Stores repeat in their answers what they were asked with.
+_SECRETS = re.compile(
+    r"(?P<name>(?:consumer_key|consumer_secret|oauth_[a-z]+)(?:=|%3D)|\b(?:c[ks]|shp[a-z]{2})_)[^\s&\"'<>]+",
+    re.IGNORECASE,
+)
+
+
 class StoreFailed(Exception):
-    """`code` is one of SENTENCES or of `request_failures`; `about` goes into its sentence."""
+    """`code` is one of SENTENCES or of `request_failures`; `about` goes into its sentence and is
+    shown, kept and mailed, so it holds no secrets."""
 
     def __init__(
         self, code: str, *, about: str = "", retry_after: timedelta = timedelta(0)
     ) -> None:
         super().__init__(code, about)
         self.code = code
-        self.about = about[:300]
+        self.about = _SECRETS.sub(r"\g<name>…", about)[:300]
         self.retry_after = retry_after
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce, Least
 
 from integrations.stores import jobs
@@ -21,7 +21,8 @@ def hint(
 ) -> None:
     """Have these products read, in the running transaction.
 
-    What a run asks for waits behind what the store just told, and never takes its place.
+    What a run asks for waits behind what the store just told, and never takes its place: it would
+    be left with the run.
     """
     ids = sorted(set(external_ids))
     if not ids:
@@ -45,7 +46,7 @@ def hint(
         "hints": F("hints") + 1,
         "tries": 0,
         "read_due_at": Least(Coalesce("read_due_at", now), now),
-        "run": run,
+        "run": _choose_run(run),
     }
     if run is None:
         changes["hinted_at"] = Coalesce("hinted_at", now)
@@ -54,3 +55,9 @@ def hint(
     StoreProduct.objects.filter(id__in=locked).update(**changes)
     for lane in sorted({jobs.pick_lane(each) for each in ids}):
         jobs.wake_reader(store.id, lane, at=now)
+
+
+def _choose_run(run: StoreRun | None) -> object:
+    if run is None:
+        return None
+    return Case(When(read_due_at=None, then=Value(run.id)), default=F("run"))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
-from integrations.stores import jobs
+from integrations.stores import holding, jobs
 from integrations.stores.models import Store, StoreProduct, StoreRun
 
 logger = logging.getLogger(__name__)
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 TURN_S = 5.0
 # A part of the house was away; what is due comes again then.
 AWAY_FOR = timedelta(seconds=10)
+# The product's reader or writer has it.
+BUSY_FOR = timedelta(seconds=2)
 
 Clock = Callable[[], datetime]
 
@@ -55,13 +57,20 @@ def work(
         store = find_working(store_id, now=now)
         if store is None:
             break
-        due = rows.filter(**{f"{column}__lte": now}).select_related("product", "run")
+        due = rows.filter(**{f"{column}__lte": now})
         # What a store just told goes before what a run asks for.
-        row = due.order_by(F("run").asc(nulls_first=True), column, "id").first()
-        if row is None:
+        in_line = due.order_by(F("run").asc(nulls_first=True), column, "id")
+        row_id = in_line.values_list("id", flat=True).first()
+        if row_id is None:
             break
-        row.store = store
-        do(store, row, now)
+        with holding.hold(row_id) as is_ours:
+            # Loaded once it is ours: what the other one noted before is known then.
+            row = due.select_related("product", "run").filter(id=row_id).first()
+            if row is not None and is_ours:
+                row.store = store
+                do(store, row, now)
+            elif row is not None:
+                due.filter(id=row_id).update(**{column: now + BUSY_FOR})
     plan(store_id=store_id, clock=clock, rows=rows, column=column, wake=wake)
 
 

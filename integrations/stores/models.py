@@ -407,6 +407,11 @@ class WriteBack(models.Model):
         return f"{self.store_product} ({self.get_state_display()})"
 
     @property
+    def undo_marker(self) -> str:
+        """What the store says of its last change once this one is undone."""
+        return f"{self.id.hex}-undone"
+
+    @property
     def can_be_undone(self) -> bool:
         return self.state == self.State.APPLIED
 

@@ -18,10 +18,12 @@ from integrations.woocommerce import messages as woocommerce_messages
 def open_connection(store: Store) -> Connection:
     """Raises StoreFailed where its credentials can't be read."""
     values = credentials.read(store)
-    save = partial(credentials.save, store)
     if store.platform == Platform.WOOCOMMERCE:
         return woocommerce.Connection(
-            url=store.url, credentials=values, terms=StoredTerms(store), save=save
+            url=store.url,
+            credentials=values,
+            terms=StoredTerms(store),
+            save=partial(credentials.note_style, store),
         )
     if store.platform == Platform.SHOPIFY:
         return shopify.Connection(

@@ -1,6 +1,7 @@
 """Asking stores for what they did not tell: they lose events, and switch their webhooks off."""
 
 import logging
+import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Clocks of several servers behind one store, and what was being saved while it answered.
 OVERLAP = timedelta(minutes=2)
+# Of one store's list of changes: others wait for their turn.
+LONGEST_S = 600.0
 COMPARE_EVERY = timedelta(hours=20)
 
 
@@ -35,7 +38,7 @@ def poll(*, store_id: UUID, now: datetime) -> None:
         if store.compared_at is None or now - store.compared_at >= COMPARE_EVERY:
             _compare(store, connection, now=now)
         check_webhooks(store, connection, now=now)
-        troubles.note_success(store)
+        troubles.note_success(store, now=now)
     except AWAY:
         raise
     except StoreFailed as error:
@@ -72,7 +75,11 @@ def check_webhooks(store: Store, connection: Connection, *, now: datetime) -> No
 def _ask_for_changes(store: Store, connection: Connection, *, now: datetime) -> None:
     after = store.modified_after or store.created_at
     cursor, newest = "", None
+    end = time.monotonic() + LONGEST_S
     while True:
+        if time.monotonic() > end:
+            # What was found so far is known; the next time begins where this one did.
+            raise StoreFailed("timeout")
         page = connection.list_products(cursor=cursor, modified_after=after)
         newest = newest or page.store_time or now
         with transaction.atomic():
@@ -89,11 +96,12 @@ def _list_changed(store: Store, products: tuple[RemoteProduct, ...]) -> list[str
     """Without those that are known just as they are, such as what Kalas itself wrote."""
     rows = StoreProduct.objects.filter(store=store, external_id__in=[each.id for each in products])
     seen = {
-        row.external_id: (row.remote or {}).get("modified_at")
+        row.external_id: RemoteProduct.from_json(row.remote)
         for row in rows.only("external_id", "remote", "state")
-        if row.state != StoreProduct.State.FAILED
+        if row.remote and row.state != StoreProduct.State.FAILED
     }
-    return [each.id for each in products if seen.get(each.id) != each.modified_at]
+    # As a whole: their times are of whole seconds.
+    return [each.id for each in products if seen.get(each.id) != each]
 
 
 def _compare(store: Store, connection: Connection, *, now: datetime) -> None:

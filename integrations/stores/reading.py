@@ -5,7 +5,7 @@ writes, orders that lower stock, and the same hint once more end here.
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -40,6 +40,21 @@ MOST_TRIES = 10
 MOST_PHOTOS = 20
 
 
+QUOTA = "quota"
+# So often it is looked whether there is quota again: a month begins, or somebody raises it.
+LOOK_FOR_QUOTA = timedelta(hours=1)
+# In them some twenty minutes pass; then the product goes on without the photos that never came.
+PHOTO_TRIES = 7
+
+
+class _PhotosLate(Exception):
+    """Photos did not come, which may pass."""
+
+    def __init__(self, failure: StoreFailed) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+
+
 def read_due(*, store_id: UUID, lane: int, clock: lanes.Clock) -> None:
     lanes.work(
         store_id=store_id,
@@ -54,10 +69,16 @@ def read_due(*, store_id: UUID, lane: int, clock: lanes.Clock) -> None:
 def read_product(store: Store, row: StoreProduct, now: datetime) -> None:
     """Whatever happens is noted; raises one of AWAY only."""
     seen = row.hints
+    if row.problem == QUOTA and not _has_quota(store, now=now):
+        _wait_for_quota(store, row, now=now)
+        return
     try:
         _read(store, row, now=now)
     except AWAY:
         raise
+    except _PhotosLate as error:
+        # Whoever serves them: the store itself has answered.
+        _put_off(row, error.failure, now=now)
     except StoreFailed as error:
         _note_failure(store, row, error, seen=seen, now=now)
     except Exception:
@@ -70,7 +91,7 @@ def read_product(store: Store, row: StoreProduct, now: datetime) -> None:
 
 def _read(store: Store, row: StoreProduct, *, now: datetime) -> None:
     remote = platforms.open_connection(store).fetch_product(row.external_id)
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     if remote is None or not remote.is_there:
         _let_go(row)
     elif remote.parent_id:
@@ -93,12 +114,9 @@ def _take(store: Store, row: StoreProduct, remote: RemoteProduct, *, now: dateti
         _fetch_photos(store, row, product, remote, now=now)
     settled = (row.State.WRITTEN, row.State.UNCHANGED, row.State.SUGGESTED, row.State.REVIEW)
     with transaction.atomic():
-        _save(
-            row,
-            remote=remote.to_json(),
-            fingerprint=fingerprint,
-            is_held=row.is_held and not has_new_photos,
-        )
+        _save(row, remote=remote.to_json(), fingerprint=fingerprint)
+        if has_new_photos:
+            _save(row, is_held=False)
         if is_new or row.run_id is not None or before not in settled:
             progress.go_on(row, now=now)
 
@@ -106,15 +124,9 @@ def _take(store: Store, row: StoreProduct, remote: RemoteProduct, *, now: dateti
 def _keep_product(
     store: Store, row: StoreProduct, remote: RemoteProduct, *, now: datetime
 ) -> Product:
-    """The catalogue's product, made or brought up to date."""
-    values: dict[str, object] = {
-        "title": remote.title[:500],
-        "description": remote.description[:20_000],
-        "url": remote.url[:2000],
-        "price": remote.amount,
-        "currency": store.currency,
-        "stock": remote.stock,
-    }
+    """The catalogue's product, made or brought up to date: what a person changed here stays until
+    it changes in the store."""
+    values = _describe(store, remote)
     products_of_store = Product.objects.filter(
         tenant=store.tenant_id, store_id=store.id, external_id=row.external_id
     )
@@ -131,10 +143,10 @@ def _keep_product(
         except products.IdTaken:
             known = products_of_store.get()
     else:
+        before = _describe(store, RemoteProduct.from_json(row.remote)) if row.remote else {}
+        new = {name: value for name, value in values.items() if before.get(name) != value}
         try:
-            products.change_product(
-                tenant=store.tenant, product_id=known.id, values=values, now=now
-            )
+            products.change_product(tenant=store.tenant, product_id=known.id, values=new, now=now)
         except Product.DoesNotExist:  # somebody deleted it a moment ago
             row.product = None
             return _keep_product(store, row, remote, now=now)
@@ -143,18 +155,42 @@ def _keep_product(
     return known
 
 
+def _describe(store: Store, remote: RemoteProduct) -> dict[str, object]:
+    return {
+        "title": remote.title[:500],
+        "description": remote.description[:20_000],
+        "url": remote.url[:2000],
+        "price": remote.amount,
+        "currency": store.currency,
+        "stock": remote.stock,
+    }
+
+
 def _fetch_photos(
     store: Store, row: StoreProduct, product: Product, remote: RemoteProduct, *, now: datetime
 ) -> None:
-    """Raises StoreFailed for what may go well later; what never will is noted at its photo."""
+    """Raises StoreFailed and _PhotosLate for what may go well later; what never will is noted at
+    its photo, and so is what did not come in the end."""
     sources = [image.url[:2000] for image in remote.images[:MOST_PHOTOS]]
     expected = photos.expect_photos(
         tenant=store.tenant, product_id=product.id, sources=sources, now=now
     )
     priority = Annotation.Priority.BULK if row.run_id else Annotation.Priority.CROP
+    late: list[tuple[ProductImage, RequestFailed]] = []
     for waiting in expected:
         if waiting.state == ProductImage.State.WAITING:
-            _fetch_photo(store, product, waiting, priority=priority, now=now)
+            try:
+                _fetch_photo(store, product, waiting, priority=priority, now=now)
+            except RequestFailed as error:
+                late.append((waiting, error))
+    if not late:
+        return
+    if row.tries + 1 < PHOTO_TRIES:
+        code = late[0][1].code
+        raise _PhotosLate(StoreFailed("busy" if code == "status" else code))
+    for waiting, failure in late:
+        photos.refuse_photo(waiting=waiting, reason=failure.detail)
+    photos.judge_again(tenant=store.tenant, product_id=product.id, now=now)
 
 
 def _fetch_photo(
@@ -165,6 +201,7 @@ def _fetch_photo(
     priority: Annotation.Priority,
     now: datetime,
 ) -> None:
+    """Raises RequestFailed where it may come later."""
     try:
         photos.add_photo(
             tenant=store.tenant,
@@ -178,12 +215,12 @@ def _fetch_photo(
         )
     except RequestFailed as error:
         if error.code in PASSING or error.status in PASSING_STATUSES:
-            raise StoreFailed("busy" if error.code == "status" else error.code) from error
+            raise
         photos.refuse_photo(waiting=waiting, reason=error.detail)
     except photo_files.PhotoRefused as error:
         photos.refuse_photo(waiting=waiting, reason=error.detail)
     except usage.QuotaUsedUp as error:
-        raise StoreFailed("quota") from error
+        raise StoreFailed(QUOTA) from error
     except IntegrityError:
         # The photo came twice at the same moment, by another way.
         raise StoreFailed("changed-meanwhile") from None
@@ -206,6 +243,8 @@ def _finish(row: StoreProduct, *, seen: int, now: datetime) -> None:
     rows = StoreProduct.objects.filter(id=row.id)
     rows.filter(hints=seen).update(read_due_at=None)
     rows.update(tries=0, problem="", problem_about="", read_at=now, hinted_at=None)
+    if row.problem == QUOTA:
+        Store.objects.filter(id=row.store_id, problem=QUOTA).update(problem="", problem_at=None)
     _settle_deliveries(row, now=now)
     _settle_run(row, now=now)
 
@@ -214,9 +253,31 @@ def _note_failure(
     store: Store, row: StoreProduct, error: StoreFailed, *, seen: int, now: datetime
 ) -> None:
     troubles.note_failure(store, error, now=now)
-    if not (error.is_passing or error.is_breaking) or row.tries + 1 >= MOST_TRIES:
+    if error.code == QUOTA:
+        _wait_for_quota(store, row, now=now)
+    elif not (error.is_passing or error.is_breaking) or row.tries + 1 >= MOST_TRIES:
         _fail(row, error, seen=seen, now=now)
-        return
+    else:
+        _put_off(row, error, now=now)
+
+
+def _has_quota(store: Store, *, now: datetime) -> bool:
+    month = usage.read_month(tenant=store.tenant, now=now)
+    return month.quota is None or month.annotations < month.quota
+
+
+@transaction.atomic
+def _wait_for_quota(store: Store, row: StoreProduct, *, now: datetime) -> None:
+    """However long: nothing is wrong with the product."""
+    month = usage.read_month(tenant=store.tenant, now=now)
+    again = min(now + LOOK_FOR_QUOTA, month.renewed_at)
+    StoreProduct.objects.filter(id=row.id).update(read_due_at=again, problem=QUOTA)
+    _list_deliveries(row).update(problem=QUOTA)
+    if store.problem != QUOTA:
+        troubles.note_notice(store, StoreFailed(QUOTA), now=now)
+
+
+def _put_off(row: StoreProduct, error: StoreFailed, *, now: datetime) -> None:
     again = now + troubles.wait_after(row.tries + 1, retry_after=error.retry_after)
     StoreProduct.objects.filter(id=row.id).update(
         tries=F("tries") + 1, read_due_at=again, problem=error.code, problem_about=error.about

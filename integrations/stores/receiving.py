@@ -57,12 +57,13 @@ def receive(*, store: Store, headers: Mapping[str, str], body: bytes, now: datet
     with transaction.atomic():
         kept = _keep(store, hint, headers=headers, body=body, now=now)
         is_about_product = hint.kind in ("changed", "deleted")
-        # The same content once more after it was worked off: trashed, restored, trashed again. Not
-        # where the message itself is the product: there it can only be an old one.
-        is_again = not kept.is_new and not kept.is_waiting and hint.product is None
-        if is_about_product and (kept.is_new or is_again):
+        # Also for the same content once more: trashed, restored, trashed again; what was read in
+        # between, or is being read now, is old by then. Not where the message itself is the
+        # product: there it can only be an old one.
+        if is_about_product and (kept.is_new or hint.product is None):
             hints.hint(store=store, external_ids=[hint.product_id], now=now, product=hint.product)
-        if is_about_product and is_again:
+        is_done = not kept.is_new and not kept.is_waiting
+        if is_about_product and is_done and hint.product is None:
             StoreDelivery.objects.filter(id=kept.id).update(state=StoreDelivery.State.QUEUED)
         if kept.is_new:
             passed = int((time.monotonic() - started) * 1000)
@@ -115,7 +116,8 @@ def _keep(
 def _act(store: Store, hint: Hint, *, now: datetime) -> None:
     """What a message says of the store itself."""
     if hint.kind == "no-rights":
-        troubles.note_break(store, StoreFailed("owner-without-rights"), now=now)
+        # It may be an old message: the store itself says whether it is still so.
+        jobs.wake_poller(store.id, at=now)
     elif hint.kind == "uninstalled":
         troubles.note_break(store, StoreFailed("uninstalled"), now=now)
     elif hint.kind == "redact":

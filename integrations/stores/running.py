@@ -1,6 +1,7 @@
 """Runs over all products of a store: listed page by page, read behind what the store tells."""
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -42,7 +43,8 @@ def list_next(*, store_id: UUID, clock: lanes.Clock) -> None:
     if run is None or store is None:
         return
     try:
-        while not run.is_listed and _count_waiting(run) < MOST_WAITING:
+        end = time.monotonic() + lanes.TURN_S
+        while not run.is_listed and _count_waiting(run) < MOST_WAITING and time.monotonic() < end:
             _list_page(store, run, now=now)
     except AWAY:
         raise
@@ -83,7 +85,7 @@ def _list_page(store: Store, run: StoreRun, *, now: datetime) -> None:
     if not run.cursor:
         connection.list_categories()
     page = connection.list_products(cursor=run.cursor)
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     wanted = [each.id for each in page.products if each.is_public and not each.parent_id]
     with transaction.atomic():
         hints.hint(store=store, external_ids=wanted, now=now, run=run)

@@ -147,7 +147,7 @@ def set_run_state(
     if state == StoreRun.State.CANCELLED:
         run.finished_at = now
         # What only the run asked for is left; what was annotated already stays.
-        run.products.filter(read_due_at__isnull=False).update(read_due_at=None)
+        run.products.filter(read_due_at__isnull=False, hinted_at=None).update(read_due_at=None)
     run.save(update_fields=["state", "finished_at"])
     if state == StoreRun.State.RUNNING:
         _wake(store, now=now)
@@ -216,7 +216,7 @@ def read_again(*, tenant: Tenant, by: Membership, row_id: int, now: datetime) ->
     check_may_manage(by)
     row = StoreProduct.objects.for_tenant(tenant).select_related("store").get(id=row_id)
     StoreProduct.objects.filter(id=row.id).update(
-        is_held=False, state=StoreProduct.State.WAITING, read_due_at=now, tries=0
+        is_held=False, state=StoreProduct.State.WAITING, read_due_at=now, tries=0, run=None
     )
     jobs.wake_reader(row.store_id, row.lane, at=now)
     return row

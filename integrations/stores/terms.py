@@ -1,5 +1,7 @@
 """The ids of a store's terms (`contract.Terms`), kept in the database."""
 
+from collections.abc import Iterable
+
 from integrations.stores.changes import fold
 from integrations.stores.models import Store, StoreTerm
 
@@ -28,8 +30,10 @@ class StoredTerms:
             },
         )
 
-    def forget(self, kind: str, *, parent: str = "") -> None:
-        StoreTerm.objects.filter(store=self._store, kind=kind, parent=parent).delete()
+    def forget(self, kind: str, names: Iterable[str], *, parent: str = "") -> None:
+        keys = [_key(name) for name in names]
+        rows = StoreTerm.objects.filter(store=self._store, kind=kind, parent=parent)
+        rows.filter(name__in=keys).delete()
 
 
 def list_names(store: Store, kind: str) -> list[str]:

@@ -3,6 +3,9 @@
 import random
 from datetime import datetime, timedelta
 
+from django.db import transaction
+from django.db.models import Q
+
 from integrations.stores import jobs
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Store
@@ -11,6 +14,8 @@ from integrations.stores.models import Store
 WAITS_S = (2, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)
 SPREAD = 0.2
 LONGEST_QUIET_S = 300
+# So often in a row: it is no maintenance page any more.
+MOST_REDIRECTS = 20
 ALERT_EVERY = timedelta(days=1)
 # What a store can't help: only this product, or our own side.
 _NOT_THE_STORE = frozenset({"not-kept", "changed-meanwhile", "quota"})
@@ -28,9 +33,19 @@ def note_failure(store: Store, error: StoreFailed, *, now: datetime) -> None:
     if error.is_breaking:
         note_break(store, error, now=now)
     elif error.is_passing and error.code not in _NOT_THE_STORE:
-        store.failures += 1
+        _leave_alone(store, error, now=now)
+        if error.code == "redirected" and store.failures >= MOST_REDIRECTS:
+            note_break(store, StoreFailed("moved", about=error.about), now=now)
+
+
+def _leave_alone(store: Store, error: StoreFailed, *, now: datetime) -> None:
+    """Its lanes fail side by side: every failure counts, and the longest pause holds."""
+    with transaction.atomic():
+        fresh = Store.objects.select_for_update(no_key=True).get(id=store.id)
+        store.failures = fresh.failures + 1
         quiet_s = min(2.0 ** min(store.failures, 10), LONGEST_QUIET_S)
-        store.quiet_until = now + max(timedelta(seconds=quiet_s), error.retry_after)
+        until = now + max(timedelta(seconds=quiet_s), error.retry_after)
+        store.quiet_until = max(until, fresh.quiet_until or until)
         store.save(update_fields=["failures", "quiet_until"])
 
 
@@ -56,8 +71,9 @@ def note_notice(store: Store, error: StoreFailed, *, now: datetime) -> None:
         jobs.defer_alert(store)
 
 
-def note_success(store: Store) -> None:
-    """Earlier failures count no more."""
+def note_success(store: Store, *, now: datetime) -> None:
+    """Earlier failures count no more; a pause that another lane was asked for meanwhile holds."""
     if store.failures or store.quiet_until:
-        store.failures, store.quiet_until = 0, None
-        store.save(update_fields=["failures", "quiet_until"])
+        is_over = Q(quiet_until=None) | Q(quiet_until__lte=now)
+        if Store.objects.filter(is_over, id=store.id).update(failures=0, quiet_until=None):
+            store.failures, store.quiet_until = 0, None

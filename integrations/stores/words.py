@@ -1,5 +1,6 @@
 """Labels → the words of a shop, and back."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from integrations.stores.contract import RemoteProduct
 from integrations.stores.models import Platform, Store
 from retrieval.models import Product, ProductImage
 
+LONGEST_WORD = 200
+_MARKUP = re.compile(r"</?[A-Za-z][^>]*>")
 LANGUAGES = ("en", "tr")
 COLOUR = "colour"
 _OR = (" or ", " veya ", " ya da ")
@@ -32,7 +35,7 @@ class Dictionary:
     def word(self, label: str) -> str:
         """Empty where the shop does not want it."""
         own = self._own.get(label)
-        return self.suggest(label) if own is None else own
+        return self.suggest(label) if own is None else _clean(own)
 
     def suggest(self, label: str) -> str:
         """The taxonomy's word for "category:t-shirt", "attribute:pattern", "value:pattern:striped"
@@ -103,6 +106,12 @@ def build_wanted(
         attributes=_name_attributes(labels, colours, dictionary) if store.write_attributes else (),
         alts=_describe_photos(store, product, remote, dictionary) if store.write_alt else {},
     )
+
+
+def _clean(word: str) -> str:
+    """As stores keep a term: without markup, in one piece, and not endless."""
+    text = _MARKUP.sub("", word).replace("|", "/")
+    return " ".join(text.split())[:LONGEST_WORD].strip()
 
 
 def _list_forms(word: str) -> list[str]:

@@ -8,17 +8,21 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from annotations import services as annotations
 from annotations.fetching import AWAY
+from annotations.models import Annotation
 from integrations.stores import changes, jobs, lanes, platforms, progress, terms, troubles, words
 from integrations.stores.changes import Wanted, Written
 from integrations.stores.contract import Applied, Change, RemoteProduct
 from integrations.stores.failures import StoreFailed
-from integrations.stores.models import Store, StoreProduct, WriteBack
+from integrations.stores.models import Store, StoreProduct, StoreRun, WriteBack
 from retrieval.models import Product
+from retrieval.services import photos
 
 logger = logging.getLogger(__name__)
 
 MOST_TRIES = 10
+READ_ONLY = ("title", "description", "url", "price", "stock")
 OPEN = (WriteBack.State.SUGGESTED, WriteBack.State.REVIEW, WriteBack.State.DUE)
 
 
@@ -116,7 +120,10 @@ def _decide(
             tenant_id=row.tenant_id, store=store, store_product=row, created_at=now, run=row.run
         )
     found.state, found.change, found.run = state, change.to_json(), row.run
-    found.save()
+    with transaction.atomic():
+        found.save()
+        if state == WriteBack.State.REVIEW and product.garment is not None:
+            _ask_for_review(store, product.garment.annotation, now=now)
     shown = {
         WriteBack.State.SUGGESTED: row.State.SUGGESTED,
         WriteBack.State.REVIEW: row.State.REVIEW,
@@ -125,15 +132,31 @@ def _decide(
     return found
 
 
+def _ask_for_review(store: Store, annotation: Annotation, *, now: datetime) -> None:
+    """Those who review find it in their line, also where the model is sure."""
+    if annotations.ask_for_review(tenant=store.tenant, annotation_id=annotation.id):
+        photos.judge_products_with(tenant_id=store.tenant_id, image_id=annotation.image_id, now=now)
+
+
 def _choose(store: Store, row: StoreProduct, product: Product) -> WriteBack.State:
-    is_preview = row.run is not None and row.run.preview
     if store.mode == Store.Mode.SUGGEST:
         return WriteBack.State.SUGGESTED
     if not progress.is_reviewed(product) and (
         store.mode == Store.Mode.REVIEW or progress.is_unsure(product)
     ):
         return WriteBack.State.REVIEW
-    return WriteBack.State.SUGGESTED if is_preview else WriteBack.State.DUE
+    return WriteBack.State.SUGGESTED if _is_previewed(row) else WriteBack.State.DUE
+
+
+def _is_previewed(row: StoreProduct) -> bool:
+    """Asked for by a preview, also by one that was stopped while the photos were annotated; once
+    it is over the store's mode holds."""
+    run = row.run
+    if run is None or not run.preview:
+        return False
+    return run.is_open or (
+        run.state == StoreRun.State.CANCELLED and row.state == StoreProduct.State.ANNOTATING
+    )
 
 
 def _apply(
@@ -154,7 +177,7 @@ def _apply(
         if error.code == "not-kept":
             attempt.note_kept(connection.fetch_product(row.external_id))
         raise
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     was_written = write_back.before is not None and applied.after.marker == attempt.marker
     _note_applied(row, product, write_back, applied, wanted, was_written=was_written, now=now)
 
@@ -215,7 +238,7 @@ def _note_applied(
     was_written: bool,
     now: datetime,
 ) -> None:
-    row.remote = applied.after.to_json()
+    row.remote = _note_remote(row, applied.after)
     if was_written:
         whole = Change.from_json(write_back.change)
         written = changes.note_written(Written.from_json(row.written), change=whole, wanted=wanted)
@@ -241,18 +264,27 @@ def _undo(store: Store, row: StoreProduct, write_back: WriteBack, *, now: dateti
     applied = platforms.open_connection(store).apply(
         row.external_id,
         lambda remote: changes.plan_undo(remote, change=change, before=before),
-        marker=f"{write_back.id.hex}-undone",
+        marker=write_back.undo_marker,
         create_categories=False,
         before_write=lambda _before, _change: None,
     )
-    troubles.note_success(store)
+    troubles.note_success(store, now=now)
     with transaction.atomic():
         written = changes.forget_written(Written.from_json(row.written), change=change)
-        row.written, row.remote, row.is_held = written.to_json(), applied.after.to_json(), True
+        row.written, row.is_held = written.to_json(), True
+        row.remote = _note_remote(row, applied.after)
         row.state = row.State.WRITTEN if _has_written(row) else row.State.UNCHANGED
         row.save(update_fields=["written", "remote", "is_held", "state"])
         write_back.state, write_back.reverted_at = WriteBack.State.REVERTED, now
         write_back.save(update_fields=["state", "reverted_at"])
+
+
+def _note_remote(row: StoreProduct, after: RemoteProduct) -> dict[str, object]:
+    """As a write left it; what the catalogue takes over is noted where it is: by the reader."""
+    if not row.remote:
+        return after.to_json()
+    read = {name: row.remote[name] for name in READ_ONLY if name in row.remote}
+    return {**after.to_json(), **read}
 
 
 def _note_failure(store: Store, row: StoreProduct, error: StoreFailed, *, now: datetime) -> None:

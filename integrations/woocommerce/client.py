@@ -25,6 +25,7 @@ LONGEST_ANSWER = 16 * 1024 * 1024
 # Of a page of products: a large one takes a small host seconds.
 DEADLINE_S = 30.0
 PAGE = 50
+MOST_PAGES = 5000
 
 Params = Mapping[str, str | int]
 
@@ -60,7 +61,8 @@ class Client:
         while True:
             found, answer = self.get_page(path, page=page, **params)
             yield from found
-            if page >= count_pages(answer):
+            # How many there are the store says; that there are more it has to show.
+            if not found or page >= min(count_pages(answer), MOST_PAGES):
                 return
             page += 1
 

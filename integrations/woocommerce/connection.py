@@ -25,7 +25,7 @@ from integrations.stores.contract import (
 )
 from integrations.stores.failures import StoreFailed
 from integrations.woocommerce import answers, products
-from integrations.woocommerce.client import Client, count_all, count_pages
+from integrations.woocommerce.client import MOST_PAGES, PAGE, Client, count_all
 from integrations.woocommerce.messages import GONE
 from kalas.lib.safe_http import Answer
 
@@ -33,6 +33,7 @@ TOPICS = ("product.created", "product.updated", "product.deleted", "product.rest
 WEBHOOK_NAME = "Kalas"
 LONGEST_SLUG = 28
 MOST_ROUNDS = 4
+MOST_LISTED = MOST_PAGES * PAGE
 
 
 class Connection:
@@ -59,9 +60,10 @@ class Connection:
         return products.read_product(raw) if raw is not None else None
 
     def list_products(self, *, cursor: str = "", modified_after: datetime | None = None) -> Page:
-        page = int(cursor or 1)
+        """The cursor is a place and the id before it. Products may go meanwhile, and those behind
+        them move up: so each page begins with the last row of the one before it."""
+        offset, last_id = (int(part) for part in (cursor or "0:0").split(":"))
         params: dict[str, str | int] = {
-            "page": page,
             "orderby": "id",
             "order": "asc",
             "status": "any",
@@ -70,10 +72,15 @@ class Connection:
         if modified_after is not None:
             after = modified_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
             params |= {"modified_after": after, "dates_are_gmt": "true"}
-        found, answer = self._client.get_page("products", **params)
+        found, answer = self._client.get_page("products", offset=offset, **params)
+        while offset and not (found and int(found[0]["id"]) <= last_id):
+            offset = max(0, offset - PAGE)
+            found, answer = self._client.get_page("products", offset=offset, **params)
+        new = [each for each in found if int(each["id"]) > last_id]
+        following = f"{offset + len(found) - 1}:{found[-1]['id']}" if len(found) == PAGE else ""
         return Page(
-            products=tuple(products.read_product(each) for each in found),
-            cursor=str(page + 1) if page < count_pages(answer) else "",
+            products=tuple(products.read_product(each) for each in new),
+            cursor=following if offset < MOST_LISTED else "",
             total=count_all(answer),
             store_time=_read_time(answer),
         )
@@ -123,9 +130,10 @@ class Connection:
             missing = find_missing(change, after)
             if not missing:
                 return Applied(before, after, change)
-            # An id that is no longer there is left out silently.
+            # An id that is no longer there is left out silently. No other is forgotten: what other
+            # products are given goes by them.
             for kind in ("tags", "categories", "attributes"):
-                self._terms.forget(kind)
+                self._terms.forget(kind, map(products.clean_term, missing))
         raise StoreFailed("not-kept", about=", ".join(missing))
 
     def list_webhooks(self, *, url: str) -> list[Webhook]:
@@ -221,8 +229,7 @@ def check_address(client: Client) -> None:
     """Whether WooCommerce is at the address, and if not, why. Raises StoreFailed."""
     answer = client.fetch_public("/wp-json/")
     if 300 <= answer.status < 400:
-        target = answer.header("location").partition("/wp-json")[0]
-        raise StoreFailed("moved", about=target)
+        raise StoreFailed("moved", about=answers.read_target(answer))
     data = None
     if answer.status == 200:
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from integrations.stores.contract import BadSignature, Hint
+from integrations.stores.contract import BadSignature, Hint, HintKind
 
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}\Z")
 GONE = frozenset({"woocommerce_rest_product_invalid_id", "woocommerce_rest_invalid_id"})
@@ -51,9 +51,8 @@ def _read(data: Any, topic: str, identity: str) -> Hint:
         return Hint("bad", topic, identity=identity, about="JSON")
     code = str(data.get("code", ""))
     if "id" not in data and code:
-        if code in GONE:
-            return Hint("ignored", topic, identity=identity, about=code)
-        return Hint("no-rights", topic, identity=identity, about=code)
+        kind: HintKind = "no-rights" if code.endswith("_cannot_view") else "ignored"
+        return Hint(kind, topic, identity=identity, about=code)
     product_id = str(data.get("id", ""))
     if topic.startswith("action."):
         product_id = str(data.get("arg", ""))

@@ -19,6 +19,9 @@ MARKER = "_kalas"
 # The category that WooCommerce gives to products without one.
 PLACEHOLDER = frozenset({"uncategorized", "uncategorised"})
 LONGEST_TERM = 200
+# More than people write; what goes beyond is not looked at, and stays in the store as it is.
+LONGEST_TITLE, LONGEST_TEXT = 1000, 20_000
+MOST_TERMS, MOST_IMAGES, MOST_ATTRIBUTES = 500, 200, 100
 _STOCK = {"instock": "in-stock", "outofstock": "out-of-stock", "onbackorder": "preorder"}
 _TAGS = re.compile(r"<[^>]*>")
 
@@ -30,8 +33,10 @@ def read_product(raw: Mapping[str, Any]) -> RemoteProduct:
     is_variation = raw.get("type") == "variation"
     return RemoteProduct(
         id=str(raw["id"]),
-        title=_plain(raw.get("name")),
-        description=_plain(raw.get("description")) or _plain(raw.get("short_description")),
+        title=_plain(raw.get("name"))[:LONGEST_TITLE],
+        description=(_plain(raw.get("description")) or _plain(raw.get("short_description")))[
+            :LONGEST_TEXT
+        ],
         url=str(raw.get("permalink") or ""),
         price=str(raw.get("price") or ""),
         stock=_STOCK.get(str(raw.get("stock_status")), ""),
@@ -39,21 +44,25 @@ def read_product(raw: Mapping[str, Any]) -> RemoteProduct:
         is_there=raw.get("status") != "trash",
         parent_id=str(raw.get("parent_id") or "") if is_variation else "",
         images=tuple(
-            RemoteImage(str(each["id"]), str(each["src"]), str(each.get("alt") or ""))
-            for each in raw.get("images") or ()
+            RemoteImage(
+                str(each["id"]), str(each["src"]), str(each.get("alt") or "")[:LONGEST_TITLE]
+            )
+            for each in (raw.get("images") or ())[:MOST_IMAGES]
             if each.get("src")
         ),
-        tags=tuple(_name(each) for each in raw.get("tags") or ()),
+        tags=tuple(_name(each) for each in (raw.get("tags") or ())[:MOST_TERMS]),
         categories=tuple(
-            _name(each) for each in raw.get("categories") or () if not is_placeholder(each)
+            _name(each)
+            for each in (raw.get("categories") or ())[:MOST_TERMS]
+            if not is_placeholder(each)
         ),
         attributes=tuple(
             RemoteAttribute(
                 _name(each),
-                tuple(str(option) for option in each.get("options") or ()),
+                tuple(str(option) for option in (each.get("options") or ())[:MOST_TERMS]),
                 is_fixed=bool(each.get("variation")),
             )
-            for each in raw.get("attributes") or ()
+            for each in (raw.get("attributes") or ())[:MOST_ATTRIBUTES]
         ),
         modified_at=str(raw.get("date_modified_gmt") or ""),
         marker=_read_marker(raw),

@@ -782,7 +782,8 @@ def _page(rows: list[Row], params: dict[str, str]) -> tuple[list[Row], Row]:
         raise Refused(400, "rest_invalid_param", "Invalid parameter(s): per_page")
     pages = -(-len(rows) // size)
     headers = {"X-WP-Total": len(rows), "X-WP-TotalPages": pages}
-    return rows[(number - 1) * size : number * size], headers
+    start = int(params.get("offset", (number - 1) * size))
+    return rows[start : start + size], headers
 
 
 def _pick(row: Row, params: dict[str, str]) -> Row:

@@ -171,6 +171,13 @@ def judge_products_with(*, tenant_id: UUID, image_id: UUID, now: datetime) -> No
         judge_product(product, now=now)
 
 
+@transaction.atomic
+def judge_again(*, tenant: Tenant, product_id: UUID, now: datetime) -> None:
+    """Judge a product by the photos it has come to. Raises Product.DoesNotExist."""
+    products = Product.objects.for_tenant(tenant).select_for_update(of=("self",))
+    judge_product(products.get(id=product_id), now=now)
+
+
 def judge_product(product: Product, *, now: datetime) -> None:
     """Judge all photos of a product together; its row is locked by the caller.
 

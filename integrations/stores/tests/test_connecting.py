@@ -7,6 +7,7 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from accounts.tests.factories import make_member
 from integrations.models import Store
 from integrations.stores import addresses, connecting, credentials, platforms
 from integrations.stores.failures import StoreFailed
-from integrations.stores.tests.factories import connect, later, make_store
+from integrations.stores.tests.factories import connect, drop_jobs, later, make_store
 from integrations.woocommerce.client import Client, sign
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +30,13 @@ pytestmark = pytest.mark.django_db
         (" https://shop.example/ ", "https://shop.example"),
         ("https://shop.example/wp-admin/index.php?x=1", "https://shop.example"),
         ("http://shop.example/store", "http://shop.example/store"),
+        ("https://shop.example/shop/", "https://shop.example"),
+        ("https://shop.example/my-account/orders/", "https://shop.example"),
+        ("https://shop.example/shopping", "https://shop.example/shopping"),
+        ("https://shop.example/wp-jsonfoo", "https://shop.example/wp-jsonfoo"),
+        # WordPress itself in a folder of that name.
+        ("https://shop.example/shop/wp-admin/", "https://shop.example/shop"),
+        ("https://shop.example/shop/wp-json/wc/v3", "https://shop.example/shop"),
     ],
 )
 def test_understands_addresses_as_people_paste_them(typed, address):
@@ -150,6 +158,66 @@ def test_says_in_plain_words_what_is_wrong(shop, member, change, problem, words)
 
     assert (store.state, store.problem) == ("connecting", problem)
     assert words in store.problem_text
+
+
+def test_tries_again_by_itself_what_may_pass(shop, member):
+    shop.choose_fault = lambda _request: "503"
+    store = fail(shop, member, lambda *_args: None)
+    assert store.state == "connecting"
+    drop_jobs()
+
+    connecting.finish(store_id=store.id, now=timezone.now())
+
+    assert count_jobs("stores.connect_store") == 1
+    shop.choose_fault = lambda _request: ""
+    connecting.finish(store_id=store.id, now=timezone.now())
+    store.refresh_from_db()
+    assert (store.state, store.problem) == ("active", "")
+
+
+def test_does_not_try_again_what_somebody_has_to_mend(shop, member):
+    fail(shop, member, _set("permissions", "read"))
+    drop_jobs()
+
+    connecting.finish(store_id=Store.objects.get().id, now=timezone.now())
+
+    assert count_jobs("stores.connect_store") == 0
+
+
+def count_jobs(task):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE task_name = %s", [task])
+        return cursor.fetchone()[0]
+
+
+def test_keys_that_were_pasted_meanwhile_stay(shop, member, store):
+    """A job that had the old ones notes how they are sent."""
+    job = Store.objects.get(id=store.id)
+    old = credentials.read(job)
+    credentials.save(store, {**old, "key": "ck_new", "secret": "cs_new"})
+
+    credentials.note_style(job, {**old, "style": "query"})
+
+    store.refresh_from_db()
+    kept = credentials.read(store)
+    assert (kept["key"], kept["secret"]) == ("ck_new", "cs_new")
+    assert kept.get("style") != "query"
+
+
+def test_how_keys_are_sent_is_kept(shop, member, store):
+    credentials.note_style(store, {**credentials.read(store), "style": "query"})
+
+    store.refresh_from_db()
+    assert credentials.read(store)["style"] == "query"
+
+
+def test_a_test_of_a_store_that_is_switched_off_leaves_it_off(shop, member, store):
+    Store.objects.update(state="paused")
+
+    connecting.try_again(tenant=store.tenant, by=member, store_id=store.id, now=timezone.now())
+
+    store.refresh_from_db()
+    assert store.state == "paused"
 
 
 def test_says_when_nobody_is_there(shop, member):

@@ -4,6 +4,7 @@ import pytest
 
 from annotations.models import Review
 from annotations.tests.factories import make_photo_bytes
+from integrations.models import Store
 from integrations.stores import platforms
 from integrations.stores.tests.factories import add_product, get_row, read, tell, work, write
 
@@ -68,13 +69,55 @@ def test_a_word_that_nobody_knows_is_left_to_the_person(shop, store, number):
     assert "attribute:pattern" in get_row(store, number).taken_over
 
 
-def test_an_attribute_that_was_taken_away_is_a_correction(shop, store, number):
+def test_an_attribute_that_was_taken_away_stays_away_and_says_nothing_of_the_garment(
+    shop, store, number
+):
+    """Perhaps the shop has no use for it any more."""
     change_option(shop, number, "Pattern", [])
 
     look_again(store, number)
+    work(store, number)
 
-    assert not get_row(store, number).product.garment.labels.exists()
+    assert get_row(store, number).product.garment.labels.get().name == "striped"
+    assert not Review.objects.exists()
     assert "Pattern" not in shop.attributes_of(number)
+
+
+@pytest.mark.parametrize("write_attributes", [True, False])
+def test_a_term_that_was_deleted_is_no_correction(shop, store, write_attributes):
+    """Somebody tidies up: it goes from all products at once."""
+    Store.objects.update(write_attributes=write_attributes)
+    number = add_product(shop)
+    work(store, number)
+    striped = next(k for k, row in shop.terms["tags"].items() if row["name"] == "Striped")
+    shop.remove_term("tags", striped)
+
+    look_again(store, number)
+
+    assert get_row(store, number).taken_over == ["tag:striped"]
+    assert not Review.objects.exists()
+
+
+def test_another_tag_in_its_place_is_a_correction(shop, store):
+    Store.objects.update(write_attributes=False)
+    number = add_product(shop)
+    work(store, number)
+    shop.edit(number, tags=["T-shirt", "Navy blue", "White", "Checked"])
+
+    look_again(store, number)
+
+    assert get_row(store, number).product.garment.labels.get().name == "checked"
+
+
+def test_another_category_tag_in_its_place_is_none(shop, store):
+    """Tags say many things; only attributes' values are compared."""
+    number = add_product(shop)
+    work(store, number)
+    shop.edit(number, tags=["Navy blue", "White", "Striped", "Beach"])
+
+    look_again(store, number)
+
+    assert not Review.objects.exists()
 
 
 def test_a_tag_that_was_taken_away_stays_away(shop, store, number):

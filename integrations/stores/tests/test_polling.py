@@ -1,11 +1,14 @@
 """Nothing that a store did not tell is lost."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from integrations.models import Store, StoreProduct
-from integrations.stores import polling, services
+from integrations.stores import platforms, polling, services, troubles
+from integrations.stores.failures import StoreFailed
 from integrations.stores.tasks import tell_problem
 from integrations.stores.tests.factories import (
     add_product,
@@ -20,6 +23,7 @@ from integrations.stores.tests.factories import (
     work,
     write,
 )
+from integrations.woocommerce import simulator
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +76,51 @@ def test_finds_what_was_deleted_for_good(shop, store):
     poll(store, now=later(days=1))
     read(store, now=later(days=1))
     assert get_row(store, number).state == "gone"
+
+
+def test_finds_an_edit_in_the_second_of_our_reading(shop, store):
+    number = add_product(shop)
+    work(store, number)
+    modified = shop.products[number]["modified"]
+    shop.edit(number, name="Winter shirt")
+    shop.products[number]["modified"] = modified
+
+    poll(store)
+    read(store)
+
+    assert get_row(store, number).product.title == "Winter shirt"
+
+
+def test_skips_nothing_when_a_product_goes_while_it_turns_the_pages(shop, store):
+    numbers = [shop.add_product(f"Nothing to see {n}") for n in range(120)]
+    connection = platforms.open_connection(store)
+    first = connection.list_products()
+    for number in numbers[:5]:
+        shop.trash(number)
+
+    seen, cursor = [each.id for each in first.products], first.cursor
+    while cursor:
+        page = connection.list_products(cursor=cursor)
+        seen, cursor = [*seen, *(each.id for each in page.products)], page.cursor
+
+    assert seen == [str(number) for number in numbers]
+
+
+def test_a_list_without_an_end_is_left_at_its_first_empty_page(shop, store, monkeypatch):
+    add_product(shop)
+    page = simulator._page
+
+    def promise(rows, params):
+        found, headers = page(rows, params)
+        return found, {**headers, "X-WP-Total": 10**9, "X-WP-TotalPages": 10**9}
+
+    monkeypatch.setattr(simulator, "_page", promise)
+
+    poll(store)
+
+    assert len(shop.requests) < 30
+    store.refresh_from_db()
+    assert store.polled_at is not None
 
 
 def test_makes_webhooks_anew_that_were_switched_off_and_tells_the_owners(shop, store, mailoutbox):
@@ -127,6 +176,41 @@ def test_leaves_a_store_alone_that_is_down(shop, store):
     shop.requests.clear()
     poll(store)
     assert shop.requests == []
+
+
+def test_a_store_that_redirects_for_a_while_is_not_broken(shop, store):
+    shop.choose_fault = lambda _request: "302"
+
+    poll(store)
+    store.refresh_from_db()
+    assert store.is_active
+
+    for hours in range(1, 30):
+        poll(store, now=later(hours=hours))
+    store.refresh_from_db()
+    assert (store.state, store.problem) == ("broken", "moved")
+
+
+def test_a_success_does_not_end_a_pause_that_another_lane_was_asked_for(store):
+    now = timezone.now()
+    Store.objects.update(failures=1, quiet_until=now)
+    store.refresh_from_db()
+    other = Store.objects.get(id=store.id)
+    troubles.note_failure(other, StoreFailed("busy", retry_after=timedelta(hours=1)), now=now)
+
+    troubles.note_success(store, now=now)
+
+    store.refresh_from_db()
+    assert (store.failures, store.is_quiet(now)) == (2, True)
+
+
+def test_failures_of_several_lanes_are_all_counted(store):
+    lanes = [Store.objects.get(id=store.id) for _ in range(3)]
+    for each in lanes:
+        troubles.note_failure(each, StoreFailed("busy"), now=timezone.now())
+
+    store.refresh_from_db()
+    assert store.failures == 3
 
 
 def test_wakes_every_store_that_is_connected(shop, store):
@@ -216,6 +300,19 @@ def test_a_run_can_be_stopped(shop, store, member):
     run.refresh_from_db()
     assert run.state == "cancelled"
     assert StoreProduct.objects.filter(state="waiting", read_due_at=None).count() == 1
+
+
+@pytest.mark.parametrize("state", ["cancelled", "paused"])
+def test_what_the_store_told_is_read_whatever_becomes_of_the_run(shop, store, member, state):
+    number, _other = add_product(shop), add_product(shop)
+    tell(store, number)
+    start(store, member, preview=False)
+    list_run(store)
+
+    set_state(store, member, state)
+    read(store)
+
+    assert get_row(store, number).state == "annotating"
 
 
 def test_there_is_one_run_at_a_time(shop, store, member):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from accounts.tests.factories import make_member
@@ -13,6 +14,7 @@ from integrations.stores.tests.factories import (
     build_delivery,
     get_row,
     make_store,
+    poll,
     read,
     work,
 )
@@ -94,7 +96,7 @@ def test_the_same_content_is_one_row_whatever_its_delivery_id(client, known):
 
     delivery = StoreDelivery.objects.get()
     assert delivery.repeats == 4
-    assert get_row(known, 7).hints == 1
+    assert StoreProduct.objects.count() == 1
 
 
 def test_another_topic_or_webhook_is_another_message(client, known):
@@ -124,6 +126,19 @@ def test_the_same_content_after_it_was_worked_off_is_looked_at_again(client, sho
 
     assert get_row(store, number).state == "gone"
     assert StoreDelivery.objects.get(topic="product.deleted").repeats == 1
+
+
+def test_the_same_content_while_it_waits_is_looked_at_once_more(client, shop, store):
+    """Trashed, restored and read, trashed again: the first message may still wait."""
+    number = add_product(shop)
+    work(store, number)
+    body, headers = _sign(store, {"id": number}, topic="product.deleted")
+    send(client, store, body, headers)
+    hints = get_row(store, number).hints
+
+    send(client, store, body, headers)
+
+    assert get_row(store, number).hints == hints + 1
 
 
 def test_many_messages_about_one_product_are_one_job(client, known):
@@ -167,14 +182,38 @@ def test_a_gone_product_is_ignored(client, known):
     assert known.is_active
 
 
-def test_an_owner_without_rights_breaks_the_connection(client, known):
-    error = {"code": "woocommerce_rest_cannot_view", "message": "Sorry."}
+CANNOT_VIEW = {"code": "woocommerce_rest_cannot_view", "message": "Sorry."}
 
-    post(client, known, error)
+
+def test_an_owner_without_rights_breaks_the_connection(client, shop, store):
+    for key in shop.keys.values():
+        key.may_see = False
+
+    send(client, store, *_sign(store, CANNOT_VIEW))
+    assert is_polled(store)
+    poll(store)
+
+    store.refresh_from_db()
+    assert (store.state, store.problem) == ("broken", "owner-without-rights")
+    assert "Shop manager" in store.problem_text
+
+
+def test_an_old_message_about_the_owners_rights_breaks_nothing(client, shop, store):
+    for _time in range(2):
+        send(client, store, *_sign(store, CANNOT_VIEW))
+        poll(store)
+
+    store.refresh_from_db()
+    assert store.is_active
+
+
+def test_another_error_in_a_message_breaks_nothing(client, known):
+    post(client, known, {"code": "internal_server_error", "message": "There was an error."})
 
     known.refresh_from_db()
-    assert (known.state, known.problem) == ("broken", "owner-without-rights")
-    assert "Shop manager" in known.problem_text
+    assert known.is_active
+    delivery = StoreDelivery.objects.get()
+    assert (delivery.state, delivery.problem_about) == ("ignored", "internal_server_error")
 
 
 def test_a_message_that_is_too_large_is_refused(client, known, settings):
@@ -269,6 +308,14 @@ def test_trash_takes_the_product_from_the_catalogue_and_restoring_brings_it_back
     row = get_row(store, number)
     assert row.product is not None
     assert row.state in ("written", "unchanged")
+
+
+def is_polled(store):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'stores.poll_store'"
+        )
+        return cursor.fetchone() == (1,)
 
 
 def post_restored(client, store, number):

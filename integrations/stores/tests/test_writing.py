@@ -4,8 +4,9 @@ import pytest
 from django.utils import timezone
 
 from annotations import reviews
+from annotations.models import Annotation
 from annotations.tests.factories import make_garment, make_photo_bytes, make_result
-from integrations.models import Store, WriteBack
+from integrations.models import Store, StoreRun, WriteBack
 from integrations.stores import platforms, services
 from integrations.stores.tasks import tell_problem
 from integrations.stores.tests.factories import (
@@ -184,6 +185,58 @@ def test_mode_after_review_waits_for_a_person_even_where_the_model_is_sure(shop,
     assert "T-shirt" not in shop.names_of(number, "tags")
 
 
+@pytest.mark.parametrize("confidence", [0.9, 0.4])
+def test_what_waits_for_review_is_in_the_line_of_those_who_review(shop, store, member, confidence):
+    Store.objects.update(mode="review")
+    number = add_product(shop)
+
+    work(store, number, result=make_result(make_garment(confidence=confidence)))
+
+    assert get_write_back(store, number).state == "review"
+    assert Annotation.objects.get().needs_review
+    assert Product.objects.get().state == "in-review"
+
+
+def test_after_a_preview_a_review_has_its_product_written(shop, store, member):
+    number = add_product(shop)
+    run = services.start_run(
+        tenant=store.tenant, by=member, store_id=store.id, preview=True, now=timezone.now()
+    )
+    list_run(store)
+    read(store)
+    annotate(store)
+    write(store)
+    list_run(store)
+    run.refresh_from_db()
+    assert (run.state, get_write_back(store, number).state) == ("done", "suggested")
+
+    review(store, number, member)
+    write(store)
+
+    assert "T-shirt" in shop.names_of(number, "tags")
+
+
+def test_a_preview_that_was_stopped_writes_nothing(shop, store, member):
+    number = add_product(shop)
+    services.start_run(
+        tenant=store.tenant, by=member, store_id=store.id, preview=True, now=timezone.now()
+    )
+    list_run(store)
+    read(store)
+    services.set_run_state(
+        tenant=store.tenant,
+        by=member,
+        store_id=store.id,
+        state=StoreRun.State.CANCELLED,
+        now=timezone.now(),
+    )
+
+    annotate(store)
+    write(store)
+
+    assert shop.names_of(number, "tags") == []
+
+
 def test_mode_suggest_writes_at_the_press_of_a_button(shop, store, member):
     Store.objects.update(mode="suggest")
     number = add_product(shop)
@@ -301,6 +354,66 @@ def test_finds_terms_that_were_deleted_in_the_store(shop, store):
     work(store, second)
 
     assert shop.names_of(second, "tags") == ["T-shirt", "Navy blue", "White", "Striped"]
+
+
+def test_one_term_that_is_gone_costs_no_other_product_its_category(shop, store):
+    shop._find_or_make("categories", "T-Shirts")
+    shop_categories(store)
+    first, second = add_product(shop), add_product(shop)
+    work(store, first)
+    shop.edit(second, description="Softer")
+    for tag in list(shop.terms["tags"]):
+        shop.remove_term("tags", tag)
+    Store.objects.update(create_categories=True)
+
+    work(store, second)
+    third = add_product(shop)
+    work(store, third)
+
+    assert shop.names_of(third, "categories") == ["T-Shirts"]
+    assert [row["name"] for row in shop.terms["categories"].values()] == [
+        *("Uncategorized", "T-Shirts")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [("Striped | lined", "Striped / lined"), ("<b>Striped</b>", "Striped")],
+)
+def test_words_that_a_store_cannot_hold_are_written_as_it_can(shop, store, member, word, kept):
+    services.change_words(
+        tenant=store.tenant,
+        by=member,
+        store_id=store.id,
+        words={"value:pattern:striped": word},
+    )
+    number = add_product(shop)
+
+    work(store, number)
+
+    assert (get_row(store, number).state, get_row(store, number).problem) == ("written", "")
+    assert kept in shop.names_of(number, "tags")
+
+
+def test_a_store_that_ignores_accents_keeps_its_own_spelling(shop, store, member):
+    Store.objects.update(language="tr")
+    find = shop._find
+
+    def ignore_accents(kind, name, *, parent=0):
+        plain = {"Tişört": "Tisort"}.get(name, name)
+        return find(kind, plain, parent=parent)
+
+    shop._find = ignore_accents
+    shop._find_or_make("tags", "Tisort")
+    number = add_product(shop)
+
+    work(store, number)
+
+    assert get_row(store, number).state == "written"
+    assert "Tisort" in shop.names_of(number, "tags")
+    undo(store, member, get_write_back(store, number))
+    write(store)
+    assert shop.names_of(number, "tags") == []
 
 
 def test_says_when_the_store_does_not_keep_what_was_written(shop, store, monkeypatch):

@@ -1,6 +1,8 @@
 """The name under which Django looks for a backend: `ENGINE` is the folder."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection
@@ -10,6 +12,7 @@ from psycopg import IsolationLevel
 from kalas.lib.shared_connections.shelf import Shelf
 
 OPTION = "shared"
+KEPT = "is_kept"
 
 _shelves: dict[str, Shelf] = {}
 _making = threading.Lock()
@@ -52,5 +55,16 @@ def close_shelf(alias: str = DEFAULT_DB_ALIAS) -> None:
 def lend_connection() -> None:
     """Before waiting for something slow: where threads share connections, give this one's to
     whoever needs one meanwhile. The next query takes another."""
-    if OPTION in connection.settings_dict["OPTIONS"] and not connection.in_atomic_block:
+    is_shared = OPTION in connection.settings_dict["OPTIONS"]
+    if is_shared and not connection.in_atomic_block and not getattr(connection, KEPT, False):
         connection.close()
+
+
+@contextmanager
+def keep_connection() -> Iterator[None]:
+    """Not lent until the end of the block: a lock of its session goes with it."""
+    setattr(connection, KEPT, True)
+    try:
+        yield
+    finally:
+        setattr(connection, KEPT, False)
