@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotations", "0004_batch_lanes")]
+    dependencies = [("annotations", "0006_replan")]
 
     operations = [
         migrations.AddField(
