@@ -16,6 +16,8 @@ from accounts.models import ApiKey, Tenant, User
 from annotations import batches, files, jobs, live, signals
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.photos import Photo
+from annotations.reviewing.carry import carry_over
+from annotations.reviewing.thresholds import read_thresholds
 from inference.contract import AnnotationResult, Box
 from inference.contract import Garment as FoundGarment
 
@@ -193,16 +195,16 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
 
     False, and nothing is stored, when it was answered or deleted meanwhile: jobs may run twice.
     """
-    threshold = annotation.tenant.review_threshold
     done = result.abstained is None
+    thresholds = read_thresholds(tenant=annotation.tenant)
+    least = thresholds.find_least(result.garments) if done else None
     stored = _finish(
         annotation,
         now=now,
         state=Annotation.State.DONE if done else Annotation.State.ABSTAINED,
         abstained=result.abstained or "",
-        # What the shop sells is the main garment; the others of an outfit are beside it.
-        needs_review=done
-        and any(g.category.confidence < threshold for g in result.garments if g.primary),
+        needs_review=least is not None,
+        least_confidence=least,
         model_name=result.model.name,
         model_version=result.model.version,
         taxonomy=result.model.taxonomy,
@@ -211,6 +213,8 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
     )
     if stored:
         _store_garments(annotation, result.garments)
+        if carry_over(annotation):
+            vars(annotation).pop("_prefetched_objects_cache", None)
         _tell_finished(annotation, now=now)
     return stored
 

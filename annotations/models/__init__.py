@@ -1,0 +1,39 @@
+"""The app's tables: `core` holds photos and what is found on them, `reviewing` who reviews them."""
+
+from annotations.models.core import (
+    Annotation,
+    AnnotationQuerySet,
+    Batch,
+    BatchItem,
+    Colour,
+    DemoShop,
+    FashionImage,
+    FashionImageQuerySet,
+    Garment,
+    GarmentQuerySet,
+    Label,
+    Origin,
+    Review,
+    TenantQuerySet,
+)
+from annotations.models.reviewing import ReviewSettings, ReviewTask, ReviewThreshold
+
+__all__ = [
+    "Annotation",
+    "AnnotationQuerySet",
+    "Batch",
+    "BatchItem",
+    "Colour",
+    "DemoShop",
+    "FashionImage",
+    "FashionImageQuerySet",
+    "Garment",
+    "GarmentQuerySet",
+    "Label",
+    "Origin",
+    "Review",
+    "ReviewSettings",
+    "ReviewTask",
+    "ReviewThreshold",
+    "TenantQuerySet",
+]
