@@ -8,7 +8,6 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from annotations.models import Annotation, Garment
-from annotations.reviewing.queue import Wanted
 from inference import taxonomy
 from inference.contract import Box
 
@@ -63,8 +62,8 @@ class HistoryForm(forms.Form):
             "object_type": data.get("object", ""),
             "category": data.get("category", ""),
             "colour": data.get("colour", ""),
-            "since": _midnight(data.get("since")),
-            "until": _midnight(until + timedelta(days=1)) if until else None,
+            "since": midnight(data.get("since")),
+            "until": midnight(until + timedelta(days=1)) if until else None,
             "sort": data.get("sort") or "newest",
         }
 
@@ -107,53 +106,5 @@ def list_colours() -> Choices:
     return [(c.name, known.title("colour", c.name, language)) for c in known.colours]
 
 
-def _midnight(day: Any) -> datetime | None:
+def midnight(day: Any) -> datetime | None:
     return timezone.make_aware(datetime(day.year, day.month, day.day)) if day else None  # noqa: DTZ001
-
-
-class QueueForm(forms.Form):
-    """Which part of the review queue, and in which order."""
-
-    category = forms.CharField(label=_("Category"), required=False, max_length=60)
-    product = forms.CharField(label=_("Product"), required=False, max_length=200)
-    order = forms.ChoiceField(
-        label=_("Order"),
-        required=False,
-        choices=[
-            ("unsure", _("Least sure first")),
-            ("oldest", _("Oldest first")),
-            ("newest", _("Newest first")),
-            ("product", _("Product by product")),
-        ],
-    )
-    days = forms.IntegerField(
-        label=_("Older than (days)"), required=False, min_value=0, max_value=3650
-    )
-    mine = forms.BooleanField(label=_("Only what is assigned to me"), required=False)
-
-    def __init__(self, *args: Any, categories: list[tuple[str, int]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        known, language = taxonomy.load(), get_language() or "en"
-        choices = [
-            (name, f"{known.title('category', name, language)} ({number})")
-            for name, number in categories
-        ]
-        self.fields["category"].widget = forms.Select(choices=[("", _("All")), *choices])
-
-    def as_wanted(self) -> Wanted:
-        """What is wrong in the address is left out."""
-        self.is_valid()
-        data = self.cleaned_data
-        days = data.get("days")
-        return Wanted(
-            category=data.get("category", ""),
-            product=data.get("product", ""),
-            older_than=timedelta(days=days) if days else None,
-            only_mine=data.get("mine", False),
-            order=data.get("order") or "unsure",
-        )
-
-    @property
-    def is_filtered(self) -> bool:
-        wanted = self.as_wanted()
-        return wanted != Wanted(order=wanted.order)

@@ -1,6 +1,15 @@
 from django.urls import path
 
-from annotations.views import dashboard, history, media, photos, reviews, uploads
+from annotations.views import (
+    dashboard,
+    history,
+    media,
+    past_reviews,
+    photos,
+    review_grid,
+    reviews,
+    uploads,
+)
 
 urlpatterns = [
     path("dashboard/", dashboard.show_dashboard, name="dashboard"),
@@ -20,6 +29,18 @@ urlpatterns = [
     path("review/claim/", reviews.claim_items, name="review_claim"),
     path("review/return/", reviews.return_items, name="review_return"),
     path("review/undo/", reviews.undo_last, name="review_undo"),
+    path("review/grid/", review_grid.show_grid, name="review_grid"),
+    path("review/grid/preview/", review_grid.preview_grid, name="review_grid_preview"),
+    path("review/grid/apply/", review_grid.apply_grid, name="review_grid_apply"),
+    path("review/grid/undo/", review_grid.undo_grid, name="review_grid_undo"),
+    path("review/past/", past_reviews.show_past_reviews, name="past_reviews"),
+    path("review/past/reviews.csv", past_reviews.export_csv, name="export_reviews_csv"),
+    path("review/past/reviews.ndjson", past_reviews.export_ndjson, name="export_reviews_ndjson"),
+    path(
+        "review/past/<uuid:review_id>/undo/",
+        past_reviews.undo_past_review,
+        name="undo_past_review",
+    ),
     path("review/<uuid:annotation_id>/save/", reviews.save_review, name="review_save"),
     path("review/<uuid:annotation_id>/skip/", reviews.skip_item, name="review_skip"),
     path("media/<uuid:image_id>/photo", media.send_photo, name="photo"),

@@ -18,8 +18,8 @@ from accounts.decorators import role_required
 from accounts.http import TenantRequest
 from annotations.api.inputs import ReviewInput
 from annotations.api.reviews import build_corrections
-from annotations.forms import QueueForm
 from annotations.models import Annotation, Review
+from annotations.review_forms import QueueForm
 from annotations.reviewing import claims, items, queue
 from annotations.reviewing.corrections import CorrectionRefused
 from annotations.reviewing.queue import REVIEWERS, Wanted

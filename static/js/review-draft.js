@@ -33,7 +33,8 @@ export class Draft {
   /* Whether the model was unsure of it, and whether a person has just changed it. */
   marks(garment, field) {
     const before = this.item.garments.find((each) => each.id === garment.id);
-    const changed = !before || !same(this.value(garment, field), this.value(open(before), field));
+    const now = this.value(garment, field);
+    const changed = before ? !same(now, this.value(open(before), field)) : now !== null && now.length > 0;
     return { changed, doubt: !changed && (this.item.doubts[garment.id] ?? []).includes(field) };
   }
 
