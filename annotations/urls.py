@@ -21,6 +21,9 @@ urlpatterns = [
     path("annotations/<uuid:annotation_id>/", photos.show_annotation, name="annotation"),
     path("annotations/<uuid:annotation_id>/card/", photos.show_card, name="annotation_card"),
     path("annotations/<uuid:annotation_id>/again/", photos.annotate_again, name="annotate_again"),
+    path(
+        "annotations/<uuid:annotation_id>/suggest/", reviews.suggest_review, name="suggest_review"
+    ),
     path("photos/<uuid:image_id>/crop/", photos.annotate_crop, name="annotate_crop"),
     path("photos/<uuid:image_id>/delete/", photos.delete_image, name="delete_image"),
     path("review/", reviews.show_review, name="review"),

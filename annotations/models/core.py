@@ -204,7 +204,7 @@ class Annotation(models.Model):
                 name="annotation_finished_has_time",
             ),
             models.CheckConstraint(
-                condition=models.Q(needs_review=False) | models.Q(state="done"),
+                condition=models.Q(needs_review=False) | models.Q(state__in=["done", "abstained"]),
                 name="annotation_review_when_done",
             ),
         ]

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.models import Tenant, User
 from annotations import live
 from annotations.models import Annotation, ReviewTask
-from annotations.reviewing.services import NotReviewable
+from annotations.reviewing.services import REVIEWABLE, NotReviewable
 
 LONGEST_NOTE = 1000
 
@@ -23,7 +23,7 @@ def suggest_review(
     """
     rows = Annotation.objects.for_tenant(tenant).select_for_update(of=("self",))
     annotation = rows.get(id=annotation_id)
-    if annotation.state != Annotation.State.DONE:
+    if annotation.state not in REVIEWABLE:
         raise NotReviewable
     annotation.needs_review, annotation.least_confidence = True, None
     annotation.save(update_fields=["needs_review", "least_confidence"])

@@ -12,7 +12,7 @@ from accounts.models import Role
 from accounts.tests.factories import make_member
 from annotations.models import Annotation, Review, ReviewTask
 from annotations.reviewing import suggestions
-from annotations.tests.factories import make_done_annotation, make_result
+from annotations.tests.factories import make_annotation, make_done_annotation, make_result
 
 pytestmark = pytest.mark.django_db
 
@@ -223,3 +223,26 @@ def test_the_words_follow_the_language(page, member):
     assert titles == ["Dress", "Elbise"]
     pattern = next(a for a in english["attributes"] if a["key"] == "pattern")
     assert "dress" in pattern["on"]
+
+
+def test_any_member_suggests_and_the_reviewer_reads_it(ask, tenant):
+    sure = make_done_annotation(tenant=tenant)
+    none = make_done_annotation(tenant=tenant, result=make_result(abstained="no-garment"))
+    developer = client_of(make_member(tenant=tenant, role=Role.DEVELOPER, name="Deniz"))
+
+    for annotation in (sure, none):
+        address = reverse("suggest_review", args=[annotation.id])
+        assert "Suggest" in developer.get(address).content.decode()
+        answer = developer.post(address, {"note": "It is a skirt."})
+        assert answer.url == reverse("annotation", args=[annotation.id])
+    empty = developer.post(address, {"note": " "}, headers={"HX-Request": "true"})
+
+    assert "This field is required" in empty.content.decode()
+    found = claim(ask)
+    assert {(item["note"], item["suggested_by"]) for item in found} == {("It is a skirt.", "Deniz")}
+
+
+def test_what_waits_takes_no_suggestion(page, tenant):
+    address = reverse("suggest_review", args=[make_annotation(tenant=tenant).id])
+
+    assert page.post(address, {"note": "x"}).status_code == 422

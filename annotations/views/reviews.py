@@ -5,22 +5,24 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from rest_framework import serializers
 
-from accounts.decorators import role_required
+from accounts.decorators import role_required, tenant_required
 from accounts.http import TenantRequest
+from annotations import selectors
 from annotations.api.inputs import ReviewInput
 from annotations.api.reviews import build_corrections
 from annotations.models import Annotation, Review
-from annotations.review_forms import QueueForm
-from annotations.reviewing import claims, items, queue
+from annotations.review_forms import QueueForm, SuggestForm
+from annotations.reviewing import claims, items, queue, suggestions
 from annotations.reviewing.corrections import CorrectionRefused
 from annotations.reviewing.queue import REVIEWERS, Wanted
 from annotations.reviewing.services import (
@@ -33,6 +35,7 @@ from annotations.reviewing.services import (
     undo_review,
 )
 from annotations.views import review_texts
+from annotations.views.photos import is_htmx
 from kalas.lib.api.inputs import StrictSerializer, read
 
 UNDO_SINCE = timedelta(days=7)
@@ -206,6 +209,38 @@ def undo_last(request: TenantRequest) -> HttpResponse:
     )
     found = items.list_items(tenant=request.tenant, annotation_ids=[target.annotation_id])
     return JsonResponse({"item": found[0], "counts": _count(request)})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@tenant_required
+def suggest_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
+    """By any member; from the page's script a fragment, else the annotation's page again."""
+    try:
+        annotation = selectors.get_annotation(tenant=request.tenant, annotation_id=annotation_id)
+    except Annotation.DoesNotExist as error:
+        raise Http404 from error
+    form = SuggestForm(request.POST if request.method == "POST" else None)
+    suggested = False
+    if form.is_bound and form.is_valid():
+        try:
+            suggestions.suggest_review(
+                tenant=request.tenant,
+                annotation_id=annotation_id,
+                by=request.user,
+                note=form.cleaned_data["note"],
+                now=timezone.now(),
+            )
+            suggested = True
+        except NotReviewable:
+            form.add_error("note", _("This annotation has no result to review."))
+    context = {"annotation": annotation, "suggest_form": form, "suggested": suggested}
+    if is_htmx(request):
+        return render(request, "annotations/_suggest.html", context)
+    if suggested:
+        messages.success(request, _("Thank you. A reviewer sees it next, with your words."))
+        return redirect("annotation", annotation_id)
+    status = 422 if form.is_bound else 200
+    return render(request, "annotations/suggest.html", context, status=status)
 
 
 def _claim_first(request: TenantRequest, annotation_id: UUID) -> list[UUID]:
