@@ -16,7 +16,7 @@ from annotations.models.core import (
     Review,
     TenantQuerySet,
 )
-from annotations.models.reviewing import ReviewSettings, ReviewTask, ReviewThreshold
+from annotations.models.reviewing import ReviewItem, ReviewSettings, ReviewTask, ReviewThreshold
 
 __all__ = [
     "Annotation",
@@ -32,6 +32,7 @@ __all__ = [
     "Label",
     "Origin",
     "Review",
+    "ReviewItem",
     "ReviewSettings",
     "ReviewTask",
     "ReviewThreshold",

@@ -128,3 +128,12 @@ class ReviewTask(models.Model):
 
     def __str__(self) -> str:
         return str(self.annotation_id)
+
+
+class ReviewItem(Annotation):
+    """An annotation as the admin's reviewers see it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("item to review")
+        verbose_name_plural = _("review queue")
