@@ -57,7 +57,7 @@ def list_shops(request: HttpRequest) -> QuerySet[Tenant]:
     user = request.user
     if user.is_superuser:
         return Tenant.objects.all()
-    members = Membership.objects.filter(user_id=user.pk, role__in=REVIEWERS)
+    members = Membership.objects.filter(user__pk=user.pk or 0, role__in=REVIEWERS)
     return Tenant.objects.filter(memberships__in=members)
 
 
@@ -298,8 +298,8 @@ class ReviewItemAdmin(ByRole):
                     tenant=tenant, annotation_ids=ids, reviewer=reviewer, now=timezone.now()
                 )
         except claims.NotAReviewer:
-            text = _("%s is no reviewer of the shop of each of these photos.")
-            self.message_user(request, text % email, messages.ERROR)
+            problem = _("%s is no reviewer of the shop of each of these photos.") % email
+            self.message_user(request, problem, messages.ERROR)
         if assigned:
             text = ngettext("%d photo was assigned.", "%d photos were assigned.", assigned)
             self.message_user(request, text % assigned, messages.SUCCESS)
@@ -431,8 +431,8 @@ class ReviewAdmin(ByRole):
         text = ngettext("%d review was undone.", "%d reviews were undone.", undone)
         self.message_user(request, text % undone, messages.SUCCESS)
         if kept:
-            text = _("%d could not be undone: they were changed since.")
-            self.message_user(request, text % kept, messages.WARNING)
+            rest = _("%d could not be undone: they were changed since.") % kept
+            self.message_user(request, rest, messages.WARNING)
 
 
 @admin.register(ReviewTask)

@@ -5,14 +5,15 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotations.forms import LAST_DAY, Choices, list_categories, midnight
-from annotations.models import Review
+from annotations.models import Review, ReviewSettings
 from annotations.reviewing.grid import Setting
 from annotations.reviewing.history import Wanted as PastWanted
 from annotations.reviewing.queue import Wanted
+from annotations.reviewing.thresholds import CATEGORY, DEFAULT_ATTRIBUTE, Thresholds
 from inference import taxonomy
 
 
@@ -69,7 +70,7 @@ def list_values() -> Choices:
     known = taxonomy.load()
     language = get_language() or "en"
     groups: Choices = [
-        (_("Category"), [(f"category:{name}", title) for name, title in list_categories()])
+        (gettext("Category"), [(f"category:{name}", title) for name, title in list_categories()])
     ]
     for attribute in known.attributes:
         values = [
@@ -143,11 +144,9 @@ class SetForm(forms.Form):
     @property
     def title(self) -> str:
         """Of what was chosen."""
-        field = self.fields["set"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
-        chosen = self.cleaned_data["set"]
-        flat = [pair for name, group in field.choices for pair in _flatten(name, group)]
-        return str(dict(flat)[chosen])
+        choices: Any = self.fields["set"].widget.choices  # type: ignore[attr-defined]
+        flat = [pair for name, group in choices for pair in _flatten(name, group)]
+        return str(dict(flat)[self.cleaned_data["set"]])
 
 
 class PastForm(forms.Form):
@@ -176,12 +175,12 @@ class PastForm(forms.Form):
         super().__init__(*args, **kwargs)
         known, language = taxonomy.load(), get_language() or "en"
         keys = [
-            ("category", _("Category")),
-            ("colours", _("Colours")),
-            ("box", _("Box")),
-            ("object", _("Object")),
-            ("garment", _("Garment added or removed")),
-            ("answer", _("Not a garment, bad photo")),
+            ("category", gettext("Category")),
+            ("colours", gettext("Colours")),
+            ("box", gettext("Box")),
+            ("object", gettext("Object")),
+            ("garment", gettext("Garment added or removed")),
+            ("answer", gettext("Not a garment, bad photo")),
         ]
         keys += [(a.key, known.title("attribute", a.key, language)) for a in known.attributes]
         for name, choices in (
@@ -220,3 +219,123 @@ class SuggestForm(forms.Form):
 
 def _flatten(name: str, group: Any) -> Choices:
     return list(group) if isinstance(group, list | tuple) else [(name, group)]
+
+
+class PlannerForm(forms.Form):
+    """Of what the chart and the planner tell."""
+
+    key = forms.ChoiceField(label=_("About"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["key"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
+        field.choices = list_keys()
+
+    def read_key(self) -> str:
+        self.is_valid()
+        return self.cleaned_data.get("key") or CATEGORY
+
+
+class ReviewSettingsForm(forms.Form):
+    second_review_percent = forms.IntegerField(
+        label=_("Reviewed twice (percent)"),
+        min_value=0,
+        max_value=100,
+        help_text=_(
+            "So much of what one person has reviewed is shown to another, who does not see the "
+            "first answer. The quality page then says how far your reviewers agree."
+        ),
+    )
+    training_consent = forms.BooleanField(
+        label=_("Our reviews may train the model"),
+        required=False,
+        help_text=_(
+            "Reviewed photos of this shop then go into training sets. Photos that you delete leave "
+            "them again."
+        ),
+    )
+
+    def __init__(self, *args: Any, saved: ReviewSettings, **kwargs: Any) -> None:
+        initial = {
+            "second_review_percent": saved.second_review_percent,
+            "training_consent": saved.training_consent,
+        }
+        super().__init__(*args, initial=initial, **kwargs)
+
+
+class ThresholdsForm(forms.Form):
+    """A percentage for each key (empty: as delivered), and rows of one category: `one-<n>-…`."""
+
+    CATEGORIES = 6
+
+    def __init__(self, *args: Any, current: Thresholds, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.current = current
+        for key, title in list_keys():
+            value = current.category if key == CATEGORY else current.values.get((key, ""))
+            self.fields[f"all-{key}"] = forms.IntegerField(
+                label=title,
+                min_value=0,
+                max_value=100,
+                required=key == CATEGORY,
+                initial=None if value is None else round(value * 100),
+                widget=forms.NumberInput(
+                    {"placeholder": str(round(DEFAULT_ATTRIBUTE * 100)), "inputmode": "numeric"}
+                ),
+            )
+        own = sorted((c, k, v) for (k, c), v in current.values.items() if c)
+        self.rows = len(own) + self.CATEGORIES
+        for number in range(self.rows):
+            category, key, value = own[number] if number < len(own) else ("", CATEGORY, None)
+            self.fields[f"one-{number}-category"] = forms.ChoiceField(
+                label=_("Category"),
+                required=False,
+                choices=[("", "—"), *list_categories()],
+                initial=category,
+            )
+            self.fields[f"one-{number}-key"] = forms.ChoiceField(
+                label=_("What"), choices=list_keys(), initial=key, required=False
+            )
+            self.fields[f"one-{number}-value"] = forms.IntegerField(
+                label=_("Review below (percent)"),
+                min_value=0,
+                max_value=100,
+                required=False,
+                initial=None if value is None else round(value * 100),
+            )
+
+    def shared(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name.startswith("all-")]
+
+    def own(self) -> list[list[forms.BoundField]]:
+        return [
+            [self[f"one-{number}-{part}"] for part in ("category", "key", "value")]
+            for number in range(self.rows)
+        ]
+
+    @property
+    def category(self) -> float:
+        percent: int = self.cleaned_data[f"all-{CATEGORY}"]
+        return percent / 100
+
+    def as_changes(self) -> dict[tuple[str, str], float | None]:
+        """What is set, and None for what was and is not any more."""
+        data = self.cleaned_data
+        changes: dict[tuple[str, str], float | None] = dict.fromkeys(self.current.values)
+        for key, _title in list_keys():
+            value = data[f"all-{key}"]
+            if key != CATEGORY:
+                changes[key, ""] = None if value is None else value / 100
+        for number in range(self.rows):
+            category, value = data[f"one-{number}-category"], data[f"one-{number}-value"]
+            if category and value is not None:
+                changes[data[f"one-{number}-key"] or CATEGORY, category] = value / 100
+        return changes
+
+
+def list_keys() -> Choices:
+    """Category and the attributes."""
+    known, language = taxonomy.load(), get_language() or "en"
+    attributes = [(a.key, known.title("attribute", a.key, language)) for a in known.attributes]
+    return [(CATEGORY, gettext("Category")), *attributes]

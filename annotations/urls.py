@@ -7,6 +7,7 @@ from annotations.views import (
     past_reviews,
     photos,
     review_grid,
+    review_quality,
     reviews,
     uploads,
 )
@@ -36,6 +37,8 @@ urlpatterns = [
     path("review/grid/preview/", review_grid.preview_grid, name="review_grid_preview"),
     path("review/grid/apply/", review_grid.apply_grid, name="review_grid_apply"),
     path("review/grid/undo/", review_grid.undo_grid, name="review_grid_undo"),
+    path("review/quality/", review_quality.show_quality, name="review_quality"),
+    path("review/settings/", review_quality.change_settings, name="review_settings"),
     path("review/past/", past_reviews.show_past_reviews, name="past_reviews"),
     path("review/past/reviews.csv", past_reviews.export_csv, name="export_reviews_csv"),
     path("review/past/reviews.ndjson", past_reviews.export_ndjson, name="export_reviews_ndjson"),

@@ -34,6 +34,7 @@ WRONG_SCOPE: dict[str, Scope | None] = {
     "api_overlay": Scope.SEARCH,
     "api_review": Scope.ANNOTATE,
     "api_reviews": Scope.ANNOTATE,
+    "api_quality": Scope.ANNOTATE,
     "api_one_review": Scope.ANNOTATE,
     "api_undo_review": Scope.ANNOTATE,
     "api_batches": Scope.SEARCH,

@@ -60,7 +60,7 @@ class ReviewAnswer(Fields):
     id = serializers.UUIDField()
     annotation = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=Review.Kind.values)
-    source = serializers.ChoiceField(choices=Review.Source.values)
+    source = serializers.ChoiceField(choices=Review.Source.values)  # type: ignore[assignment]
     verdict = serializers.ChoiceField(choices=["not-a-garment", "bad-photo"], allow_null=True)
     reviewer = serializers.CharField(allow_null=True, help_text="A member's e-mail address.")
     key = serializers.CharField(allow_null=True, help_text="The prefix of an API key.")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotations.api import annotations, batches, compat, images, reviews, taxonomies
+from annotations.api import annotations, batches, compat, images, quality, reviews, taxonomies
 
 one = "v1/annotations/<uuid:annotation_id>/"
 
@@ -17,6 +17,7 @@ urlpatterns = [
     path("v1/reviews/", reviews.ReviewsView.as_view(), name="api_reviews"),
     path("v1/reviews/<uuid:review_id>/", reviews.OneReviewView.as_view(), name="api_one_review"),
     path("v1/reviews/<uuid:review_id>/undo/", reviews.UndoView.as_view(), name="api_undo_review"),
+    path("v1/quality/", quality.QualityView.as_view(), name="api_quality"),
     path("v1/taxonomy/", taxonomies.TaxonomyView.as_view(), name="api_taxonomy"),
     path("compat/annotate", compat.OldAnnotateView.as_view(), name="api_compat_annotate"),
 ]

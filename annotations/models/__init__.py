@@ -16,7 +16,13 @@ from annotations.models.core import (
     Review,
     TenantQuerySet,
 )
-from annotations.models.reviewing import ReviewItem, ReviewSettings, ReviewTask, ReviewThreshold
+from annotations.models.reviewing import (
+    ReviewItem,
+    ReviewOutcome,
+    ReviewSettings,
+    ReviewTask,
+    ReviewThreshold,
+)
 
 __all__ = [
     "Annotation",
@@ -33,6 +39,7 @@ __all__ = [
     "Origin",
     "Review",
     "ReviewItem",
+    "ReviewOutcome",
     "ReviewSettings",
     "ReviewTask",
     "ReviewThreshold",

@@ -137,3 +137,39 @@ class ReviewItem(Annotation):
         proxy = True
         verbose_name = _("item to review")
         verbose_name_plural = _("review queue")
+
+
+class ReviewOutcome(models.Model):
+    """Whether the model was right about one value, as a review said; what quality is counted from.
+
+    `value` is empty where the model said nothing and a person did, `said` where there is none.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    review = models.ForeignKey(Review, models.CASCADE, related_name="outcomes")
+    annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="+")
+    garment_id = models.UUIDField()
+    key = models.CharField(max_length=40)
+    # Of the garment, as the model said.
+    category = models.CharField(max_length=60)
+    value = models.CharField(max_length=60, blank=True)
+    said = models.CharField(max_length=60, blank=True)
+    confidence = models.FloatField(null=True)
+    right = models.BooleanField()
+    model = models.CharField(max_length=81, blank=True)
+    version = models.PositiveIntegerField(default=0)
+
+    objects = TenantQuerySet["ReviewOutcome"].as_manager()
+
+    class Meta:
+        verbose_name = _("outcome of a review")
+        verbose_name_plural = _("outcomes of reviews")
+        indexes = [
+            models.Index(
+                fields=["tenant", "key", "garment_id", "-version"], name="review_outcome_by_key"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value} → {self.said}"

@@ -56,7 +56,7 @@ def merge(new: Snapshot, said: Snapshot, *, removed: list[GarmentState], at: str
             left.remove(same)
             garments.append(_take_values(same, old, at))
         elif old["decisions"] or old["category_origin"] == Origin.HUMAN:
-            garments.append(copy.deepcopy(old) | {"id": str(uuid4())})  # type: ignore[arg-type]
+            garments.append(copy.deepcopy(old) | {"id": str(uuid4())})
     gone = [garment["box"] for garment in removed]
     garments += [g for g in left if all(overlap(g["box"], box) < SAME for box in gone)]
     main = next((g["id"] for g in garments if g["primary"]), None)

@@ -9,7 +9,7 @@ from django.db.models import Func, Value
 
 from accounts.models import Tenant, User
 from annotations import live
-from annotations.models import Annotation, ReviewTask
+from annotations.models import Annotation, AnnotationQuerySet, ReviewTask
 from annotations.reviewing import queue
 from annotations.reviewing.queue import ALL, Wanted
 
@@ -154,7 +154,7 @@ def assign(
 
 def _fill(
     claimed: list[UUID],
-    group: "queue.AnnotationQuerySet",
+    group: AnnotationQuerySet,
     number: int,
     reviewer: User,
     now: datetime,

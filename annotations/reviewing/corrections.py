@@ -229,7 +229,7 @@ def _set_colours(
     middle = sum(shares) / (sum(1 for share in shares if share) or 1) or 1.0
     shares = [share or middle for share in shares]
     garment["colours"] = [
-        before[name] | {"share": share / sum(shares)}  # type: ignore[misc]
+        before[name] | {"share": share / sum(shares)}
         if name in before
         else ColourState(
             name=name, hex=known[name], share=share / sum(shares), origin=Origin.HUMAN.value

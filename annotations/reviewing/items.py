@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Tenant
 from annotations import selectors
-from annotations.models import Annotation, Origin
+from annotations.models import Annotation, Origin, Review
 from annotations.reviewing.history import without_vectors
 from annotations.reviewing.snapshots import read_snapshot
 from annotations.reviewing.thresholds import CATEGORY, Thresholds, read_thresholds
@@ -24,6 +24,22 @@ def list_items(*, tenant: Tenant, annotation_ids: Sequence[UUID]) -> list[dict[s
     found = {row.id: row for row in selectors.with_everything(rows)}
     thresholds = read_thresholds(tenant=tenant)
     return [build_item(found[each], thresholds) for each in annotation_ids if each in found]
+
+
+def build_second(*, tenant: Tenant, first: Review) -> dict[str, Any]:
+    """For a second opinion: what the model had said, and nothing of the first one."""
+    annotation = selectors.get_annotation(tenant=tenant, annotation_id=first.annotation_id)
+    item = build_item(annotation, read_thresholds(tenant=tenant))
+    garments = without_vectors(first.before)["garments"]
+    thresholds = read_thresholds(tenant=tenant)
+    return item | {
+        "garments": garments,
+        "state": first.before["state"],
+        "doubts": {each["id"]: _list_doubts(each, thresholds) for each in garments},
+        "note": "",
+        "suggested_by": None,
+        "second": True,
+    }
 
 
 def build_item(annotation: Annotation, thresholds: Thresholds) -> dict[str, Any]:
@@ -87,16 +103,6 @@ def build_words(*, language: str) -> dict[str, Any]:
             {"name": o.name, "title": title("object", o.name, language)} for o in known.object_types
         ],
     }
-
-
-def find_last_reviewer(annotation: Annotation) -> str:
-    """The name of who said something last, for whoever comes second."""
-    latest = annotation.reviews.select_related("reviewer", "key").order_by("-created_at").first()
-    if latest is None:
-        return ""
-    if latest.reviewer:
-        return latest.reviewer.get_full_name()
-    return latest.key.name if latest.key else ""
 
 
 def _list_doubts(garment: dict[str, Any], thresholds: Thresholds) -> list[str]:

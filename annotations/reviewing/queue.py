@@ -106,7 +106,12 @@ def count_queue(*, tenant: Tenant, user: User, now: datetime) -> QueueCounts:
             suggested=Count("id", filter=~Q(task__note="") & Q(task__isnull=False)),
         )
     )
-    return QueueCounts(**counts)
+    return QueueCounts(
+        waiting=counts["waiting"],
+        claimed=counts["claimed"],
+        mine=counts["mine"],
+        suggested=counts["suggested"],
+    )
 
 
 def count_done(*, tenant: Tenant, user: User, since: datetime) -> int:

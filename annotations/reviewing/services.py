@@ -11,8 +11,10 @@ from django.db import IntegrityError, transaction
 from accounts.models import ApiKey, Tenant, User
 from annotations import live, signals
 from annotations.models import Annotation, FashionImage, Review, ReviewTask
+from annotations.reviewing import seconds
 from annotations.reviewing.changes import list_changes
 from annotations.reviewing.corrections import Corrections, Photo, apply_corrections
+from annotations.reviewing.outcomes import record_outcomes
 from annotations.reviewing.snapshots import Snapshot, read_snapshot, write_snapshot
 
 NOTHING = Corrections()
@@ -244,7 +246,12 @@ def _write(annotation: Annotation, review: Review) -> None:
             review.save(force_insert=True)
     except IntegrityError as error:  # undone by somebody else, or an id of another annotation
         raise NotUndoable from error
-    ReviewTask.objects.filter(annotation=annotation).update(claimed_by=None, claimed_until=None)
+    record_outcomes(annotation, review)
+    ReviewTask.objects.filter(annotation=annotation).update(
+        claimed_by=None, claimed_until=None, assigned_to=None, suggested_by=None, note=""
+    )
+    if review.kind == Review.Kind.REVIEW:
+        seconds.ask_for_second(annotation, review)
     live.announce_annotation(annotation)
     live.announce_review(
         tenant_id=annotation.tenant_id,

@@ -104,7 +104,8 @@ def _read_garment(garment: Garment) -> GarmentState:
 def _keep_embeddings(old: dict[str, GarmentState], gone: list[UUID]) -> None:
     rows = Garment.objects.filter(id__in=gone).exclude(embedding=None)
     for garment_id, embedding in rows.values_list("id", "embedding"):
-        old[str(garment_id)]["embedding"] = [float(number) for number in embedding]
+        numbers: list[float] = embedding  # type: ignore[assignment]
+        old[str(garment_id)]["embedding"] = [float(number) for number in numbers]
 
 
 def _write_garment(annotation: Annotation, state: GarmentState) -> Garment:

@@ -113,4 +113,4 @@ def recount_queue(*, tenant_id: UUID, category: float) -> int:
             _RECOUNT,
             {"tenant": tenant_id, "category": category, "attribute": DEFAULT_ATTRIBUTE},
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -234,7 +234,7 @@ def test_any_member_suggests_and_the_reviewer_reads_it(ask, tenant):
         address = reverse("suggest_review", args=[annotation.id])
         assert "Suggest" in developer.get(address).content.decode()
         answer = developer.post(address, {"note": "It is a skirt."})
-        assert answer.url == reverse("annotation", args=[annotation.id])
+        assert answer.headers["Location"] == reverse("annotation", args=[annotation.id])
     empty = developer.post(address, {"note": " "}, headers={"HX-Request": "true"})
 
     assert "This field is required" in empty.content.decode()

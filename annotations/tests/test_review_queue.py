@@ -247,7 +247,7 @@ def test_eight_who_ask_at_once_never_get_the_same():
     tenant = Tenant.objects.get(id=member.tenant_id)
     ids = {make_unsure(tenant, 0.01 * number).id for number in range(1, 41)}
     users = [make_member(tenant=tenant).user for _ in range(8)]
-    got: list = []
+    got: list[object] = []
     start = threading.Barrier(len(users))
 
     def work(user) -> None:

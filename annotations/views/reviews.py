@@ -1,6 +1,7 @@
 """The review page and what its script asks for."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from annotations.api.inputs import ReviewInput
 from annotations.api.reviews import build_corrections
 from annotations.models import Annotation, Review
 from annotations.review_forms import QueueForm, SuggestForm
-from annotations.reviewing import claims, items, queue, suggestions
+from annotations.reviewing import claims, items, queue, seconds, suggestions
 from annotations.reviewing.corrections import CorrectionRefused
 from annotations.reviewing.queue import REVIEWERS, Wanted
 from annotations.reviewing.services import (
@@ -49,6 +50,7 @@ class ClaimInput(StrictSerializer):
 
 class SaveInput(ReviewInput):
     review = serializers.UUIDField()
+    second = serializers.BooleanField(required=False)
 
 
 class UndoInput(StrictSerializer):
@@ -110,6 +112,8 @@ def claim_items(request: TenantRequest) -> HttpResponse:
         without=[*asked["without"], *first],
     )
     found = items.list_items(tenant=request.tenant, annotation_ids=[*first, *ids])
+    if len(found) < number:
+        found += _list_seconds(request, asked["without"], number - len(found))
     return JsonResponse({"items": found, "counts": _count(request)})
 
 
@@ -133,25 +137,12 @@ def save_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     if isinstance(asked, HttpResponse):
         return asked
     try:
-        corrections = build_corrections(asked)
-        review = review_annotation(
-            tenant=request.tenant,
-            annotation_id=annotation_id,
-            by=_reviewer(request),
-            now=timezone.now(),
-            corrections=corrections,
-            remark=Remark(
-                review_id=asked["review"],
-                version=asked.get("version"),
-                comment=asked.get("comment", ""),
-                seconds=asked.get("seconds"),
-            ),
-        )
+        review = _say(request, annotation_id, asked)
     except Annotation.DoesNotExist as error:
         raise Http404 from error
     except ReviewedMeanwhile as error:
         return _tell_meanwhile(request, annotation_id, error)
-    except (NotReviewable, NotUndoable):
+    except (NotReviewable, NotUndoable, seconds.NotAsked):
         return _refuse(_("This annotation has no result to review."), 422)
     except CorrectionRefused as error:
         return _refuse(error.detail, 422, field=error.field)
@@ -243,6 +234,56 @@ def suggest_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     return render(request, "annotations/suggest.html", context, status=status)
 
 
+def _list_seconds(
+    request: TenantRequest, without: Sequence[UUID], number: int
+) -> list[dict[str, Any]]:
+    """What others have reviewed and this person is asked about too, as the model had said it."""
+    now = timezone.now()
+    asked = seconds.list_asked(
+        tenant=request.tenant, user=request.user, now=now, most=number + len(without)
+    )
+    found = []
+    for annotation_id in [each for each in asked if each not in without][:number]:
+        first = seconds.find_first(
+            tenant=request.tenant, annotation_id=annotation_id, user=request.user
+        )
+        is_mine = first and claims.claim_one(
+            tenant=request.tenant, reviewer=request.user, annotation_id=annotation_id, now=now
+        )
+        if first and is_mine:
+            found.append(items.build_second(tenant=request.tenant, first=first))
+    return found
+
+
+def _say(request: TenantRequest, annotation_id: UUID, asked: dict[str, Any]) -> Review:
+    """Raises whatever keeps it from being saved."""
+    corrections = build_corrections(asked)
+    if asked.get("second"):
+        return seconds.give_second(
+            tenant=request.tenant,
+            annotation_id=annotation_id,
+            reviewer=request.user,
+            corrections=corrections,
+            review_id=asked["review"],
+            seconds=asked.get("seconds"),
+            comment=asked.get("comment", ""),
+            now=timezone.now(),
+        )
+    return review_annotation(
+        tenant=request.tenant,
+        annotation_id=annotation_id,
+        by=_reviewer(request),
+        now=timezone.now(),
+        corrections=corrections,
+        remark=Remark(
+            review_id=asked["review"],
+            version=asked.get("version"),
+            comment=asked.get("comment", ""),
+            seconds=asked.get("seconds"),
+        ),
+    )
+
+
 def _claim_first(request: TenantRequest, annotation_id: UUID) -> list[UUID]:
     """The one that the address names; nothing where it is gone or somebody else has it."""
     try:
@@ -271,7 +312,13 @@ def _count(request: TenantRequest) -> dict[str, int]:
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     counts = queue.count_queue(tenant=request.tenant, user=request.user, now=now)
     done = queue.count_done(tenant=request.tenant, user=request.user, since=today)
-    return {**counts, "done": done}
+    return {
+        "waiting": counts["waiting"],
+        "claimed": counts["claimed"],
+        "mine": counts["mine"],
+        "suggested": counts["suggested"],
+        "done": done,
+    }
 
 
 def _read_wanted(request: TenantRequest) -> Wanted:

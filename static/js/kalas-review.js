@@ -146,7 +146,7 @@ class KalasReview extends HTMLElement {
     const { item } = draft;
     const seconds = Math.min(LONGEST_LOOK_S, Math.round((performance.now() - this.since) / 10) / 100);
     const said = verdict.verdict ? { ...verdict, ...(draft.comment && { comment: draft.comment }) } : draft.payload();
-    const body = { review: crypto.randomUUID(), version: item.version, seconds, ...said };
+    const body = { review: crypto.randomUUID(), version: item.version, seconds, ...(item.second && { second: true }), ...said };
     this.outbox.put({ url: this.urlOf("save", item), body, item, kept: draft.dirty ? draft.kept : null });
     draft.forget();
     this.view.quiet("conflict", "refused", "gone", "taken");

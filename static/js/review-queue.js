@@ -3,8 +3,8 @@
 
 import { post } from "./review-outbox.js";
 
-const AHEAD = 5;
-const REFILL_BELOW = 4;
+const AHEAD = 8;
+const REFILL_BELOW = 6;
 const DRY_MS = 15_000;
 
 export class ReviewQueue extends EventTarget {
@@ -24,6 +24,7 @@ export class ReviewQueue extends EventTarget {
   next() {
     const [done] = this.items.splice(0, 1);
     if (done) this.mine.add(done.id);
+    if (!this.items.length) this.loaded = false; // until the server has said that there is no more
     this.tell();
     this.refill();
   }

@@ -112,7 +112,7 @@ TYPES: dict[str, ProblemType] = {
             "not-undoable",
             409,
             "This review can't be undone",
-            "It was undone before, or a later review of the same annotation has to be undone first.",
+            "It was undone before, or a later review of the annotation has to be undone first.",
         ),
         ProblemType(
             "too-many-webhooks",
