@@ -46,6 +46,7 @@ from annotations.templatetags.annotations import (
     change_key_title,
     change_value,
     percent,
+    value_title,
 )
 
 NOBODY = "nobody"
@@ -241,18 +242,18 @@ class ReviewItemAdmin(ByRole):
         return draw_photo(annotation.image, garments=garments, height=96, name="thumbnail")
 
     @admin.display(description=_("found"))
-    def found(self, annotation: Annotation) -> SafeString:
-        return format_html_join(
-            "",
-            "<div><strong>{}</strong> {} <small>{}</small></div>",
-            (
-                (
-                    category_title(garment.category),
-                    percent(garment.category_confidence),
-                    ", ".join(label.name for label in garment.labels.all()),
-                )
-                for garment in annotation.garments.all()
-            ),
+    def found(self, annotation: Annotation) -> SafeString | str:
+        """The main garment with its labels; of the others the number."""
+        garments = list(annotation.garments.all())
+        if not garments:
+            return annotation.abstained or "—"
+        main = garments[0]
+        return format_html(
+            "<strong>{}</strong> {} {}<div><small>{}</small></div>",
+            category_title(main.category),
+            percent(main.category_confidence),
+            f"+{len(garments) - 1}" if len(garments) > 1 else "",
+            ", ".join(value_title(label) for label in main.labels.all()),
         )
 
     @admin.display(description=_("confidence"), ordering="least_confidence")
