@@ -40,10 +40,11 @@ from annotations.views.photos import is_htmx
 from kalas.lib.api.inputs import StrictSerializer, read
 
 UNDO_SINCE = timedelta(days=7)
+MOST_AT_HAND = 100
 
 
 class ClaimInput(StrictSerializer):
-    without = serializers.ListField(child=serializers.UUIDField(), max_length=claims.MOST)
+    without = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_AT_HAND)
     number = serializers.IntegerField(min_value=1, max_value=claims.MOST)
     only = serializers.UUIDField(required=False)
 

@@ -35,6 +35,7 @@ class KalasReview extends HTMLElement {
     this.outbox = new Outbox(this.dataset.who, token);
     this.queue = new ReviewQueue({
       claimUrl: this.getAttribute("claim") + location.search, returnUrl: this.getAttribute("return"), token, only: this.getAttribute("first"),
+      pending: () => this.outbox.letters.map((letter) => letter.item.id),
     });
     this.panel = new ReviewPanel(this.querySelector("[data-panel]"), {
       words: this.words, keys: this.keys,
@@ -49,8 +50,7 @@ class KalasReview extends HTMLElement {
     this.help = new ReviewHelp(this.querySelector("[data-help]"), { keys: this.keys, onChange: () => this.render() });
     this.listen();
     this.outbox.flush();
-    this.queue.refill();
-    return undefined;
+    return this.queue.refill();
   }
 
   listen() {

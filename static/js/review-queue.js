@@ -5,12 +5,14 @@ import { post } from "./review-outbox.js";
 
 const AHEAD = 8;
 const REFILL_BELOW = 6;
+const MOST = 100;
+const SOON_MS = 300;
 const DRY_MS = 15_000;
 
 export class ReviewQueue extends EventTarget {
-  constructor({ claimUrl, returnUrl, token, only }) {
+  constructor({ claimUrl, returnUrl, token, only, pending }) {
     super();
-    Object.assign(this, { claimUrl, returnUrl, token, only });
+    Object.assign(this, { claimUrl, returnUrl, token, only, pending });
     this.items = [];
     this.mine = new Set(); // answered here: hints about them are no news
     window.addEventListener("pagehide", () => this.giveBack());
@@ -52,8 +54,9 @@ export class ReviewQueue extends EventTarget {
     this.filling = true;
     clearTimeout(this.retry);
     try {
-      const without = this.items.map((item) => item.id);
-      const response = await post(this.claimUrl, { without, number: AHEAD - without.length, ...this.pick() }, this.token);
+      // What is answered and on its way still waits for all that the server knows.
+      const without = [...this.items.map((item) => item.id), ...this.pending()].slice(0, MOST);
+      const response = await post(this.claimUrl, { without, number: AHEAD - this.items.length, ...this.pick() }, this.token);
       if (response.status === 401 || response.status === 403) return this.tell("stopped");
       if (!response.ok) throw new Error(String(response.status));
       const { items, counts } = await response.json();
@@ -63,10 +66,10 @@ export class ReviewQueue extends EventTarget {
       this.items.push(...fresh);
       fresh.forEach(load);
       this.counts = counts;
-      this.loaded = true;
+      this.loaded = fresh.length > 0 || items.length === 0;
       this.dispatchEvent(new CustomEvent("counts", { detail: counts }));
       if (wasEmpty) this.tell();
-      if (!this.items.length) this.again(DRY_MS);
+      if (!this.items.length) this.again(this.loaded ? DRY_MS : SOON_MS);
     } catch {
       this.again(3_000);
       this.tell("lost");
