@@ -83,7 +83,7 @@ def expect_photo(page: Page, annotation: Annotation) -> None:
 
 def settle(page: Page) -> None:
     """Until everything has arrived."""
-    expect(page.locator("[data-sending]")).to_be_hidden()
+    page.wait_for_function("document.querySelector('kalas-review').outbox?.size === 0")
 
 
 def test_one_key_accepts_two_keys_change(page, waiting, member):

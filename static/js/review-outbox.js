@@ -24,6 +24,7 @@ export class Outbox extends EventTarget {
   put({ url, body, item, kept }) {
     this.letters.push({ url, body, item, kept });
     this.write();
+    this.tell("changed");
     this.flush();
   }
 
@@ -53,6 +54,7 @@ export class Outbox extends EventTarget {
         this.letters.shift();
         this.write();
         this.tell(answer.name, { letter, ...answer });
+        this.tell("changed");
       }
     } finally {
       this.busy = false;

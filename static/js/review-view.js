@@ -78,9 +78,10 @@ export class ReviewView {
     if (reasons.includes(notice.dataset.reason)) notice.hidden = true;
   }
 
+  /* One that is on its way is nothing to worry about. */
   sending(number) {
     const line = this.find("sending");
-    line.hidden = number === 0;
+    line.hidden = number < 2;
     line.querySelector("b").textContent = number;
   }
 }
