@@ -144,7 +144,7 @@ class SetForm(forms.Form):
     @property
     def title(self) -> str:
         """Of what was chosen."""
-        choices: Any = self.fields["set"].widget.choices  # type: ignore[attr-defined]
+        choices: Any = self.fields["set"].widget.choices
         flat = [pair for name, group in choices for pair in _flatten(name, group)]
         return str(dict(flat)[self.cleaned_data["set"]])
 
@@ -257,11 +257,9 @@ class ReviewSettingsForm(forms.Form):
     )
 
     def __init__(self, *args: Any, saved: ReviewSettings, **kwargs: Any) -> None:
-        initial = {
-            "second_review_percent": saved.second_review_percent,
-            "training_consent": saved.training_consent,
-        }
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.initial = getattr(saved, name)
 
 
 class ThresholdsForm(forms.Form):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connection, transaction
@@ -18,6 +19,7 @@ from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garme
 from annotations.photos import Photo
 from annotations.reviewing.carry import carry_over
 from annotations.reviewing.thresholds import read_thresholds
+from annotations.reviewing.use import Learned, use_head
 from inference.contract import AnnotationResult, Box
 from inference.contract import Garment as FoundGarment
 
@@ -195,9 +197,10 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
 
     False, and nothing is stored, when it was answered or deleted meanwhile: jobs may run twice.
     """
+    learned = use_head(tenant=annotation.tenant, result=result)
     done = result.abstained is None
     thresholds = read_thresholds(tenant=annotation.tenant)
-    least = thresholds.find_least(result.garments) if done else None
+    least = thresholds.find_least(learned.garments) if done else None
     stored = _finish(
         annotation,
         now=now,
@@ -210,9 +213,10 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
         taxonomy=result.model.taxonomy,
         timings_ms=result.timings_ms,
         original=result.original,
+        head=learned.head,
     )
     if stored:
-        _store_garments(annotation, result.garments)
+        _store_garments(annotation, learned)
         if carry_over(annotation):
             vars(annotation).pop("_prefetched_objects_cache", None)
         _tell_finished(annotation, now=now)
@@ -352,8 +356,11 @@ def _tell_finished(annotation: Annotation, *, now: datetime) -> None:
     batches.tell_finished(finished)
 
 
-def _store_garments(annotation: Annotation, found: Sequence[FoundGarment]) -> None:
-    pairs = [(_build_garment(annotation, each), each) for each in found]
+def _store_garments(annotation: Annotation, learned: Learned) -> None:
+    pairs = [
+        (_build_garment(annotation, each, said), each)
+        for each, said in zip(learned.garments, learned.said, strict=True)
+    ]
     garments = Garment.objects.bulk_create(garment for garment, _found in pairs)
     labels = Label.objects.bulk_create(
         Label(garment=garment, key=label.key, name=label.name, confidence=label.confidence)
@@ -386,9 +393,12 @@ def _remember(row: Model, **related: Sequence[Model]) -> None:
         cache[name] = queryset
 
 
-def _build_garment(annotation: Annotation, found: FoundGarment) -> Garment:
+def _build_garment(
+    annotation: Annotation, found: FoundGarment, said: dict[str, Any] | None
+) -> Garment:
     return Garment(
         annotation=annotation,
+        model_said=said,
         object_type=found.object,
         confidence=found.confidence,
         primary=found.primary,

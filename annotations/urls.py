@@ -9,6 +9,7 @@ from annotations.views import (
     review_grid,
     review_quality,
     reviews,
+    training,
     uploads,
 )
 
@@ -38,6 +39,12 @@ urlpatterns = [
     path("review/grid/apply/", review_grid.apply_grid, name="review_grid_apply"),
     path("review/grid/undo/", review_grid.undo_grid, name="review_grid_undo"),
     path("review/quality/", review_quality.show_quality, name="review_quality"),
+    path("review/training/", training.show_training, name="review_training"),
+    path("review/training/heads/", training.show_heads, name="review_heads"),
+    path("review/training/start/", training.start_training, name="start_training"),
+    path("review/training/roll-back/", training.roll_back, name="roll_back_head"),
+    path("review/training/<uuid:head_id>/promote/", training.promote_head, name="promote_head"),
+    path("review/training/<uuid:head_id>/changes/", training.show_changes, name="head_changes"),
     path("review/settings/", review_quality.change_settings, name="review_settings"),
     path("review/past/", past_reviews.show_past_reviews, name="past_reviews"),
     path("review/past/reviews.csv", past_reviews.export_csv, name="export_reviews_csv"),

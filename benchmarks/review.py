@@ -67,7 +67,7 @@ def measure(*, photos: int, think_ms: int) -> dict[str, float]:
             started = time.perf_counter()
             waits = [answer(page, number, think_ms=think_ms) for number in range(photos)]
             took = time.perf_counter() - started
-            page.wait_for_function("document.querySelector('kalas-review').outbox.size === 0")
+            page.wait_for_function("() => document.querySelector('kalas-review').outbox.size === 0")
             sent = time.perf_counter() - started
         reviewed = house.count("SELECT count(*) FROM annotations_review")
         changed = house.count("SELECT count(*) FROM annotations_review WHERE changes <> '[]'")

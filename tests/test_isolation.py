@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import ApiKey, Invitation, Membership, Role
 from accounts.tests.factories import make_key, make_member
-from annotations.models import Annotation, FashionImage, Review, ReviewTask
+from annotations.models import Annotation, FashionImage, Review, ReviewTask, TrainedHead
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import hide_tokens, make_done_annotation
 from integrations.models import (
@@ -92,6 +92,9 @@ def foreign_ids() -> dict[str, object]:
         "delivery_id": make_delivery(endpoint).id,
         "endpoint_id": endpoint.id,
         "image_id": annotation.image_id,
+        "head_id": TrainedHead.objects.create(
+            tenant=owner.tenant, number=1, state="ready", model_name="kalas-mini", model_version="1"
+        ).id,
         "index_id": make_index(tenant=owner.tenant).id,
         "import_id": make_import(tenant=owner.tenant).id,
         "invitation_id": invitation.id,
@@ -121,6 +124,7 @@ def snapshot() -> list[list[dict[str, Any]]]:
         ProductImage,
         Review,
         ReviewTask,
+        TrainedHead,
     )
     models += (WebhookDelivery, WebhookEndpoint, Store, StoreDelivery, StoreProduct, WriteBack)
     return [list(model.objects.order_by("pk").values()) for model in models]

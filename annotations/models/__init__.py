@@ -22,6 +22,7 @@ from annotations.models.reviewing import (
     ReviewSettings,
     ReviewTask,
     ReviewThreshold,
+    TrainedHead,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "ReviewTask",
     "ReviewThreshold",
     "TenantQuerySet",
+    "TrainedHead",
 ]

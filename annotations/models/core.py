@@ -127,6 +127,16 @@ class Annotation(models.Model):
     model_name = models.CharField(_("model"), max_length=60, blank=True)
     model_version = models.CharField(_("model version"), max_length=20, blank=True)
     taxonomy = models.CharField(_("taxonomy"), max_length=20, blank=True)
+    # The head, learned from this shop's reviews, that had a say in it.
+    head = models.ForeignKey(
+        "annotations.TrainedHead",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("head"),
+    )
     timings_ms = models.JSONField(_("timings, ms"), default=dict, blank=True)
     original = models.JSONField(
         _("in the model's own words"),
@@ -280,6 +290,8 @@ class Garment(models.Model):
     # What a person has decided, by key ("category", "box", "colours", an attribute's): who and
     # when, also of a value that was taken away.
     decisions = models.JSONField(_("decisions"), default=dict, blank=True, editable=False)
+    # What the model itself had said, where a head that learned from reviews said otherwise.
+    model_said = models.JSONField(null=True, blank=True, editable=False)
 
     objects = GarmentQuerySet.as_manager()
 

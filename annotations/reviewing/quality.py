@@ -142,7 +142,7 @@ def measure_people(*, tenant: Tenant, since: datetime | None = None) -> list[dic
     counted = rows.values("reviewer__name", "reviewer__email").annotate(
         reviews=Count("id"), accepted=Count("id", filter=Q(changes=[])), median=Median("seconds")
     )
-    return list(counted.order_by("-reviews", "reviewer__email"))
+    return [dict(row) for row in counted.order_by("-reviews", "reviewer__email")]
 
 
 def measure_agreement_of(*, tenant: Tenant, most: int = 1000) -> Agreed:
@@ -182,4 +182,5 @@ def _main(snapshot: Snapshot) -> tuple[str, dict[str, str]]:
 def _ask(sql: str, tenant: Tenant, since: datetime | None, **more: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"tenant": tenant.id, "since": since, **more})
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

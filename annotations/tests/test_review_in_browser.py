@@ -83,7 +83,7 @@ def expect_photo(page: Page, annotation: Annotation) -> None:
 
 def settle(page: Page) -> None:
     """Until everything has arrived."""
-    page.wait_for_function("document.querySelector('kalas-review').outbox?.size === 0")
+    page.wait_for_function("() => document.querySelector('kalas-review').outbox?.size === 0")
 
 
 def test_one_key_accepts_two_keys_change(page, waiting, member):
@@ -257,7 +257,8 @@ class TestGrid:
     @pytest.fixture
     def grid(self, page) -> Page:
         page.goto(f"{reverse('review_grid')}?value=category:t-shirt")
-        return page
+        grid: Page = page
+        return grid
 
     def test_is_chosen_by_keyboard_and_previewed(self, grid, waiting):
         grid.locator("input[name=item]").first.focus()
