@@ -10,6 +10,7 @@ logistic regression with an offset), by Nesterov's accelerated gradient, which n
 chosen: the loss is smooth with a constant of at most 1 + decay. No queries, no torch.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -161,10 +162,11 @@ def _fit(examples: Examples, labels: int, decay: float) -> Floats:
         shares = np.exp(_log_softmax(inputs @ ahead.T + examples.priors))
         slope = (shares - targets).T @ inputs / max(1, number) + decay * ahead
         following = ahead - step * slope
-        momentum, last = (1 + np.sqrt(1 + 4 * momentum**2)) / 2, momentum
-        ahead = following + np.float32((last - 1) / momentum) * (following - weights)
-        weights = following
-    return weights.astype(np.float32)
+        momentum, last = (1 + math.sqrt(1 + 4 * momentum**2)) / 2, momentum
+        share = np.float32((last - 1) / momentum)
+        ahead = np.asarray(following + share * (following - weights), np.float32)
+        weights = np.asarray(following, np.float32)
+    return weights
 
 
 def _accuracy(weights: Floats, examples: Examples) -> float:

@@ -5,6 +5,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from accounts import services
 from accounts.models import Role, Tenant
 from accounts.tests.factories import make_member
 from annotations.models import Annotation, ReviewTask
@@ -281,3 +282,12 @@ def test_eight_who_ask_at_once_never_get_the_same():
     assert len(got) == len(set(got))
     assert set(got) <= ids
     assert len(got) == 40
+
+
+def test_another_threshold_of_the_shop_moves_the_queue(member):
+    annotation = make_done_annotation(tenant=member.tenant)
+
+    services.change_settings(tenant=member.tenant, by=member, name="Shop", review_threshold=0.99)
+
+    annotation.refresh_from_db()
+    assert (annotation.needs_review, annotation.least_confidence) == (True, 0.93)

@@ -10,7 +10,7 @@ from accounts.models import Role
 from accounts.tests.factories import make_member
 from annotations import services
 from annotations.models import Garment, ReviewSettings, TrainedHead
-from annotations.reviewing import training
+from annotations.reviewing import heads, training
 from annotations.reviewing.corrections import Correction, Corrections
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation, make_garment, make_result
@@ -158,6 +158,7 @@ def test_says_what_it_learned_from_and_what_was_erased_since(tenant, reviewed):
 
     assert training.count_erased(head) == 1
     model = training.find_model(tenant=tenant)
+    assert model
     left = {x.review_id for x in training.list_examples(tenant=tenant, model=model)}
     assert head.reviews[0] not in left
 
@@ -191,7 +192,7 @@ def test_a_killed_one_begins_anew_and_a_finished_one_is_left_alone(tenant, revie
 
 def test_one_that_breaks_says_so_and_can_be_asked_for_again(tenant, reviewed, monkeypatch):
     head = request(tenant)
-    monkeypatch.setattr(training.heads, "train", lambda *_args, **_options: 1 / 0)
+    monkeypatch.setattr(heads, "train", lambda *_args, **_options: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         training.run_training(head_id=head.id)
