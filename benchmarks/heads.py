@@ -63,6 +63,8 @@ def pick(path: Path, category: str, wanted: dict[bool, int]) -> Iterator[tuple[b
             if len(meaning.categories) != 1:
                 continue
             (right,) = meaning.categories
+            if right == taxonomy.load().abstention:
+                continue
             if wanted[right == category] > 0:
                 wanted[right == category] -= 1
                 yield row["image"], right
