@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='annotation',
-            index=models.Index(condition=models.Q(('needs_review', True)), fields=['tenant', 'least_confidence', 'id'], name='annotation_least_sure'),
+            index=models.Index(models.F('tenant'), models.OrderBy(models.F('least_confidence'), nulls_first=True), models.F('id'), condition=models.Q(('needs_review', True)), name='annotation_least_sure'),
         ),
         migrations.AddIndex(
             model_name='annotation',

@@ -177,8 +177,11 @@ class Annotation(models.Model):
                 name="annotation_to_review",
                 condition=models.Q(needs_review=True),
             ),
+            # As the queue is sorted: what a person has suggested has no confidence and is first.
             models.Index(
-                fields=["tenant", "least_confidence", "id"],
+                models.F("tenant"),
+                models.F("least_confidence").asc(nulls_first=True),
+                models.F("id"),
                 name="annotation_least_sure",
                 condition=models.Q(needs_review=True),
             ),
