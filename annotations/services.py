@@ -18,7 +18,7 @@ from annotations import batches, files, jobs, live, signals
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.photos import Photo
 from annotations.reviewing.carry import carry_over
-from annotations.reviewing.thresholds import read_thresholds
+from annotations.reviewing.standing import read_standing
 from annotations.reviewing.use import Learned, use_head
 from inference.contract import AnnotationResult, Box
 from inference.contract import Garment as FoundGarment
@@ -197,10 +197,10 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
 
     False, and nothing is stored, when it was answered or deleted meanwhile: jobs may run twice.
     """
-    learned = use_head(tenant=annotation.tenant, result=result)
+    standing = read_standing(annotation=annotation, model=result.model)
+    learned = use_head(head_id=standing.head_id, garments=result.garments)
     done = result.abstained is None
-    thresholds = read_thresholds(tenant=annotation.tenant)
-    least = thresholds.find_least(learned.garments) if done else None
+    least = standing.thresholds.find_least(learned.garments) if done else None
     stored = _finish(
         annotation,
         now=now,
@@ -213,11 +213,12 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
         taxonomy=result.model.taxonomy,
         timings_ms=result.timings_ms,
         original=result.original,
-        head=learned.head,
+        head_id=standing.head_id,
     )
     if stored:
         _store_garments(annotation, learned)
-        if carry_over(annotation):
+        if standing.reviewed_id:
+            carry_over(annotation, reviewed_id=standing.reviewed_id)
             vars(annotation).pop("_prefetched_objects_cache", None)
         _tell_finished(annotation, now=now)
     return stored

@@ -2,7 +2,7 @@
 
 import copy
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from annotations.models import Annotation, Origin, Review
 from annotations.reviewing.snapshots import (
@@ -16,18 +16,12 @@ from annotations.reviewing.snapshots import (
 SAME = 0.5
 
 
-def carry_over(annotation: Annotation) -> bool:
-    """Put the values that a person gave or accepted into this new answer; False without any.
+def carry_over(annotation: Annotation, *, reviewed_id: UUID) -> None:
+    """Put the values that a person gave or accepted of the same photo into this new answer.
 
-    Called in the transaction that stored the answer. Two queries where nobody had reviewed.
+    Called in the transaction that stored the answer.
     """
-    earlier = Annotation.objects.filter(image_id=annotation.image_id, reviewed_at__isnull=False)
-    earlier = earlier.exclude(id=annotation.id)
-    crop = annotation.crop
-    earlier = earlier.filter(crop=crop) if crop else earlier.filter(crop__isnull=True)
-    last = earlier.order_by("-reviewed_at").first()
-    if last is None:
-        return False
+    last = Annotation.objects.get(id=reviewed_id)
     before = read_snapshot(Annotation.objects.get(id=annotation.id))
     said = read_snapshot(last)
     after = merge(before, said, removed=_list_removed(last, said), at=str(last.reviewed_at))
@@ -36,7 +30,6 @@ def carry_over(annotation: Annotation) -> bool:
     annotation.save(
         update_fields=["state", "abstained", "needs_review", "least_confidence", "reviewed_at"]
     )
-    return True
 
 
 def merge(new: Snapshot, said: Snapshot, *, removed: list[GarmentState], at: str) -> Snapshot:

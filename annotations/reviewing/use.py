@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from accounts.models import Tenant
 from annotations.models import TrainedHead
 from annotations.reviewing.heads import Head, apply_head
-from inference.contract import AnnotationResult, Garment
+from inference.contract import Garment
 
 KEPT = 64
 # Weights never change: a head that is trained anew has another id.
@@ -23,23 +22,19 @@ class Learned:
 
     garments: Sequence[Garment]
     said: Sequence[dict[str, Any] | None]
-    head: TrainedHead | None = None
 
 
-def use_head(*, tenant: Tenant, result: AnnotationResult) -> Learned:
-    """One query; a second one where this process has not seen the head before."""
-    rows = TrainedHead.objects.for_tenant(tenant).filter(is_in_use=True)
-    row = rows.filter(model_name=result.model.name, model_version=result.model.version)
-    found = row.defer("weights", "labels", "report", "reviews").first()
-    if found is None:
-        return Learned(result.garments, [None] * len(result.garments))
-    head = load_head(found.id)
-    garments = [apply_head(head, garment) for garment in result.garments]
+def use_head(*, head_id: UUID | None, garments: Sequence[Garment]) -> Learned:
+    """No queries, but one where this process has not seen the head before."""
+    if head_id is None:
+        return Learned(garments, [None] * len(garments))
+    head = load_head(head_id)
+    learned = [apply_head(head, garment) for garment in garments]
     said = [
         None if new.category == old.category else asdict(old.category)
-        for old, new in zip(result.garments, garments, strict=True)
+        for old, new in zip(garments, learned, strict=True)
     ]
-    return Learned(garments, said, found)
+    return Learned(learned, said)
 
 
 def load_head(head_id: UUID) -> Head:

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotations', '0006_reviewing_rows'),
+        ('annotations', '0008_reviewing_rows'),
     ]
 
     operations = [

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_idempotency_about'),
-        ('annotations', '0008_review_outcomes'),
+        ('annotations', '0010_review_outcomes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

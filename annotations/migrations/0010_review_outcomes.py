@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_idempotency_about'),
-        ('annotations', '0007_review_item'),
+        ('annotations', '0009_review_item'),
     ]
 
     operations = [

@@ -23,7 +23,7 @@ REVIEWED = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotations", "0005_reviewing")]
+    dependencies = [("annotations", "0007_reviewing")]
 
     operations = [
         *(migrations.RunSQL(*policy_sql(table)) for table in TABLES),

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_idempotency_about'),
-        ('annotations', '0004_batch_lanes'),
+        ('annotations', '0006_replan'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
