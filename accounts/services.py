@@ -16,6 +16,7 @@ from django.db import transaction
 
 from accounts import emails, selectors
 from accounts.models import Invitation, Membership, Role, Tenant, User, hash_token
+from accounts.signals import review_threshold_changed
 
 INVITATION_LIFETIME = timedelta(days=7)
 # A shop's name stands in an e-mail to a stranger: nobody shall send that to thousands.
@@ -61,6 +62,7 @@ def change_settings(*, tenant: Tenant, by: Membership, name: str, review_thresho
     tenant.name = name
     tenant.review_threshold = review_threshold
     tenant.save(update_fields=["name", "review_threshold"])
+    review_threshold_changed.send(Tenant, tenant_id=tenant.id, threshold=review_threshold)
 
 
 @transaction.atomic

@@ -4,3 +4,5 @@ from django.dispatch import Signal
 
 # Sent with `tenant_id`.
 api_key_closed = Signal()
+# With `tenant_id` and `threshold`: what the shop wants reviewed is another.
+review_threshold_changed = Signal()

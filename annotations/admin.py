@@ -3,15 +3,15 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
-from annotations import services
+from annotations import review_admin, services  # noqa: F401 - registers its pages
+from annotations.admin_photos import draw_photo, draw_thumbnail
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.templatetags.annotations import category_title, percent
 
@@ -48,9 +48,11 @@ class AnnotationInline(ReadOnlyInline):
     readonly_fields = ("created_at",)
 
 
-class LabelInline(admin.TabularInline):  # type: ignore[type-arg]
+class LabelInline(ReadOnlyInline):
+    """To look at: who changes a label goes through the review queue, which keeps who and when."""
+
     model = Label
-    extra = 0
+    fields = ("key", "name", "confidence", "origin")
 
 
 class ColourInline(ReadOnlyInline):
@@ -145,8 +147,8 @@ class AnnotationAdmin(NothingAdded):
         "created_at",
         "finished_at",
     )
-    # What the engine and the jobs have written is a record; only the review flag is a decision.
-    readonly_fields = tuple(name for name in fields if name != "needs_review")
+    # What the engine and the jobs have written is a record; decisions are made in the queue.
+    readonly_fields = fields
     inlines = (GarmentInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Annotation]:
@@ -233,12 +235,12 @@ class GarmentAdmin(NothingAdded):
 
 
 @admin.register(Label)
-class LabelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class LabelAdmin(NothingAdded):
     list_display = ("key", "name", "confidence", "origin", "garment")
     list_filter = ("origin", "key", "name")
     list_select_related = ("garment",)
     search_fields = ("key", "name")
-    raw_id_fields = ("garment",)
+    readonly_fields = ("garment", "key", "name", "confidence", "origin")
 
 
 @admin.register(Colour)
@@ -255,33 +257,3 @@ class DemoShopAdmin(NothingAdded):
     list_display = ("tenant", "loaded_at", "removed_at")
     list_select_related = ("tenant",)
     readonly_fields = ("tenant", "loaded_at", "removed_at")
-
-
-def draw_thumbnail(image: FashionImage) -> SafeString:
-    return format_html(
-        '<img src="{}" alt="" height="64" loading="lazy">', reverse("thumbnail", args=[image.id])
-    )
-
-
-def draw_photo(image: FashionImage, *, garments: list[Garment]) -> SafeString:
-    """The photo with boxes, as one SVG: the admin's pages have no module for them."""
-    boxes = format_html_join(
-        "",
-        '<g class="box object-{}"><rect x="{}" y="{}" width="{}" height="{}"/>'
-        "<title>{}</title></g>",
-        (
-            (g.object_type, g.left, g.top, g.box.width, g.box.height, category_title(g.category))
-            for g in garments
-        ),
-    )
-    return format_html(
-        '<svg viewBox="0 0 {} {}" height="420" role="img" aria-label="{}">'
-        '<image href="{}" width="{}" height="{}"/>{}</svg>',
-        image.width,
-        image.height,
-        image.name,
-        reverse("photo", args=[image.id]),
-        image.width,
-        image.height,
-        boxes,
-    )

@@ -62,8 +62,8 @@ class HistoryForm(forms.Form):
             "object_type": data.get("object", ""),
             "category": data.get("category", ""),
             "colour": data.get("colour", ""),
-            "since": _midnight(data.get("since")),
-            "until": _midnight(until + timedelta(days=1)) if until else None,
+            "since": midnight(data.get("since")),
+            "until": midnight(until + timedelta(days=1)) if until else None,
             "sort": data.get("sort") or "newest",
         }
 
@@ -106,5 +106,5 @@ def list_colours() -> Choices:
     return [(c.name, known.title("colour", c.name, language)) for c in known.colours]
 
 
-def _midnight(day: Any) -> datetime | None:
+def midnight(day: Any) -> datetime | None:
     return timezone.make_aware(datetime(day.year, day.month, day.day)) if day else None  # noqa: DTZ001

@@ -15,6 +15,7 @@ from annotations.models import Annotation
 from kalas.lib.lanes import wake
 
 ANNOTATE_TASK = "annotations.annotate"
+TRAIN_TASK = "annotations.train_head"
 FETCH_TASK = "annotations.fetch_batches"
 # A queue of its own, so that hosts that take their time hold up no annotation, and as many of its
 # workers as one shop keeps busy.
@@ -95,3 +96,11 @@ def wake_fetchers(tenant_id: UUID, *, at: datetime, lanes: Iterable[int] = range
             queue=FETCH_QUEUE,
             at=at,
         )
+
+
+def defer_training(head_id: UUID) -> None:
+    """In the running transaction; one at a time, so that annotations have the processor too."""
+    task = app.configure_task(
+        TRAIN_TASK, allow_unknown=False, priority=-10, lock="train_head", queueing_lock=str(head_id)
+    )
+    task.defer(head_id=str(head_id))

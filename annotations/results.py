@@ -65,6 +65,8 @@ def _build(annotation: Annotation, found: Iterable[Found]) -> dict[str, Any]:
         "timings_ms": annotation.timings_ms,
         # Only where an imported model answered in words of its own.
         **({"original": annotation.original} if annotation.original else {}),
+        "version": annotation.version,
+        "reviewed_at": _write_time(annotation.reviewed_at),
     }
 
 
@@ -92,7 +94,12 @@ def _build_garment(found: Found) -> dict[str, Any]:
             for label in found.labels
         ],
         "colours": [
-            {"name": colour.name, "hex": colour.hex, "share": colour.share}
+            {
+                "name": colour.name,
+                "hex": colour.hex,
+                "share": colour.share,
+                "origin": colour.origin,
+            }
             for colour in found.colours
         ],
     }

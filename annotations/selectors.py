@@ -94,7 +94,7 @@ def read_garments(*, annotation_ids: Sequence[UUID]) -> dict[UUID, list[Found]]:
     for colour in (
         Colour.objects.filter(garment__in=ids)
         .order_by("position")
-        .values_list("garment_id", "name", "hex", "share", named=True)
+        .values_list("garment_id", "name", "hex", "share", "origin", named=True)
     ):
         colours[colour.garment_id].append(colour)
     found = defaultdict(list)

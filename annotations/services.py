@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connection, transaction
@@ -16,6 +17,9 @@ from accounts.models import ApiKey, Tenant, User
 from annotations import batches, files, jobs, live, signals
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.photos import Photo
+from annotations.reviewing.carry import carry_over
+from annotations.reviewing.standing import read_standing
+from annotations.reviewing.use import Learned, use_head
 from inference.contract import AnnotationResult, Box
 from inference.contract import Garment as FoundGarment
 
@@ -193,24 +197,29 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
 
     False, and nothing is stored, when it was answered or deleted meanwhile: jobs may run twice.
     """
-    threshold = annotation.tenant.review_threshold
+    standing = read_standing(annotation=annotation, model=result.model)
+    learned = use_head(head_id=standing.head_id, garments=result.garments)
     done = result.abstained is None
+    least = standing.thresholds.find_least(learned.garments) if done else None
     stored = _finish(
         annotation,
         now=now,
         state=Annotation.State.DONE if done else Annotation.State.ABSTAINED,
         abstained=result.abstained or "",
-        # What the shop sells is the main garment; the others of an outfit are beside it.
-        needs_review=done
-        and any(g.category.confidence < threshold for g in result.garments if g.primary),
+        needs_review=least is not None,
+        least_confidence=least,
         model_name=result.model.name,
         model_version=result.model.version,
         taxonomy=result.model.taxonomy,
         timings_ms=result.timings_ms,
         original=result.original,
+        head_id=standing.head_id,
     )
     if stored:
-        _store_garments(annotation, result.garments)
+        _store_garments(annotation, learned)
+        if standing.reviewed_id:
+            carry_over(annotation, reviewed_id=standing.reviewed_id)
+            vars(annotation).pop("_prefetched_objects_cache", None)
         _tell_finished(annotation, now=now)
     return stored
 
@@ -363,8 +372,11 @@ def _tell_finished(annotation: Annotation, *, now: datetime) -> None:
     batches.tell_finished(finished)
 
 
-def _store_garments(annotation: Annotation, found: Sequence[FoundGarment]) -> None:
-    pairs = [(_build_garment(annotation, each), each) for each in found]
+def _store_garments(annotation: Annotation, learned: Learned) -> None:
+    pairs = [
+        (_build_garment(annotation, each, said), each)
+        for each, said in zip(learned.garments, learned.said, strict=True)
+    ]
     garments = Garment.objects.bulk_create(garment for garment, _found in pairs)
     labels = Label.objects.bulk_create(
         Label(garment=garment, key=label.key, name=label.name, confidence=label.confidence)
@@ -397,9 +409,12 @@ def _remember(row: Model, **related: Sequence[Model]) -> None:
         cache[name] = queryset
 
 
-def _build_garment(annotation: Annotation, found: FoundGarment) -> Garment:
+def _build_garment(
+    annotation: Annotation, found: FoundGarment, said: dict[str, Any] | None
+) -> Garment:
     return Garment(
         annotation=annotation,
+        model_said=said,
         object_type=found.object,
         confidence=found.confidence,
         primary=found.primary,

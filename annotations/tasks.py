@@ -19,6 +19,7 @@ from procrastinate.jobs import Job
 
 from annotations import asking, batches, fetching, files, jobs, services
 from annotations.models import Annotation
+from annotations.reviewing import training
 from inference import client
 from inference.contract import InvalidImage
 from kalas.lib.shared_connections.base import lend_connection
@@ -50,6 +51,12 @@ class RetryForAsLongAsItTakes(BaseRetryStrategy):
 @app.task(name=jobs.ANNOTATE_TASK, retry=RetryForAsLongAsItTakes())
 def annotate(*, annotation_id: str) -> None:
     run_annotation(annotation_id=UUID(annotation_id))
+
+
+@app.task(name=jobs.TRAIN_TASK)
+def train_head(*, head_id: str) -> None:
+    """A killed one is run again from its beginning, which takes seconds."""
+    training.run_training(head_id=UUID(head_id))
 
 
 @app.periodic(cron="41 * * * *")

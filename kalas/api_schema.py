@@ -27,6 +27,8 @@ PRODUCT_STATES = Product.State.values
 PHOTO_STATES = ProductImage.State.values
 IMPORT_STATES = CatalogueImport.State.values
 IMPORT_KINDS = CatalogueImport.Kind.values
+REVIEW_KINDS = ["review", "undo", "second"]
+REVIEW_VERDICTS = ["not-a-garment", "bad-photo"]
 SUGGESTION_KINDS = ["category", "colour", "value", "product"]
 FOUND_KINDS = ["all", "some", "looks", "nothing"]
 

@@ -357,6 +357,8 @@ SPECTACULAR_SETTINGS = {
         "ImportKind": "kalas.api_schema.IMPORT_KINDS",
         "SuggestionKind": "kalas.api_schema.SUGGESTION_KINDS",
         "FoundKind": "kalas.api_schema.FOUND_KINDS",
+        "ReviewKind": "kalas.api_schema.REVIEW_KINDS",
+        "ReviewVerdict": "kalas.api_schema.REVIEW_VERDICTS",
     },
 }
 # Which web pages may read answers is a matter of publishable keys (accounts/api/middleware.py).

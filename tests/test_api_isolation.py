@@ -16,6 +16,7 @@ from accounts.models import ApiKey, Membership, Scope
 from accounts.tests.factories import make_key, make_member
 from annotations import batches
 from annotations.models import Annotation, Batch, BatchItem, FashionImage, Review, TenantQuerySet
+from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation
 from integrations.models import WebhookDelivery, WebhookEndpoint
 from integrations.tests.factories import make_delivery, make_endpoint
@@ -32,6 +33,10 @@ WRONG_SCOPE: dict[str, Scope | None] = {
     "api_annotation": Scope.SEARCH,
     "api_overlay": Scope.SEARCH,
     "api_review": Scope.ANNOTATE,
+    "api_reviews": Scope.ANNOTATE,
+    "api_quality": Scope.ANNOTATE,
+    "api_one_review": Scope.ANNOTATE,
+    "api_undo_review": Scope.ANNOTATE,
     "api_batches": Scope.SEARCH,
     "api_batch": Scope.SEARCH,
     "api_images": Scope.SEARCH,
@@ -106,10 +111,17 @@ def foreign_ids() -> dict[str, object]:
         items=[{"annotation": annotation, "taken_at": timezone.now()}],
         now=timezone.now(),
     )
+    review = review_annotation(
+        tenant=owner.tenant,
+        annotation_id=annotation.id,
+        by=Reviewer(user=owner.user),
+        now=timezone.now(),
+    )
     endpoint, _secret = make_endpoint(by=owner)
     return {
         "annotation_id": annotation.id,
         "image_id": annotation.image_id,
+        "review_id": review.id,
         "batch_id": batch.id,
         "endpoint_id": endpoint.id,
         "delivery_id": make_delivery(endpoint).id,

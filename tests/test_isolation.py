@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import ApiKey, Invitation, Membership, Role
 from accounts.tests.factories import make_key, make_member
-from annotations.models import Annotation, FashionImage
+from annotations.models import Annotation, FashionImage, Review, ReviewTask, TrainedHead
+from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import hide_tokens, make_done_annotation
 from integrations.models import (
     Store,
@@ -79,18 +80,28 @@ def foreign_ids() -> dict[str, object]:
     endpoint, _secret = make_endpoint(by=owner)
     pair = make_pair(tenant=owner.tenant)
     store = make_store(by=owner)
+    review = review_annotation(
+        tenant=owner.tenant,
+        annotation_id=annotation.id,
+        by=Reviewer(user=owner.user),
+        now=timezone.now(),
+    )
     return {
         "annotation_id": annotation.id,
         "duplicate_id": pair.id,
         "delivery_id": make_delivery(endpoint).id,
         "endpoint_id": endpoint.id,
         "image_id": annotation.image_id,
+        "head_id": TrainedHead.objects.create(
+            tenant=owner.tenant, number=1, state="ready", model_name="kalas-mini", model_version="1"
+        ).id,
         "index_id": make_index(tenant=owner.tenant).id,
         "import_id": make_import(tenant=owner.tenant).id,
         "invitation_id": invitation.id,
         "key_id": make_key(member=owner).key.id,
         "membership_id": make_member(tenant=owner.tenant, role=Role.REVIEWER).id,
         "product_id": pair.product_id,
+        "review_id": review.id,
         "product_image_id": add_waiting_photo(pair.product).id,
         "row_id": make_row(store, "1").id,
         "store_delivery_id": make_store_delivery(store).id,
@@ -111,6 +122,9 @@ def snapshot() -> list[list[dict[str, Any]]]:
         NearDuplicate,
         Product,
         ProductImage,
+        Review,
+        ReviewTask,
+        TrainedHead,
     )
     models += (WebhookDelivery, WebhookEndpoint, Store, StoreDelivery, StoreProduct, WriteBack)
     return [list(model.objects.order_by("pk").values()) for model in models]

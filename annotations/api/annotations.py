@@ -3,17 +3,15 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import ValidationError
 
 from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import Scope
-from annotations import files, overlays, photos, results, reviews, selectors, services
+from annotations import files, overlays, photos, results, selectors, services
 from annotations.api import ordering
 from annotations.api.answers import AnnotationAnswer
 from annotations.api.inputs import (
@@ -21,7 +19,6 @@ from annotations.api.inputs import (
     AnnotationQuery,
     PhotoInput,
     ResultQuery,
-    ReviewInput,
     UploadForm,
     WaitQuery,
     build_wish,
@@ -145,42 +142,6 @@ class OverlayView(ApiView):
         response = HttpResponse(data, content_type="image/png")
         response["ETag"], response["Cache-Control"] = etag, PRIVATE
         return response
-
-
-class ReviewView(ApiView):
-    scopes = {"POST": (Scope.REVIEW,)}
-
-    @extend_schema(
-        operation_id="review_annotation", request=ReviewInput, responses=AnnotationAnswer
-    )
-    @once_per_idempotency_key
-    def post(self, request: Request, annotation_id: UUID) -> Response:
-        """Accept the result, with corrections where there are any."""
-        asked = read(ReviewInput, request.data)
-        corrections = [
-            reviews.Correction(
-                garment_id=each["id"],
-                category=each.get("category", ""),
-                attributes=each.get("attributes", {}),
-            )
-            for each in asked.get("garments", ())
-        ]
-        try:
-            reviews.review_annotation(
-                tenant=self.tenant,
-                annotation_id=annotation_id,
-                corrections=corrections,
-                reviewer=self.caller.user,
-                key=self.caller.key,
-                now=timezone.now(),
-            )
-        except reviews.NotReviewable as error:
-            raise Problem("not-reviewable") from error
-        except reviews.CorrectionRefused as error:
-            raise ValidationError({error.field: [error.detail]}) from error
-        annotation = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
-        self.about = annotation.image_id
-        return Response(results.build_result(annotation))
 
 
 def _choose(result: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:

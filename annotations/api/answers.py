@@ -56,6 +56,7 @@ class ColourAnswer(Fields):
     name = serializers.CharField()
     hex = serializers.CharField()
     share = serializers.FloatField(help_text="Of the garment's pixels, 0 to 1.")
+    origin = serializers.ChoiceField(choices=Label.Origin.values)
 
 
 class GarmentAnswer(Fields):
@@ -93,6 +94,10 @@ class AnnotationAnswer(Fields):
         required=False,
         help_text="What an imported model said in its own words: categories, attributes.",
     )
+    version = serializers.IntegerField(
+        required=False, help_text="Counts reviews; send it with yours to change what you have seen."
+    )
+    reviewed_at = serializers.DateTimeField(allow_null=True, required=False)
 
 
 class BatchProgress(Fields):

@@ -2,13 +2,15 @@
 
 import base64
 import binascii
+import copy
 from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
 
-from annotations.models import Annotation, Garment
+from annotations.models import Annotation, Garment, Review
 from annotations.orders import Wish
+from annotations.reviewing.corrections import MOST_COLOURS
 from inference import taxonomy
 from inference.contract import Box
 from kalas.lib.api.inputs import FieldList, StrictSerializer, UploadField
@@ -35,6 +37,8 @@ RESULT_FIELDS = (
     "error",
     "timings_ms",
     "original",
+    "version",
+    "reviewed_at",
 )
 
 
@@ -147,14 +151,43 @@ class AnnotationQuery(ResultQuery, PageQuery):
             raise serializers.ValidationError("There is no such category.") from error
 
 
+COLOURS = serializers.ListField(
+    child=serializers.CharField(max_length=40),
+    max_length=MOST_COLOURS,
+    required=False,
+    help_text="Names of the taxonomy, the main one first.",
+)
+ATTRIBUTES = serializers.DictField(
+    child=serializers.CharField(max_length=60, allow_null=True),
+    required=False,
+    help_text="Key and value, e.g. pattern: striped; null takes the attribute away.",
+)
+
+
 class GarmentReview(StrictSerializer):
     id = serializers.UUIDField()
     category = serializers.CharField(max_length=60, required=False)
-    attributes = serializers.DictField(
-        child=serializers.CharField(max_length=60, allow_null=True),
-        required=False,
-        help_text="Key and value, e.g. pattern: striped; null takes the attribute away.",
+    object = serializers.ChoiceField(choices=Garment.ObjectType.values, required=False)
+    box = BoxInput(required=False)
+    attributes = copy.deepcopy(ATTRIBUTES)
+    colours = copy.deepcopy(COLOURS)
+    primary = serializers.BooleanField(
+        required=False, help_text="true: this one is the main garment."
     )
+    removed = serializers.BooleanField(
+        default=False, help_text="true: there is no such garment in the photo."
+    )
+
+
+class GarmentAddition(StrictSerializer):
+    """A garment that the model did not see."""
+
+    id = serializers.UUIDField(required=False, help_text="A random one of yours.")
+    category = serializers.CharField(max_length=60)
+    object = serializers.ChoiceField(choices=Garment.ObjectType.values, required=False)
+    box = BoxInput()
+    attributes = copy.deepcopy(ATTRIBUTES)
+    colours = copy.deepcopy(COLOURS)
 
 
 class ReviewInput(StrictSerializer):
@@ -162,6 +195,22 @@ class ReviewInput(StrictSerializer):
 
     garments = serializers.ListField(
         child=GarmentReview(), required=False, max_length=50, help_text="Only what changes."
+    )
+    added = serializers.ListField(child=GarmentAddition(), required=False, max_length=50)
+    verdict = serializers.ChoiceField(
+        choices=[Review.Verdict.NOT_A_GARMENT.value, Review.Verdict.BAD_PHOTO.value],
+        required=False,
+        help_text="Instead of an answer.",
+    )
+    comment = serializers.CharField(max_length=1000, required=False, allow_blank=True)
+    version = serializers.IntegerField(
+        min_value=0,
+        max_value=2**31 - 1,
+        required=False,
+        help_text="The result's `version` that was looked at; 409 if it is another by now.",
+    )
+    seconds = serializers.FloatField(
+        min_value=0, max_value=86400, required=False, help_text="How long it took."
     )
 
 

@@ -1,5 +1,6 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -89,3 +90,56 @@ def share_bar(colours: Iterable[Colour]) -> list[dict[str, str]]:
         parts.append({"start": f"{start:.2f}", "width": f"{width:.2f}", "hex": colour.hex})
         start += width
     return parts
+
+
+@register.filter
+def change_key_title(key: str) -> str:
+    """Of a key in a review's changes."""
+    known = {
+        "category": _("Category"),
+        "object": _("Object"),
+        "box": _("Box"),
+        "colours": _("Colours"),
+        "primary": _("Main garment"),
+        "garment": _("Garment"),
+        "answer": _("Answer"),
+    }
+    return known.get(key) or attribute_title(key)
+
+
+@register.simple_tag
+def change_value(change: dict[str, Any], side: str) -> str:
+    """`from` or `to` of one of a review's changes, in words."""
+    value, key = change.get(side), change["key"]
+    if value is None or value == []:
+        return "—"
+    say = _SAY.get(key)
+    if say:
+        return say(value)
+    title = taxonomy.load().title("value", f"{key}:{value}", get_language() or "en")
+    return str(value) if title == f"{key}:{value}" else title
+
+
+def _say_box(box: list[int]) -> str:
+    left, top, right, bottom = box
+    return f"{left}, {top} – {right}, {bottom}"
+
+
+def _say_answer(state: str) -> str:
+    words = {
+        "done": _("garments"),
+        "no-garment": _("Not a garment"),
+        "unreadable": _("Bad photo"),
+    }
+    return words.get(state, state)
+
+
+_SAY: dict[str, Callable[[Any], str]] = {
+    "category": category_title,
+    "garment": category_title,
+    "object": object_title,
+    "colours": lambda names: ", ".join(colour_title(name) for name in names),
+    "box": _say_box,
+    "primary": lambda yes: _("yes") if yes else _("no"),
+    "answer": _say_answer,
+}

@@ -4,9 +4,11 @@ import uuid
 
 import pytest
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 
 from accounts.tests.factories import make_tenant
-from annotations.models import Annotation, FashionImage
+from annotations.models import Annotation, FashionImage, TrainedHead
+from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import hide_tokens, make_done_annotation
 from annotations.urls import urlpatterns as annotation_routes
 
@@ -21,6 +23,13 @@ ROUTES = [
     ("photo", "image", "get"),
     ("thumbnail", "image", "get"),
     ("similar", "annotation", "get"),
+    ("suggest_review", "annotation", "get"),
+    ("suggest_review", "annotation", "post"),
+    ("review_save", "annotation", "post"),
+    ("review_skip", "annotation", "post"),
+    ("undo_past_review", "review", "post"),
+    ("promote_head", "head", "post"),
+    ("head_changes", "head", "get"),
 ]
 WITHOUT_OBJECT = [
     ("dashboard", "get"),
@@ -29,7 +38,43 @@ WITHOUT_OBJECT = [
     ("annotate", "get"),
     ("upload_photos", "post"),
     ("history", "get"),
+    ("review", "get"),
+    ("review_words", "get"),
+    ("review_counts", "get"),
+    ("review_claim", "post"),
+    ("review_return", "post"),
+    ("review_undo", "post"),
+    ("review_grid", "get"),
+    ("review_grid_preview", "post"),
+    ("review_grid_apply", "post"),
+    ("review_grid_undo", "post"),
+    ("review_quality", "get"),
+    ("review_settings", "get"),
+    ("review_training", "get"),
+    ("review_heads", "get"),
+    ("start_training", "post"),
+    ("roll_back_head", "post"),
+    ("past_reviews", "get"),
+    ("export_reviews_csv", "get"),
+    ("export_reviews_ndjson", "get"),
 ]
+
+
+def make_ids(tenant) -> dict[str, uuid.UUID]:
+    """One object of each kind."""
+    annotation = make_done_annotation(tenant=tenant)
+    review = review_annotation(
+        tenant=tenant, annotation_id=annotation.id, by=Reviewer(), now=timezone.now()
+    )
+    head = TrainedHead.objects.create(
+        tenant=tenant, number=1, state="ready", model_name="kalas-mini", model_version="1"
+    )
+    return {
+        "annotation": annotation.id,
+        "image": annotation.image_id,
+        "review": review.id,
+        "head": head.id,
+    }
 
 
 def test_the_tables_name_every_route():
@@ -41,8 +86,7 @@ def test_the_tables_name_every_route():
 @pytest.mark.parametrize("script", [False, True])
 @pytest.mark.parametrize(("name", "kind", "method"), ROUTES)
 def test_a_foreign_object_looks_like_a_missing_one(page, name, kind, method, script):
-    foreign = make_done_annotation(tenant=make_tenant())
-    foreign_id = foreign.id if kind == "annotation" else foreign.image_id
+    foreign_id = make_ids(make_tenant())[kind]
     headers = {"HX-Request": "true"} if script else {}
 
     theirs = getattr(page, method)(reverse(name, args=[foreign_id]), BOX, headers=headers)
@@ -69,7 +113,6 @@ def test_strangers_log_in_first(client, db, name, method):
 
 @pytest.mark.parametrize(("name", "kind", "method"), ROUTES)
 def test_takes_no_other_method(page, tenant, name, kind, method):
-    annotation = make_done_annotation(tenant=tenant)
-    object_id = annotation.id if kind == "annotation" else annotation.image_id
+    object_id = make_ids(tenant)[kind]
 
     assert page.put(reverse(name, args=[object_id])).status_code == 405

@@ -15,8 +15,9 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey
 from accounts.tests.factories import make_key, make_member, make_tenant, make_user
-from annotations import batches, consumers, live, reviews, services
+from annotations import batches, consumers, live, services
 from annotations.models import Annotation
+from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_annotation, make_done_annotation
 from kalas.asgi import application
 
@@ -281,12 +282,10 @@ async def test_a_key_hears_of_reviews_and_batches():
 
     async with socket_of(None, origin="", token=new.token) as socket:
         await connect(socket)
-        await sync_to_async(reviews.review_annotation)(
+        await sync_to_async(review_annotation)(
             tenant=tenant,
             annotation_id=annotation.id,
-            corrections=[],
-            reviewer=None,
-            key=new.key,
+            by=Reviewer(key=new.key),
             now=timezone.now(),
         )
         await sync_to_async(batches.order_batch)(

@@ -81,7 +81,7 @@ def test_a_member_of_two_shops_sees_the_photos_of_both(page, member):
 
 
 def test_operators_see_every_photo(client, tenant):
-    client.force_login(make_user(is_staff=True))
+    client.force_login(make_user(is_staff=True, is_superuser=True))
     image = make_image(tenant=tenant)
 
     assert client.get(f"/media/{image.id}/photo").status_code == 200
@@ -98,3 +98,10 @@ def test_only_reads(page, tenant):
     image = make_image(tenant=tenant)
 
     assert page.post(f"/media/{image.id}/photo").status_code == 405
+
+
+def test_a_reviewer_in_the_admin_sees_only_their_shops(client, tenant):
+    image = make_image(tenant=tenant)
+    client.force_login(make_member(user=make_user(is_staff=True)).user)
+
+    assert client.get(f"/media/{image.id}/photo").status_code == 404

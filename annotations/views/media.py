@@ -36,7 +36,9 @@ def _get_image(request: HttpRequest, image_id: UUID) -> FashionImage:
     user = request.user
     if not isinstance(user, User):
         raise Http404
-    mine = Q() if user.is_staff else Q(tenant__memberships__user=user)
+    # Operators see all; a reviewer who may enter the admin only what their shops have.
+    sees_all = user.is_staff and user.has_perm("annotations.view_fashionimage")
+    mine = Q() if sees_all else Q(tenant__memberships__user=user)
     image = FashionImage.objects.filter(mine, id=image_id).first()
     if image is None:
         raise Http404

@@ -7,8 +7,9 @@
  *   <article data-live="<id>" data-pending hx-get="…" hx-trigger="kalas:live" hx-swap="outerHTML">
  *   <section data-live-feed hx-get="…" hx-trigger="kalas:live" hx-swap="outerHTML">
  *
- * A message {"type": "annotation", "id": "…"} fires kalas:live at its elements and at every feed. A hint may be lost
- * with the connection, so everything pending is refetched on each (re)connect and, as a net, every 15 s.
+ * Every message is also an event "kalas:hint" of the document. {"type": "annotation", "id": "…"} fires kalas:live at
+ * its elements and at every feed. A hint may be lost with the connection, so everything pending is refetched on each
+ * (re)connect and, as a net, every 15 s.
  */
 
 const FIRST_WAIT_MS = 500;
@@ -67,7 +68,9 @@ class KalasLive extends HTMLElement {
     if (this.socket.readyState === WebSocket.CLOSED) this.connect();
   }
 
-  receive({ type, id, state }) {
+  receive(hint) {
+    document.dispatchEvent(new CustomEvent("kalas:hint", { detail: hint }));
+    const { type, id, state } = hint;
     if (type !== "annotation") return;
     const selector = `[data-live="${CSS.escape(id)}"]`;
     if (state === "gone") document.querySelectorAll(selector).forEach((element) => element.remove());

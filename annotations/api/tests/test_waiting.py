@@ -25,8 +25,8 @@ from inference.contract import ModelName
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/annotations/"
 BUSY: tuple[int, object, dict[str, str]] = (503, {}, {"Retry-After": "1"})
-# One of them, the hint to open pages, is PostgreSQL's NOTIFY.
-MOST_QUERIES = 17
+# One of them, the hint to open pages, is PostgreSQL's NOTIFY; another asks what reviews have decided.
+MOST_QUERIES = 18
 
 
 @pytest.fixture

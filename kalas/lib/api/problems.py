@@ -103,6 +103,18 @@ TYPES: dict[str, ProblemType] = {
             "Only annotations in the state `done` have garments that can be corrected.",
         ),
         ProblemType(
+            "reviewed-meanwhile",
+            409,
+            "Somebody else has reviewed this annotation since you looked at it",
+            "Get it again: `version` says at which version it is now.",
+        ),
+        ProblemType(
+            "not-undoable",
+            409,
+            "This review can't be undone",
+            "It was undone before, or a later review of the annotation has to be undone first.",
+        ),
+        ProblemType(
             "too-many-webhooks",
             409,
             "The shop has as many webhook endpoints as it may have",

@@ -127,6 +127,16 @@ class Annotation(models.Model):
     model_name = models.CharField(_("model"), max_length=60, blank=True)
     model_version = models.CharField(_("model version"), max_length=20, blank=True)
     taxonomy = models.CharField(_("taxonomy"), max_length=20, blank=True)
+    # The head, learned from this shop's reviews, that had a say in it.
+    head = models.ForeignKey(
+        "annotations.TrainedHead",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("head"),
+    )
     timings_ms = models.JSONField(_("timings, ms"), default=dict, blank=True)
     original = models.JSONField(
         _("in the model's own words"),
@@ -134,6 +144,11 @@ class Annotation(models.Model):
         blank=True,
         help_text=_("What an imported model of another system said."),
     )
+    # Counts what people did to it, so that two who look at the same state don't both win.
+    version = models.PositiveIntegerField(_("version"), default=0, editable=False)
+    # Of the values that wait for a person; where the model says them all it needs no review.
+    least_confidence = models.FloatField(_("least confidence"), null=True, editable=False)
+    reviewed_at = models.DateTimeField(_("reviewed"), null=True, blank=True, editable=False)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -162,6 +177,19 @@ class Annotation(models.Model):
                 name="annotation_to_review",
                 condition=models.Q(needs_review=True),
             ),
+            # As the queue is sorted: what a person has suggested has no confidence and is first.
+            models.Index(
+                models.F("tenant"),
+                models.F("least_confidence").asc(nulls_first=True),
+                models.F("id"),
+                name="annotation_least_sure",
+                condition=models.Q(needs_review=True),
+            ),
+            models.Index(
+                fields=["tenant", "-reviewed_at"],
+                name="annotation_reviewed",
+                condition=models.Q(reviewed_at__isnull=False),
+            ),
             models.Index(
                 fields=["-priority", "created_at", "id"],
                 name="annotation_in_line",
@@ -189,7 +217,7 @@ class Annotation(models.Model):
                 name="annotation_finished_has_time",
             ),
             models.CheckConstraint(
-                condition=models.Q(needs_review=False) | models.Q(state="done"),
+                condition=models.Q(needs_review=False) | models.Q(state__in=["done", "abstained"]),
                 name="annotation_review_when_done",
             ),
         ]
@@ -262,6 +290,11 @@ class Garment(models.Model):
         _("origin"), max_length=8, choices=Origin, default=Origin.MODEL
     )
     embedding = VectorField(null=True, blank=True, editable=False)
+    # What a person has decided, by key ("category", "box", "colours", an attribute's): who and
+    # when, also of a value that was taken away.
+    decisions = models.JSONField(_("decisions"), default=dict, blank=True, editable=False)
+    # What the model itself had said, where a head that learned from reviews said otherwise.
+    model_said = models.JSONField(null=True, blank=True, editable=False)
 
     objects = GarmentQuerySet.as_manager()
 
@@ -327,6 +360,7 @@ class Colour(models.Model):
     name = models.CharField(_("colour"), max_length=40)
     hex = models.CharField(_("hex"), max_length=7)
     share = models.FloatField(_("share"))
+    origin = models.CharField(_("origin"), max_length=8, choices=Origin, default=Origin.MODEL)
 
     class Meta:
         verbose_name = _("colour")
@@ -350,7 +384,27 @@ class Colour(models.Model):
 
 
 class Review(models.Model):
-    """What a person said about an annotation: accepted as it was, or with these changes."""
+    """What a person said about an annotation; written once and never changed.
+
+    `before` and `after` are the whole annotation (see `reviewing.snapshots`), `changes` says the
+    difference in words of the taxonomy.
+    """
+
+    class Kind(models.TextChoices):
+        REVIEW = "review", _("Review")
+        UNDO = "undo", _("Undo")
+        SECOND = "second", _("Second opinion")
+
+    class Source(models.TextChoices):
+        QUEUE = "queue", _("Review page")
+        GRID = "grid", _("Grid")
+        ADMIN = "admin", _("Admin")
+        API = "api", _("API")
+
+    class Verdict(models.TextChoices):
+        ANSWER = "", _("Answer")
+        NOT_A_GARMENT = "not-a-garment", _("Not a garment")
+        BAD_PHOTO = "bad-photo", _("Bad photo")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(
@@ -375,7 +429,24 @@ class Review(models.Model):
         related_name="+",
         verbose_name=_("API key"),
     )
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.REVIEW)
+    source = models.CharField(_("by way of"), max_length=8, choices=Source, default=Source.API)
+    verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict, blank=True)
     changes = models.JSONField(_("changes"), default=list, blank=True)
+    before = models.JSONField(_("before"), default=dict, blank=True)
+    after = models.JSONField(_("after"), default=dict, blank=True)
+    comment = models.CharField(_("comment"), max_length=1000, blank=True)
+    seconds = models.FloatField(_("seconds"), null=True, blank=True)
+    # The annotation's version that it made.
+    version = models.PositiveIntegerField(_("version"), default=0)
+    undoes = models.OneToOneField(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="undone_by",
+        verbose_name=_("undoes"),
+    )
     created_at = models.DateTimeField(_("reviewed"), default=timezone.now, editable=False)
 
     objects = TenantQuerySet["Review"].as_manager()
@@ -383,7 +454,11 @@ class Review(models.Model):
     class Meta:
         verbose_name = _("review")
         verbose_name_plural = _("reviews")
-        indexes = [models.Index(fields=["tenant", "-created_at"], name="review_by_tenant_newest")]
+        indexes = [
+            models.Index(fields=["tenant", "-created_at"], name="review_by_tenant_newest"),
+            models.Index(fields=["tenant", "reviewer", "-created_at"], name="review_by_reviewer"),
+            models.Index(fields=["annotation", "-created_at"], name="review_by_annotation"),
+        ]
 
     def __str__(self) -> str:
         return str(self.annotation)

@@ -1,0 +1,148 @@
+"""What waits for a person, and in which order it is given out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypedDict
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+
+from accounts.models import Membership, Role, Tenant, User
+from annotations.models import (
+    Annotation,
+    AnnotationQuerySet,
+    Garment,
+    Label,
+    Review,
+    ReviewSettings,
+    ReviewTask,
+)
+
+# Who corrects what the model says; the admin and the pages ask here.
+REVIEWERS = (Role.OWNER, Role.MANAGER, Role.REVIEWER)
+Order = Literal["unsure", "oldest", "newest", "product"]
+ORDERS: dict[str, tuple[str, ...]] = {
+    "unsure": ("least_confidence", "id"),
+    "oldest": ("created_at", "id"),
+    "newest": ("-created_at", "-id"),
+    "product": ("product", "created_at", "id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of the queue: empty means all of it."""
+
+    category: str = ""
+    key: str = ""
+    product: str = ""
+    older_than: timedelta | None = None
+    only_mine: bool = False
+    order: str = "unsure"
+
+
+ALL = Wanted()
+
+
+class QueueCounts(TypedDict):
+    waiting: int
+    claimed: int
+    mine: int
+    suggested: int
+
+
+def filter_queue(*, tenant: Tenant, wanted: Wanted = ALL, now: datetime) -> AnnotationQuerySet:
+    """In the wanted order, with what others have claimed."""
+    rows = Annotation.objects.for_tenant(tenant).filter(needs_review=True)
+    if wanted.category:
+        garments = Garment.objects.filter(annotation=OuterRef("id"), primary=True)
+        rows = rows.filter(Exists(garments.filter(category=wanted.category)))
+    if wanted.key:
+        labels = Label.objects.filter(garment__annotation=OuterRef("id"), key=wanted.key)
+        rows = rows.filter(Exists(labels))
+    if wanted.product:
+        rows = rows.filter(product=wanted.product)
+    if wanted.older_than:
+        rows = rows.filter(created_at__lt=now - wanted.older_than)
+    order = ORDERS.get(wanted.order, ORDERS["unsure"])
+    if order[0] == "least_confidence":
+        # What a person has suggested has no confidence and comes first.
+        return rows.order_by(F("least_confidence").asc(nulls_first=True), "id")
+    return rows.order_by(*order)
+
+
+def free_for(rows: AnnotationQuerySet, *, user: User, now: datetime) -> AnnotationQuerySet:
+    """Without what somebody else works on or is meant to."""
+    tasks = ReviewTask.objects.filter(annotation=OuterRef("id"))
+    others = Q(claimed_until__gt=now) & ~Q(claimed_by=user)
+    meant = Q(assigned_to__isnull=False) & ~Q(assigned_to=user)
+    return rows.exclude(Exists(tasks.filter(others | meant)))
+
+
+def claimed_by(rows: AnnotationQuerySet, *, user: User, now: datetime) -> AnnotationQuerySet:
+    return rows.filter(task__claimed_by=user, task__claimed_until__gt=now)
+
+
+def assigned_to(rows: AnnotationQuerySet, *, user: User) -> AnnotationQuerySet:
+    return rows.filter(task__assigned_to=user)
+
+
+def skipped(*, user: User) -> Exists:
+    return Exists(
+        ReviewTask.objects.filter(annotation=OuterRef("id"), skipped_by__contains=[user.pk])
+    )
+
+
+def count_queue(*, tenant: Tenant, user: User, now: datetime) -> QueueCounts:
+    """One query."""
+    claimed = Q(task__claimed_until__gt=now) & ~Q(task__claimed_by=user)
+    counts = (
+        Annotation.objects.for_tenant(tenant)
+        .filter(needs_review=True)
+        .aggregate(
+            waiting=Count("id"),
+            claimed=Count("id", filter=claimed),
+            mine=Count("id", filter=Q(task__assigned_to=user)),
+            suggested=Count("id", filter=~Q(task__note="") & Q(task__isnull=False)),
+        )
+    )
+    return QueueCounts(
+        waiting=counts["waiting"],
+        claimed=counts["claimed"],
+        mine=counts["mine"],
+        suggested=counts["suggested"],
+    )
+
+
+def count_done(*, tenant: Tenant, user: User, since: datetime) -> int:
+    """Reviews of this person that count; one query."""
+    rows = Review.objects.for_tenant(tenant).filter(reviewer=user, created_at__gte=since)
+    return rows.exclude(kind=Review.Kind.UNDO).filter(undone_by=None).count()
+
+
+def count_categories(*, tenant: Tenant) -> list[tuple[str, int]]:
+    """The categories that wait, the most frequent first; one query."""
+    rows = Garment.objects.filter(
+        annotation__tenant=tenant, annotation__needs_review=True, primary=True
+    )
+    counted = rows.values_list("category").annotate(n=Count("id")).order_by("-n", "category")
+    return list(counted)
+
+
+def list_reviewers(*, tenant: Tenant) -> QuerySet[User]:
+    """Whom something can be assigned to."""
+    members = Membership.objects.filter(tenant=tenant, role__in=REVIEWERS)
+    return User.objects.filter(memberships__in=members, is_active=True).order_by("name", "email")
+
+
+def read_settings(*, tenant: Tenant) -> ReviewSettings:
+    """As saved, else as they are without a row; one query."""
+    found = ReviewSettings.objects.for_tenant(tenant).first()
+    return found or ReviewSettings(tenant=tenant)
+
+
+def list_undoable(*, tenant: Tenant, user: User, since: datetime, most: int) -> Sequence[Review]:
+    """This person's reviews that are not undone, the newest first; one query."""
+    rows = Review.objects.for_tenant(tenant).filter(reviewer=user, created_at__gte=since)
+    rows = rows.filter(kind=Review.Kind.REVIEW, undone_by=None).select_related("annotation__image")
+    return list(rows.defer("before", "after").order_by("-created_at", "-id")[:most])

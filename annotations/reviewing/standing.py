@@ -1,0 +1,53 @@
+"""What a shop has decided that a new answer of the model has to follow, read at once."""
+
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from annotations.models import Annotation
+from annotations.reviewing.thresholds import Thresholds
+from inference.contract import ModelName
+
+_READ = """
+    SELECT
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(t.key, t.category, t.value)), '[]')
+         FROM annotations_reviewthreshold AS t WHERE t.tenant_id = %(tenant)s)::text,
+        (SELECT h.id FROM annotations_trainedhead AS h
+         WHERE h.tenant_id = %(tenant)s AND h.is_in_use
+            AND h.model_name = %(name)s AND h.model_version = %(version)s),
+        (SELECT a.id FROM annotations_annotation AS a
+         WHERE a.image_id = %(image)s AND a.id <> %(annotation)s AND a.reviewed_at IS NOT NULL
+            AND a.crop IS NOT DISTINCT FROM %(crop)s::jsonb
+         ORDER BY a.reviewed_at DESC LIMIT 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`head_id` is of the head in use for this model, `reviewed_id` of the annotation of the same
+    photo and box that people reviewed last."""
+
+    thresholds: Thresholds
+    head_id: UUID | None
+    reviewed_id: UUID | None
+
+
+def read_standing(*, annotation: Annotation, model: ModelName) -> Standing:
+    """One query: every answer of the engine waits for it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _READ,
+            {
+                "tenant": annotation.tenant_id,
+                "name": model.name,
+                "version": model.version,
+                "image": annotation.image_id,
+                "annotation": annotation.id,
+                "crop": json.dumps(annotation.crop) if annotation.crop else None,
+            },
+        )
+        values, head_id, reviewed_id = cursor.fetchone()
+    rows = {(key, category): value for key, category, value in json.loads(values)}
+    return Standing(Thresholds(annotation.tenant.review_threshold, rows), head_id, reviewed_id)

@@ -1,0 +1,116 @@
+"""From which confidence on nobody has to look: per attribute key and category of a shop."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from accounts.models import Tenant
+from annotations.models import ReviewThreshold
+from inference import taxonomy
+from inference.contract import Garment
+
+CATEGORY = "category"
+# Confidences are calibrated: what is more likely right than wrong is published as it is. What a
+# key's own calibration refuses, the model does not say in the first place (its floor).
+DEFAULT_ATTRIBUTE = 0.5
+
+# Like `Thresholds.find_doubts`, for all annotations of a shop that nobody has reviewed.
+_RECOUNT = """
+    UPDATE annotations_annotation AS a
+    SET needs_review = d.least IS NOT NULL, least_confidence = d.least
+    FROM (
+        SELECT a.id, min(v.confidence) FILTER (WHERE v.confidence < coalesce(
+            own.value, shared.value,
+            CASE WHEN v.key = 'category' THEN %(category)s ELSE %(attribute)s END)) AS least
+        FROM annotations_annotation AS a
+        JOIN annotations_garment AS g ON g.annotation_id = a.id AND g."primary"
+        CROSS JOIN LATERAL (
+            SELECT 'category' AS key, g.category_confidence AS confidence
+            WHERE g.category_origin = 'model'
+            UNION ALL
+            SELECT l.key, l.confidence FROM annotations_label AS l
+            WHERE l.garment_id = g.id AND l.origin = 'model'
+        ) AS v
+        LEFT JOIN annotations_reviewthreshold AS own
+            ON own.tenant_id = a.tenant_id AND own.key = v.key AND own.category = g.category
+        LEFT JOIN annotations_reviewthreshold AS shared
+            ON shared.tenant_id = a.tenant_id AND shared.key = v.key AND shared.category = ''
+        WHERE a.tenant_id = %(tenant)s AND a.state = 'done' AND a.reviewed_at IS NULL
+            AND NOT EXISTS (SELECT FROM annotations_reviewtask AS t
+                            WHERE t.annotation_id = a.id AND t.note <> '')
+        GROUP BY a.id
+    ) AS d
+    WHERE a.id = d.id
+        AND (a.needs_review, a.least_confidence) IS DISTINCT FROM (d.least IS NOT NULL, d.least)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Of one shop; `values` by (key, category), the category empty for all."""
+
+    category: float
+    values: Mapping[tuple[str, str], float]
+
+    def find(self, key: str, category: str) -> float:
+        for each in (category, ""):
+            if (key, each) in self.values:
+                return self.values[key, each]
+        return self.category if key == CATEGORY else DEFAULT_ATTRIBUTE
+
+    def find_least(self, garments: Iterable[Garment]) -> float | None:
+        """The least confidence among what waits for a person; None where nothing does.
+
+        What the shop sells is the main garment; the others of an outfit are beside it.
+        """
+        doubts = [
+            confidence
+            for garment in garments
+            if garment.primary
+            for key, confidence in (
+                (CATEGORY, garment.category.confidence),
+                *((label.key, label.confidence) for label in garment.attributes),
+            )
+            if confidence < self.find(key, garment.category.name)
+        ]
+        return min(doubts, default=None)
+
+
+def read_thresholds(*, tenant: Tenant) -> Thresholds:
+    """One query."""
+    rows = ReviewThreshold.objects.for_tenant(tenant).values_list("key", "category", "value")
+    return Thresholds(tenant.review_threshold, {(key, name): value for key, name, value in rows})
+
+
+@transaction.atomic
+def change_thresholds(*, tenant: Tenant, values: Mapping[tuple[str, str], float | None]) -> int:
+    """Set these, None for the default; return how many annotations join or leave the queue.
+
+    Raises taxonomy.UnknownLabel.
+    """
+    known = taxonomy.load()
+    rows = ReviewThreshold.objects.for_tenant(tenant)
+    for (key, category), value in values.items():
+        if key != CATEGORY:
+            known.attribute(key)
+        if category:
+            known.category(category)
+        if value is None:
+            rows.filter(key=key, category=category).delete()
+        else:
+            rows.update_or_create(
+                tenant=tenant, key=key, category=category, defaults={"value": value}
+            )
+    return recount_queue(tenant_id=tenant.id, category=tenant.review_threshold)
+
+
+def recount_queue(*, tenant_id: UUID, category: float) -> int:
+    """Decide anew what waits for a person, by one query; return how many annotations changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RECOUNT,
+            {"tenant": tenant_id, "category": category, "attribute": DEFAULT_ATTRIBUTE},
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,115 @@
+/* The items that <kalas-review claim="/review/claim/" return="/review/return/"> has claimed: some ahead, with their photos
+ * loaded, so that the next one is there at once. */
+
+import { post } from "./review-outbox.js";
+
+const AHEAD = 8;
+const REFILL_BELOW = 6;
+const MOST = 100;
+const SOON_MS = 300;
+const DRY_MS = 15_000;
+
+export class ReviewQueue extends EventTarget {
+  constructor({ claimUrl, returnUrl, token, only, pending }) {
+    super();
+    Object.assign(this, { claimUrl, returnUrl, token, only, pending });
+    this.items = [];
+    this.mine = new Set(); // answered here: hints about them are no news
+    window.addEventListener("pagehide", () => this.giveBack());
+  }
+
+  get current() {
+    return this.items[0] ?? null;
+  }
+
+  /* The current one is done with; the next is there at once where it was loaded. */
+  next() {
+    const [done] = this.items.splice(0, 1);
+    if (done) this.mine.add(done.id);
+    if (!this.items.length) this.loaded = false; // until the server has said that there is no more
+    this.tell();
+    this.refill();
+  }
+
+  /* Before everything else, e.g. after an undo. */
+  putFirst(item) {
+    this.mine.delete(item.id);
+    this.items = [item, ...this.items.filter((each) => each.id !== item.id)];
+    load(item);
+    this.tell();
+  }
+
+  /* Somebody else has it, or it was reviewed elsewhere. */
+  drop(id) {
+    const place = this.items.findIndex((item) => item.id === id);
+    if (place < 0) return null;
+    const [gone] = this.items.splice(place, 1);
+    if (place === 0) this.tell();
+    this.refill();
+    return gone;
+  }
+
+  async refill() {
+    if (this.filling || this.items.length >= REFILL_BELOW) return;
+    this.filling = true;
+    clearTimeout(this.retry);
+    try {
+      // What is answered and on its way still waits for all that the server knows.
+      const without = [...this.items.map((item) => item.id), ...this.pending()].slice(0, MOST);
+      const response = await post(this.claimUrl, { without, number: AHEAD - this.items.length, ...this.pick() }, this.token);
+      if (response.status === 401 || response.status === 403) return this.tell("stopped");
+      if (!response.ok) throw new Error(String(response.status));
+      const { items, counts } = await response.json();
+      const known = new Set(this.items.map((item) => item.id));
+      const fresh = items.filter((item) => !known.has(item.id) && !this.mine.has(item.id));
+      const wasEmpty = this.items.length === 0;
+      this.items.push(...fresh);
+      fresh.forEach(load);
+      this.counts = counts;
+      this.loaded = fresh.length > 0 || items.length === 0;
+      this.dispatchEvent(new CustomEvent("counts", { detail: counts }));
+      if (wasEmpty) this.tell();
+      if (!this.items.length) this.again(this.loaded ? DRY_MS : SOON_MS);
+    } catch {
+      this.again(3_000);
+      this.tell("lost");
+    } finally {
+      this.filling = false;
+    }
+    return undefined;
+  }
+
+  /* An item that the address names is the first, once. */
+  pick() {
+    const only = this.only;
+    this.only = null;
+    return only ? { only } : {};
+  }
+
+  again(wait) {
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.refill(), wait);
+  }
+
+  /* Others need not wait until the claims expire. */
+  giveBack() {
+    if (!this.items.length) return;
+    const form = new FormData();
+    form.append("csrfmiddlewaretoken", this.token);
+    for (const item of this.items) form.append("id", item.id);
+    navigator.sendBeacon(this.returnUrl, form);
+    this.items = [];
+  }
+
+  tell(name = "changed") {
+    this.dispatchEvent(new Event(name));
+  }
+}
+
+function load(item) {
+  if (item.loaded) return;
+  const photo = new Image();
+  photo.src = item.image.url;
+  photo.decode().catch(() => {}); // a photo that is broken says so where it is shown
+  Object.defineProperty(item, "loaded", { value: photo, enumerable: false });
+}
