@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import signals
 from accounts.models import Invitation, Membership, Tenant, User
 
 # The admin's own log-in form would let an operator past the second factor and the rate limits.
@@ -61,6 +62,13 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         tenants: QuerySet[Tenant] = super().get_queryset(request)
         return tenants.annotate(member_count=Count("memberships", distinct=True))
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "review_threshold" in form.changed_data:
+            signals.review_threshold_changed.send(
+                Tenant, tenant_id=obj.id, threshold=obj.review_threshold
+            )
 
     @admin.display(description=_("members"), ordering="member_count")
     def count_members(self, tenant: Any) -> int:

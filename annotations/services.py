@@ -217,8 +217,7 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
     )
     if stored:
         _store_garments(annotation, learned)
-        if standing.reviewed_id:
-            carry_over(annotation, reviewed_id=standing.reviewed_id)
+        if standing.is_again and carry_over(annotation, thresholds=standing.thresholds, now=now):
             vars(annotation).pop("_prefetched_objects_cache", None)
         _tell_finished(annotation, now=now)
     return stored

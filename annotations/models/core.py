@@ -394,6 +394,7 @@ class Review(models.Model):
         REVIEW = "review", _("Review")
         UNDO = "undo", _("Undo")
         SECOND = "second", _("Second opinion")
+        CARRIED = "carried", _("Carried over")
 
     class Source(models.TextChoices):
         QUEUE = "queue", _("Review page")
@@ -446,6 +447,15 @@ class Review(models.Model):
         blank=True,
         related_name="undone_by",
         verbose_name=_("undoes"),
+    )
+    # What was said about another answer for the same photo, where this one came of it.
+    carries = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="carried_by",
+        verbose_name=_("carries"),
     )
     created_at = models.DateTimeField(_("reviewed"), default=timezone.now, editable=False)
 

@@ -176,7 +176,7 @@ def _set_category(garment: GarmentState, name: str, stamp: Mapping[str, Any], pa
     garment["category_origin"] = Origin.HUMAN.value
     garment["decisions"]["category"] = dict(stamp)
     # What the new category can't have, such as sleeves of trousers, goes.
-    garment["labels"] = [x for x in garment["labels"] if _may_have(x["key"], x["name"], name)]
+    garment["labels"] = [x for x in garment["labels"] if may_have(x["key"], x["name"], name)]
 
 
 def _set_attribute(
@@ -272,7 +272,7 @@ def _check_attribute(key: str, value: str | None, category: str, path: str) -> N
         raise CorrectionRefused(path, _("This does not apply to the category %s.") % category)
 
 
-def _may_have(key: str, value: str, category: str) -> bool:
+def may_have(key: str, value: str, category: str) -> bool:
     try:
         return taxonomy.load().applies(key, value, category)
     except taxonomy.UnknownLabel:  # of another taxonomy

@@ -117,7 +117,8 @@ def count_queue(*, tenant: Tenant, user: User, now: datetime) -> QueueCounts:
 def count_done(*, tenant: Tenant, user: User, since: datetime) -> int:
     """Reviews of this person that count; one query."""
     rows = Review.objects.for_tenant(tenant).filter(reviewer=user, created_at__gte=since)
-    return rows.exclude(kind=Review.Kind.UNDO).filter(undone_by=None).count()
+    rows = rows.exclude(kind__in=[Review.Kind.UNDO, Review.Kind.CARRIED])
+    return rows.filter(undone_by=None).count()
 
 
 def count_categories(*, tenant: Tenant) -> list[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """What a person says about a result. Nothing is ever lost: each review keeps before and after."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +13,14 @@ from accounts.models import ApiKey, Tenant, User
 from annotations import live, signals
 from annotations.models import Annotation, FashionImage, Review, ReviewTask
 from annotations.reviewing import seconds
+from annotations.reviewing.carry import REVIEWABLE, carry_on, find_newer
 from annotations.reviewing.changes import list_changes
 from annotations.reviewing.corrections import Corrections, Photo, apply_corrections
 from annotations.reviewing.outcomes import record_outcomes
 from annotations.reviewing.snapshots import Snapshot, read_snapshot, write_snapshot
+from annotations.reviewing.thresholds import read_thresholds
 
 NOTHING = Corrections()
-REVIEWABLE = (Annotation.State.DONE, Annotation.State.ABSTAINED)
 
 
 class NotReviewable(Exception):
@@ -95,6 +97,7 @@ def review_annotation(
     review.verdict = corrections.verdict
     annotation.reviewed_at = now
     _write(annotation, review)
+    carry_on(annotation, thresholds=read_thresholds(tenant=tenant), now=now)
     return review
 
 
@@ -120,12 +123,17 @@ def undo_review(
         raise NotUndoable
     before = read_snapshot(annotation)
     after: Snapshot = target.before
+    if find_newer(annotation):  # which waits in its place
+        after = after | {"needs_review": False, "least_confidence": None}
     undo = _build_review(annotation, by, now, remark, before=before, after=after)
     undo.kind, undo.undoes = Review.Kind.UNDO, target
     undo.verdict = ""
     in_effect = list_in_effect([*history, undo])
     annotation.reviewed_at = in_effect[-1].created_at if in_effect else None
     _write(annotation, undo)
+    _undo_carried(tenant, target, by=by, now=now)
+    if annotation.reviewed_at:
+        carry_on(annotation, thresholds=read_thresholds(tenant=tenant), now=now)
     return undo
 
 
@@ -161,7 +169,7 @@ def list_in_effect(history: Sequence[Review]) -> list[Review]:
     by_id = {review.id: review for review in history}
     effect: list[Review] = []
     for review in history:
-        if review.kind == Review.Kind.REVIEW:
+        if review.kind in (Review.Kind.REVIEW, Review.Kind.CARRIED):
             effect.append(review)
         elif review.kind == Review.Kind.UNDO and review.undoes_id in by_id:
             target = by_id[review.undoes_id]
@@ -173,7 +181,12 @@ def list_in_effect(history: Sequence[Review]) -> list[Review]:
 
 
 def may_undo(review: Review, history: Sequence[Review]) -> bool:
-    """Whether nothing that was said later stands on it; `history` is of the same annotation."""
+    """Whether nothing that was said later stands on it; `history` is of the same annotation.
+
+    Reviews from before the history was kept whole can't be: nobody knows what was there.
+    """
+    if not review.version:
+        return False
     said = [each for each in history if each.kind != Review.Kind.SECOND]
     if review.kind == Review.Kind.UNDO:
         return bool(said) and said[-1].id == review.id
@@ -184,6 +197,13 @@ def may_undo(review: Review, history: Sequence[Review]) -> bool:
 def find_latest(annotation: Annotation) -> Review | None:
     rows = annotation.reviews.exclude(kind=Review.Kind.SECOND).select_related("reviewer")
     return rows.order_by("-version", "-created_at").first()
+
+
+def _undo_carried(tenant: Tenant, target: Review, *, by: Reviewer, now: datetime) -> None:
+    """Take it back where it was carried to, unless more was said there since."""
+    for carried in Review.objects.filter(carries=target, undone_by=None):
+        with suppress(NotUndoable):
+            undo_review(tenant=tenant, review_id=carried.id, by=by, now=now)
 
 
 def _lock(tenant: Tenant, annotation_id: UUID) -> Annotation:

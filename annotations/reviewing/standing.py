@@ -17,21 +17,20 @@ _READ = """
         (SELECT h.id FROM annotations_trainedhead AS h
          WHERE h.tenant_id = %(tenant)s AND h.is_in_use
             AND h.model_name = %(name)s AND h.model_version = %(version)s),
-        (SELECT a.id FROM annotations_annotation AS a
-         WHERE a.image_id = %(image)s AND a.id <> %(annotation)s AND a.reviewed_at IS NOT NULL
-            AND a.crop IS NOT DISTINCT FROM %(crop)s::jsonb
-         ORDER BY a.reviewed_at DESC LIMIT 1)
+        EXISTS (SELECT FROM annotations_annotation AS a
+         WHERE a.image_id = %(image)s AND a.id <> %(annotation)s
+            AND a.crop IS NOT DISTINCT FROM %(crop)s::jsonb)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`head_id` is of the head in use for this model, `reviewed_id` of the annotation of the same
-    photo and box that people reviewed last."""
+    """`head_id` is of the head in use for this model; `is_again`: the same photo and box were
+    asked for before, and people may have reviewed the answer."""
 
     thresholds: Thresholds
     head_id: UUID | None
-    reviewed_id: UUID | None
+    is_again: bool
 
 
 def read_standing(*, annotation: Annotation, model: ModelName) -> Standing:
@@ -48,6 +47,6 @@ def read_standing(*, annotation: Annotation, model: ModelName) -> Standing:
                 "crop": json.dumps(annotation.crop) if annotation.crop else None,
             },
         )
-        values, head_id, reviewed_id = cursor.fetchone()
+        values, head_id, is_again = cursor.fetchone()
     rows = {(key, category): value for key, category, value in json.loads(values)}
-    return Standing(Thresholds(annotation.tenant.review_threshold, rows), head_id, reviewed_id)
+    return Standing(Thresholds(annotation.tenant.review_threshold, rows), head_id, is_again)

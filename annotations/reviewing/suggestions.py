@@ -8,7 +8,8 @@ from django.db import transaction
 from accounts.models import Tenant, User
 from annotations import live
 from annotations.models import Annotation, ReviewTask
-from annotations.reviewing.services import REVIEWABLE, NotReviewable
+from annotations.reviewing.carry import REVIEWABLE, find_newer
+from annotations.reviewing.services import NotReviewable
 
 LONGEST_NOTE = 1000
 
@@ -17,7 +18,7 @@ LONGEST_NOTE = 1000
 def suggest_review(
     *, tenant: Tenant, annotation_id: UUID, by: User | None, note: str, now: datetime
 ) -> None:
-    """Put the annotation into the queue with a note for its reviewer.
+    """Put the newest answer for its photo into the queue with a note for its reviewer.
 
     Raises Annotation.DoesNotExist and NotReviewable.
     """
@@ -25,17 +26,19 @@ def suggest_review(
     annotation = rows.get(id=annotation_id)
     if annotation.state not in REVIEWABLE:
         raise NotReviewable
+    annotation = find_newer(annotation) or annotation
     annotation.needs_review, annotation.least_confidence = True, None
-    annotation.save(update_fields=["needs_review", "least_confidence"])
-    ReviewTask.objects.update_or_create(
-        annotation=annotation,
-        defaults={"note": note[:LONGEST_NOTE], "suggested_by": by, "skipped_by": []},
-        create_defaults={
-            "tenant": tenant,
-            "note": note[:LONGEST_NOTE],
-            "suggested_by": by,
-            "created_at": now,
-        },
+    # Who has it on their screen already is told, and sees the note before they accept it.
+    annotation.version += 1
+    annotation.save(update_fields=["needs_review", "least_confidence", "version"])
+    task, _created = ReviewTask.objects.select_for_update(of=("self",)).get_or_create(
+        annotation=annotation, defaults={"tenant": tenant, "created_at": now}
     )
+    if task.note:  # somebody else's, who is named beside it
+        note = f"{task.note}\n{by.get_full_name()}: {note}" if by else f"{task.note}\n{note}"
+    else:
+        task.suggested_by = by
+    task.note, task.skipped_by = note[:LONGEST_NOTE], []
+    task.save(update_fields=["note", "suggested_by", "skipped_by"])
     live.announce_annotation(annotation)
     live.announce_review(tenant_id=tenant.id, annotation_id=annotation.id, state="waiting")

@@ -16,12 +16,13 @@ CATEGORY = "category"
 # key's own calibration refuses, the model does not say in the first place (its floor).
 DEFAULT_ATTRIBUTE = 0.5
 
-# Like `Thresholds.find_doubts`, for all annotations of a shop that nobody has reviewed.
+# Like `Thresholds.find_least`, for all annotations of a shop that nobody has reviewed. What only
+# the sub-select asks is not asked again of a row that somebody changes at this moment.
 _RECOUNT = """
     UPDATE annotations_annotation AS a
     SET needs_review = d.least IS NOT NULL, least_confidence = d.least
     FROM (
-        SELECT a.id, min(v.confidence) FILTER (WHERE v.confidence < coalesce(
+        SELECT a.id, a.version, min(v.confidence) FILTER (WHERE v.confidence < coalesce(
             own.value, shared.value,
             CASE WHEN v.key = 'category' THEN %(category)s ELSE %(attribute)s END)) AS least
         FROM annotations_annotation AS a
@@ -40,9 +41,14 @@ _RECOUNT = """
         WHERE a.tenant_id = %(tenant)s AND a.state = 'done' AND a.reviewed_at IS NULL
             AND NOT EXISTS (SELECT FROM annotations_reviewtask AS t
                             WHERE t.annotation_id = a.id AND t.note <> '')
-        GROUP BY a.id
+            AND NOT EXISTS (
+                SELECT FROM annotations_annotation AS newer
+                WHERE newer.image_id = a.image_id AND newer.state IN ('done', 'abstained')
+                    AND newer.crop IS NOT DISTINCT FROM a.crop
+                    AND (newer.created_at, newer.id) > (a.created_at, a.id))
+        GROUP BY a.id, a.version
     ) AS d
-    WHERE a.id = d.id
+    WHERE a.id = d.id AND a.version = d.version AND a.state = 'done' AND a.reviewed_at IS NULL
         AND (a.needs_review, a.least_confidence) IS DISTINCT FROM (d.least IS NOT NULL, d.least)
 """
 

@@ -86,3 +86,14 @@ def test_deletes_photos_with_their_files(
 
 def test_is_closed_to_members(page):
     assert page.get(address(Annotation, "changelist")).status_code == 302
+
+
+def test_another_threshold_of_a_shop_moves_its_queue(operator, tenant):
+    annotation = make_done_annotation(tenant=tenant)
+    rows = [f"memberships-{name}_FORMS" for name in ("TOTAL", "INITIAL")]
+    data = {"name": tenant.name, "review_threshold": 0.99, **dict.fromkeys(rows, 0)}
+
+    operator.post(reverse("admin:accounts_tenant_change", args=[tenant.id]), data)
+
+    annotation.refresh_from_db()
+    assert annotation.needs_review

@@ -64,7 +64,7 @@ def test_gives_an_item_with_what_is_doubtful(ask, annotation, tenant):
 
     garment = annotation.garments.get()
     assert item["doubts"] == {str(garment.id): ["category"]}
-    assert (item["version"], item["note"]) == (0, "A dress!")
+    assert (item["version"], item["note"]) == (1, "A dress!")
     assert item["garments"][0]["box"] == [10, 10, 50, 70]
     assert "embedding" not in json.dumps(item)
     assert item["image"]["url"] == f"/media/{annotation.image_id}/photo"

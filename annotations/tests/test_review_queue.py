@@ -2,7 +2,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from accounts import services
@@ -11,7 +11,7 @@ from accounts.tests.factories import make_member
 from annotations.models import Annotation, ReviewTask
 from annotations.reviewing import claims, queue, suggestions, thresholds
 from annotations.reviewing.queue import Wanted
-from annotations.reviewing.services import Reviewer, review_annotation
+from annotations.reviewing.services import Remark, ReviewedMeanwhile, Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation, make_result
 
 pytestmark = pytest.mark.django_db
@@ -146,7 +146,7 @@ def test_filters_and_sorts(tenant, wanted, names):
 
 
 def test_counts(tenant, member, claim, other):
-    one, _two, three = (make_unsure(tenant).id for _ in range(3))
+    one, _two, three = (make_unsure(tenant, 0.1 * number).id for number in (1, 2, 3))
     claim(other, number=1)
     claims.assign(tenant=tenant, annotation_ids=[three], reviewer=member.user, now=timezone.now())
     suggestions.suggest_review(
@@ -183,6 +183,34 @@ def test_a_suggestion_comes_first(tenant, claim):
     )
 
     assert claim(number=2) == [sure.id, unsure.id]
+
+
+def test_who_accepts_a_moment_after_a_suggestion_is_told(tenant, member):
+    annotation = make_unsure(tenant)
+    suggestions.suggest_review(
+        tenant=tenant, annotation_id=annotation.id, by=None, note="Look", now=timezone.now()
+    )
+
+    with pytest.raises(ReviewedMeanwhile):
+        review_annotation(
+            tenant=tenant,
+            annotation_id=annotation.id,
+            by=Reviewer(user=member.user),
+            now=timezone.now(),
+            remark=Remark(version=annotation.version),
+        )
+
+
+def test_a_second_note_stays_beside_the_first(tenant, member, other):
+    annotation = make_unsure(tenant)
+    for by, note in ((member.user, "A dress!"), (other, "And red.")):
+        suggestions.suggest_review(
+            tenant=tenant, annotation_id=annotation.id, by=by, note=note, now=timezone.now()
+        )
+
+    task = ReviewTask.objects.get()
+    assert task.note == f"A dress!\n{other.get_full_name()}: And red."
+    assert task.suggested_by == member.user
 
 
 class TestThresholds:
@@ -240,6 +268,41 @@ class TestThresholds:
         waits = Annotation.objects.filter(needs_review=True)
         assert [annotation.id for annotation in waits] == [suggested.id]
         assert not Annotation.objects.get(id=foreign.id).needs_review
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_review_while_thresholds_change_stays_reviewed():
+    member = make_member()
+    tenant = Tenant.objects.get(id=member.tenant_id)
+    annotation = make_done_annotation(tenant=tenant)
+
+    def change() -> None:
+        try:
+            thresholds.recount_queue(tenant_id=tenant.id, category=0.99)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=change)
+    with transaction.atomic():
+        review_annotation(
+            tenant=tenant,
+            annotation_id=annotation.id,
+            by=Reviewer(user=member.user),
+            now=timezone.now(),
+        )
+        thread.start()
+        while thread.is_alive() and not waits_for_a_lock():
+            pass
+    thread.join()
+
+    annotation.refresh_from_db()
+    assert not annotation.needs_review
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
 
 
 @pytest.mark.django_db(transaction=True)
