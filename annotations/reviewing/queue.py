@@ -145,5 +145,7 @@ def read_settings(*, tenant: Tenant) -> ReviewSettings:
 def list_undoable(*, tenant: Tenant, user: User, since: datetime, most: int) -> Sequence[Review]:
     """This person's reviews that are not undone, the newest first; one query."""
     rows = Review.objects.for_tenant(tenant).filter(reviewer=user, created_at__gte=since)
-    rows = rows.filter(kind=Review.Kind.REVIEW, undone_by=None).select_related("annotation__image")
+    rows = rows.filter(kind=Review.Kind.REVIEW, undone_by=None, version__gt=0).select_related(
+        "annotation__image"
+    )
     return list(rows.defer("before", "after").order_by("-created_at", "-id")[:most])

@@ -12,6 +12,7 @@ from accounts.models import Role
 from accounts.tests.factories import make_member
 from annotations.models import Annotation, Review, ReviewTask
 from annotations.reviewing import suggestions
+from annotations.reviewing.services import NotUndoable, Reviewer, undo_review
 from annotations.tests.factories import make_annotation, make_done_annotation, make_result
 
 pytestmark = pytest.mark.django_db
@@ -208,6 +209,31 @@ def test_undoes_what_one_said_last(ask, annotation, tenant):
     )
     nothing = ask("review_undo", data={"review": str(uuid4())})
     assert (nothing.status_code, nothing.json()["detail"]) == (422, "There is nothing to undo.")
+
+
+def test_what_others_have_reviewed_since_does_not_end_the_undoing(ask, annotation, tenant):
+    other = make_done_annotation(tenant=tenant, result=make_result(confidence=0.3))
+    for each in (annotation, other):
+        data = {"review": str(uuid4()), "version": 0, "verdict": "not-a-garment"}
+        ask("review_save", each.id, data=data)
+    colleague = client_of(make_member(tenant=tenant, role=Role.REVIEWER))
+    data = {"review": str(uuid4()), "version": 1, "verdict": "bad-photo"}
+    ask("review_save", other.id, data=data, client=colleague)
+
+    undone = ask("review_undo", data={"review": str(uuid4())})
+
+    assert undone.json()["item"]["id"] == str(annotation.id)
+    assert ask("review_undo", data={"review": str(uuid4())}).status_code == 422
+
+
+def test_reviews_of_which_nobody_knows_what_was_before_are_not_undone(ask, tenant, annotation):
+    review = Review.objects.create(
+        tenant=tenant, annotation=annotation, reviewer=tenant.memberships.get().user
+    )
+
+    assert ask("review_undo", data={"review": str(uuid4())}).status_code == 422
+    with pytest.raises(NotUndoable):
+        undo_review(tenant=tenant, review_id=review.id, by=Reviewer(), now=timezone.now())
 
 
 def test_the_words_follow_the_language(page, member):

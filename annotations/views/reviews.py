@@ -23,7 +23,7 @@ from annotations.api.inputs import ReviewInput
 from annotations.api.reviews import build_corrections
 from annotations.models import Annotation, Review
 from annotations.review_forms import QueueForm, SuggestForm
-from annotations.reviewing import claims, items, queue, seconds, suggestions
+from annotations.reviewing import claims, history, items, queue, seconds, suggestions
 from annotations.reviewing.corrections import CorrectionRefused
 from annotations.reviewing.queue import REVIEWERS, Wanted
 from annotations.reviewing.services import (
@@ -41,6 +41,7 @@ from kalas.lib.api.inputs import StrictSerializer, read
 
 UNDO_SINCE = timedelta(days=7)
 MOST_AT_HAND = 100
+UNDO_MOST = 50
 
 
 class ClaimInput(StrictSerializer):
@@ -177,10 +178,14 @@ def undo_last(request: TenantRequest) -> HttpResponse:
     now = timezone.now()
     same = Review.objects.for_tenant(request.tenant).filter(id=asked["review"]).first()
     since = now - UNDO_SINCE
-    last = queue.list_undoable(tenant=request.tenant, user=request.user, since=since, most=1)
-    if same is None and not last:
+    said = queue.list_undoable(
+        tenant=request.tenant, user=request.user, since=since, most=UNDO_MOST
+    )
+    if same is None and not said:
         return _refuse(_("There is nothing to undo."), 422)
-    target = same or last[0]
+    # What somebody else has reviewed since stays, and what was said before can be undone.
+    undoable = history.find_undoable(tenant=request.tenant, reviews=said)
+    target = same or next((review for review in said if review.id in undoable), said[0])
     if same is None:
         try:
             undo_review(
