@@ -44,9 +44,10 @@ def claim_next(
     now: datetime,
     wanted: Wanted = ALL,
     without: Sequence[UUID] = (),
+    skipped: bool = True,
 ) -> list[UUID]:
     """Up to `number` annotations for this reviewer alone, in the wanted order: first what they
-    have claimed already, then what is meant for them, then what is free, last what they skipped.
+    have claimed already, then what is meant for them, then what is free, last what they `skipped`.
 
     `without` are at hand already; their claims are extended.
     """
@@ -55,15 +56,20 @@ def claim_next(
     has_skipped = queue.skipped(user=reviewer)
     free = queue.free_for(rows, user=reviewer, now=now)
     assigned = queue.assigned_to(rows, user=reviewer).exclude(has_skipped)
-    groups = [queue.claimed_by(rows, user=reviewer, now=now), assigned]
+    groups = [assigned]
     if not wanted.only_mine:
-        groups += [free.exclude(has_skipped), free.filter(has_skipped)]
+        groups.append(free.exclude(has_skipped))
+        if skipped:
+            groups.append(free.filter(has_skipped))
     claimed: list[UUID] = []
     with transaction.atomic():
         _extend(tenant, reviewer, without, now)
+        _fill(claimed, queue.claimed_by(rows, user=reviewer, now=now), number, reviewer, now)
+        own = set(claimed)
         for group in groups:
             _fill(claimed, group, number, reviewer, now)
-    for annotation_id in claimed:
+    # Who has had it before tells nobody news, least of all themselves, who would ask again.
+    for annotation_id in [each for each in claimed if each not in own]:
         live.announce_review(tenant_id=tenant.id, annotation_id=annotation_id, state="claimed")
     return claimed
 

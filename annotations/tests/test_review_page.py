@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from accounts.tests.factories import make_member
+from annotations import live
 from annotations.models import Annotation, Review, ReviewTask
 from annotations.reviewing import suggestions
 from annotations.reviewing.services import NotUndoable, Reviewer, undo_review
@@ -190,6 +191,50 @@ def test_skips_and_returns(ask, page, annotation):
     assert ReviewTask.objects.get().claimed_by is None
     assert ask("review_skip", annotation.id).json()["counts"]["waiting"] == 1
     assert len(ReviewTask.objects.get().skipped_by) == 1
+
+
+def test_what_one_skipped_is_only_claimed_where_one_asks_for_it(ask, annotation):
+    ask("review_skip", annotation.id)
+
+    assert claim(ask, data={"skipped": False}) == []
+    assert ReviewTask.objects.get().claimed_by is None
+    assert len(claim(ask, data={"skipped": True})) == 1
+
+
+def test_what_one_has_already_is_announced_once(ask, annotation, monkeypatch):
+    said = []
+    monkeypatch.setattr(live, "announce_review", lambda **hint: said.append(hint["state"]))
+
+    for _ in range(2):
+        assert len(claim(ask)) == 1
+
+    assert said == ["claimed"]
+
+
+def test_a_page_of_another_shop_changes_nothing_here(page, member, tenant, annotation):
+    other = make_member(user=member.user).tenant
+    data = {"review": str(uuid4()), "version": 0, "verdict": "bad-photo"}
+    page.post(
+        reverse("review_save", args=[annotation.id]),
+        json.dumps(data),
+        content_type="application/json",
+    )
+    addresses = [
+        reverse("review_claim"),
+        reverse("review_undo"),
+        reverse("review_save", args=[annotation.id]),
+        reverse("review_skip", args=[annotation.id]),
+    ]
+
+    for address in addresses:
+        answer = page.post(
+            address,
+            json.dumps({"review": str(uuid4())}),
+            content_type="application/json",
+            headers={"X-Kalas-Shop": str(other.id)},
+        )
+        assert (answer.status_code, answer.json()["reason"]) == (409, "other-shop")
+    assert Review.objects.count() == 1
 
 
 def test_undoes_what_one_said_last(ask, annotation, tenant):

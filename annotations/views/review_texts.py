@@ -10,6 +10,10 @@ def build_page_texts() -> dict[str, str]:
         "save": _("Save"),
         "offline": _("No connection. What you do is kept here and sent as soon as it is back."),
         "loggedOut": _("You are logged out. What you did is kept here: log in to save it."),
+        "otherShop": _(
+            "You work in another shop by now. What you did here is kept: choose this page's shop "
+            "again and load the page to save it."
+        ),
         "conflict": _(
             "%s has reviewed this photo meanwhile. Your answer is kept and shown over theirs: save "
             "it, or start over to keep theirs."

@@ -1,8 +1,9 @@
 """The review page and what its script asks for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -39,12 +40,14 @@ from annotations.views import review_texts
 from annotations.views.photos import is_htmx
 from kalas.lib.api.inputs import StrictSerializer, read
 
+View = Callable[..., HttpResponse]
 UNDO_SINCE = timedelta(days=7)
 MOST_AT_HAND = 100
 UNDO_MOST = 50
 
 
 class ClaimInput(StrictSerializer):
+    skipped = serializers.BooleanField(required=False)
     without = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_AT_HAND)
     number = serializers.IntegerField(min_value=1, max_value=claims.MOST)
     only = serializers.UUIDField(required=False)
@@ -57,6 +60,20 @@ class SaveInput(ReviewInput):
 
 class UndoInput(StrictSerializer):
     review = serializers.UUIDField()
+
+
+def in_shop_of_page(view: View) -> View:
+    """Refuse what a page of one shop sends after its reader went on in another, in another tab."""
+
+    @wraps(view)
+    def check(request: TenantRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        shop = request.headers.get("X-Kalas-Shop")
+        if shop and shop != str(request.tenant.id):
+            detail = _("You work in another shop by now. Choose this page's shop again.")
+            return _refuse(detail, 409, reason="other-shop")
+        return view(request, *args, **kwargs)
+
+    return check
 
 
 @require_safe
@@ -96,6 +113,7 @@ def send_counts(request: TenantRequest) -> HttpResponse:
 
 @require_POST
 @role_required(*REVIEWERS)
+@in_shop_of_page
 def claim_items(request: TenantRequest) -> HttpResponse:
     asked = _read(request, ClaimInput)
     if isinstance(asked, HttpResponse):
@@ -112,6 +130,7 @@ def claim_items(request: TenantRequest) -> HttpResponse:
         now=now,
         wanted=_read_wanted(request),
         without=[*asked["without"], *first],
+        skipped=asked.get("skipped", True),
     )
     found = items.list_items(tenant=request.tenant, annotation_ids=[*first, *ids])
     if len(found) < number:
@@ -133,6 +152,7 @@ def return_items(request: TenantRequest) -> HttpResponse:
 
 @require_POST
 @role_required(*REVIEWERS)
+@in_shop_of_page
 def save_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     _get(request, annotation_id)
     asked = _read(request, SaveInput)
@@ -155,6 +175,7 @@ def save_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
 
 @require_POST
 @role_required(*REVIEWERS)
+@in_shop_of_page
 def skip_item(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     try:
         claims.skip(
@@ -170,6 +191,7 @@ def skip_item(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
 
 @require_POST
 @role_required(*REVIEWERS)
+@in_shop_of_page
 def undo_last(request: TenantRequest) -> HttpResponse:
     """What this person said last, wherever they said it; the annotation is theirs again."""
     asked = _read(request, UndoInput)

@@ -1,7 +1,7 @@
 /* The review page: one photo after the other, by keyboard, mouse or touch. Its parts are the review-*.js modules.
  *
  *   <kalas-review words="…" claim="…" return="…" undo="…" save="…/0/save/" skip="…/0/skip/" first="" data-who="shop.user"
- *       data-token="…" data-text='{"offline": "…", …}'>
+ *       data-shop="…" data-token="…" data-text='{"offline": "…", …}'>
  *     <p data-notice hidden></p> <div data-work hidden> <img data-photo> <svg data-boxes> <div data-panel> </div>
  *     <button data-action="accept">…</button> … <div data-empty hidden></div>
  *   </kalas-review>
@@ -10,9 +10,10 @@
 import { ReviewBoxes } from "./review-boxes.js";
 import { Draft } from "./review-draft.js";
 import { ReviewHelp } from "./review-help.js";
-import { keepDraft } from "./review-kept.js";
+import { keepDraft, keepFor } from "./review-kept.js";
 import { Keys } from "./review-keys.js";
-import { Outbox, post } from "./review-outbox.js";
+import { comeBack, hear } from "./review-news.js";
+import { Outbox, Sender } from "./review-outbox.js";
 import { ReviewPanel } from "./review-panel.js";
 import { press } from "./review-press.js";
 import { ReviewQueue } from "./review-queue.js";
@@ -20,6 +21,8 @@ import { ReviewSearch } from "./review-search.js";
 import { ReviewView } from "./review-view.js";
 import { loadWords } from "./review-words.js";
 
+const STOPPED = { 401: "loggedOut", 403: "loggedOut", 409: "otherShop" };
+const JUDGES = new Set(["accept", "notGarment", "badPhoto"]);
 const LONGEST_LOOK_S = 600; // who looked at one photo for longer was away
 
 class KalasReview extends HTMLElement {
@@ -31,11 +34,12 @@ class KalasReview extends HTMLElement {
     } catch {
       return this.view.say("error", "broken");
     }
-    const token = this.dataset.token;
-    this.outbox = new Outbox(this.dataset.who, token);
+    keepFor(this.dataset.who);
+    this.sender = new Sender(this.dataset.token, this.dataset.shop);
+    this.outbox = new Outbox(this.dataset.who, this.sender);
     this.queue = new ReviewQueue({
-      claimUrl: this.getAttribute("claim") + location.search, returnUrl: this.getAttribute("return"), token, only: this.getAttribute("first"),
-      pending: () => this.outbox.letters.map((letter) => letter.item.id),
+      claimUrl: this.getAttribute("claim") + location.search, returnUrl: this.getAttribute("return"), sender: this.sender, only: this.getAttribute("first"),
+      pending: () => this.outbox.ids,
     });
     this.panel = new ReviewPanel(this.querySelector("[data-panel]"), {
       words: this.words, keys: this.keys,
@@ -55,7 +59,7 @@ class KalasReview extends HTMLElement {
 
   listen() {
     document.addEventListener("keydown", (event) => press(this, event));
-    document.addEventListener("kalas:hint", (event) => this.hear(event.detail));
+    document.addEventListener("kalas:hint", (event) => hear(this, event.detail));
     window.addEventListener("pageshow", (event) => event.persisted && this.queue.refill());
     this.addEventListener("click", (event) => {
       const button = event.target.closest("[data-action]");
@@ -71,21 +75,15 @@ class KalasReview extends HTMLElement {
     this.queue.addEventListener("counts", (event) => this.view.count(event.detail));
     this.queue.addEventListener("lost", () => this.view.say("warning", "offline"));
     this.queue.addEventListener("stopped", () => this.view.say("warning", "loggedOut"));
-    this.outbox.addEventListener("stopped", ({ detail }) => this.view.say("warning", detail.status ? "loggedOut" : "offline", this.outbox.size));
-    this.outbox.addEventListener("sent", ({ detail }) => { this.view.quiet("offline", "loggedOut"); this.view.count(detail.data.counts); });
-    this.outbox.addEventListener("conflict", ({ detail }) => this.comeBack(detail.letter, detail.data.item, "conflict", detail.data.by));
+    this.queue.addEventListener("otherShop", () => this.view.say("warning", "otherShop"));
+    this.outbox.addEventListener("stopped", ({ detail }) => this.view.say("warning", STOPPED[detail.status] ?? "offline", this.outbox.size));
+    this.outbox.addEventListener("sent", ({ detail }) => { this.view.quiet("offline", "loggedOut", "otherShop"); this.view.count(detail.data.counts); });
+    this.outbox.addEventListener("conflict", ({ detail }) => comeBack(this, detail.letter, detail.data.item, "conflict", detail.data.by));
     this.outbox.addEventListener("refused", ({ detail }) => {
       if (detail.status === 404) return this.view.say("warning", "gone");
-      return this.comeBack(detail.letter, detail.letter.item, "refused", detail.data.detail);
+      return comeBack(this, detail.letter, detail.letter.item, "refused", detail.data.detail ?? String(detail.status));
     });
     this.outbox.addEventListener("changed", () => this.view.sending(this.outbox.size));
-  }
-
-  /* What was typed is put over what is there now; nothing of it is lost. */
-  comeBack(letter, item, reason, words) {
-    if (letter.kept) keepDraft(item.id, { ...letter.kept, isBack: true });
-    this.queue.putFirst(item);
-    this.view.say("warning", reason, words);
   }
 
   showNext() {
@@ -96,6 +94,7 @@ class KalasReview extends HTMLElement {
     this.since = performance.now();
     this.view.showItem(this.draft, this.queue);
     if (this.draft) this.render();
+    if (item?.back) this.view.say("warning", item.back.reason, item.back.words);
   }
 
   render(open = null) {
@@ -110,6 +109,7 @@ class KalasReview extends HTMLElement {
   }
 
   setValue(field, name) {
+    this.isUnseen(); // no more
     this.draft.set(field, name);
     this.render(field === "colours" ? field : null);
   }
@@ -123,7 +123,7 @@ class KalasReview extends HTMLElement {
     if (action === "undo") return this.undo();
     if (action === "help") return this.help.open();
     const { draft } = this;
-    if (!draft) return undefined;
+    if (!draft || this.isUnseen(action)) return undefined;
     const acts = {
       accept: () => (this.boxes.mode ? this.boxes.finish() : this.send()),
       notGarment: () => this.send({ verdict: "not-a-garment" }),
@@ -139,6 +139,13 @@ class KalasReview extends HTMLElement {
       reset: () => { draft.startOver(); this.view.showItem(draft, this.queue); this.render(); },
     };
     return acts[action]?.();
+  }
+
+  /* The key was meant for what was there before: what came back, or came unasked, has to be looked at first. */
+  isUnseen(action = "") {
+    const { back } = this.draft.item;
+    delete this.draft.item.back;
+    return JUDGES.has(action) && !this.boxes.mode && (Boolean(back) || performance.now() < (this.heldUntil ?? 0));
   }
 
   send(verdict = {}) {
@@ -168,7 +175,7 @@ class KalasReview extends HTMLElement {
     }
     if (this.outbox.size) return this.view.say("warning", "offline", this.outbox.size);
     try {
-      const response = await post(this.getAttribute("undo"), { review: crypto.randomUUID() }, this.dataset.token);
+      const response = await this.sender.post(this.getAttribute("undo"), { review: crypto.randomUUID() });
       const data = await response.json();
       if (!response.ok) return this.view.say("warning", "refused", data.detail);
       this.queue.putFirst(data.item);
@@ -180,20 +187,6 @@ class KalasReview extends HTMLElement {
 
   urlOf(name, item) {
     return this.getAttribute(name).replace("00000000-0000-0000-0000-000000000000", item.id);
-  }
-
-  /* Reviewed or deleted elsewhere: it leaves at once, what was typed stays. */
-  hear({ type, id, state }) {
-    if (type === "review" && state !== "claimed" && state !== "waiting" && !this.queue.mine.has(id)) this.lose(id, "taken");
-    if (type === "annotation" && state === "gone") this.lose(id, "gone");
-    if (type === "review") this.view.countLater(() => this.queue.refill());
-  }
-
-  lose(id, reason) {
-    const isOpen = this.draft?.item.id === id;
-    if (isOpen && this.draft.dirty && reason === "taken") return this.view.say("warning", "taken");
-    if (this.queue.drop(id) && isOpen) this.view.say("info", reason);
-    return undefined;
   }
 }
 

@@ -4,8 +4,15 @@
 const PREFIX = "kalas.review.draft.";
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
+let owner = "";
+
+/* Who shares the browser does not see it. */
+export function keepFor(who) {
+  owner = `${who}.`;
+}
+
 export function keepDraft(id, kept) {
-  store(PREFIX + id, kept === null ? null : JSON.stringify(kept));
+  store(PREFIX + owner + id, kept === null ? null : JSON.stringify(kept));
 }
 
 export function reapply({ base, garments }, fresh) {
@@ -25,7 +32,7 @@ export function reapply({ base, garments }, fresh) {
 }
 
 export function readDraft(id) {
-  return JSON.parse(read(PREFIX + id) ?? "null");
+  try { return JSON.parse(read(PREFIX + owner + id) ?? "null"); } catch { return null; }
 }
 
 export function setLabel(garment, key, name) {

@@ -1,8 +1,6 @@
 /* The items that <kalas-review claim="/review/claim/" return="/review/return/"> has claimed: some ahead, with their photos
  * loaded, so that the next one is there at once. */
 
-import { post } from "./review-outbox.js";
-
 const AHEAD = 8;
 const REFILL_BELOW = 6;
 const MOST = 100;
@@ -10,11 +8,12 @@ const SOON_MS = 300;
 const DRY_MS = 15_000;
 
 export class ReviewQueue extends EventTarget {
-  constructor({ claimUrl, returnUrl, token, only, pending }) {
+  constructor({ claimUrl, returnUrl, sender, only, pending }) {
     super();
-    Object.assign(this, { claimUrl, returnUrl, token, only, pending });
+    Object.assign(this, { claimUrl, returnUrl, sender, only, pending });
     this.items = [];
     this.mine = new Set(); // answered here: hints about them are no news
+    this.asksSkipped = true; // at first, and when there has been nothing else for a while
     window.addEventListener("pagehide", () => this.giveBack());
   }
 
@@ -39,6 +38,15 @@ export class ReviewQueue extends EventTarget {
     this.tell();
   }
 
+  /* After the one that is being looked at, whose place nothing takes unasked. */
+  putNext(item) {
+    const [first, ...others] = this.items.filter((each) => each.id !== item.id);
+    if (!first) return this.putFirst(item);
+    this.mine.delete(item.id);
+    this.items = [first, item, ...others];
+    return load(item);
+  }
+
   /* Somebody else has it, or it was reviewed elsewhere. */
   drop(id) {
     const place = this.items.findIndex((item) => item.id === id);
@@ -56,12 +64,16 @@ export class ReviewQueue extends EventTarget {
     try {
       // What is answered and on its way still waits for all that the server knows.
       const without = [...this.items.map((item) => item.id), ...this.pending()].slice(0, MOST);
-      const response = await post(this.claimUrl, { without, number: AHEAD - this.items.length, ...this.pick() }, this.token);
+      const skipped = this.asksSkipped && !this.items.length;
+      const response = await this.sender.post(this.claimUrl, { without, number: AHEAD - this.items.length, skipped, ...this.pick() });
       if (response.status === 401 || response.status === 403) return this.tell("stopped");
+      if (response.status === 409) return this.tell("otherShop");
       if (!response.ok) throw new Error(String(response.status));
       const { items, counts } = await response.json();
-      const known = new Set(this.items.map((item) => item.id));
-      const fresh = items.filter((item) => !known.has(item.id) && !this.mine.has(item.id));
+      this.asksSkipped = false;
+      const known = new Set([...this.items.map((item) => item.id), ...this.pending()]);
+      const fresh = items.filter((item) => !known.has(item.id));
+      for (const item of fresh) this.mine.delete(item.id);
       const wasEmpty = this.items.length === 0;
       this.items.push(...fresh);
       fresh.forEach(load);
@@ -69,7 +81,7 @@ export class ReviewQueue extends EventTarget {
       this.loaded = fresh.length > 0 || items.length === 0;
       this.dispatchEvent(new CustomEvent("counts", { detail: counts }));
       if (wasEmpty) this.tell();
-      if (!this.items.length) this.again(this.loaded ? DRY_MS : SOON_MS);
+      if (!this.items.length) this.again(this.loaded ? DRY_MS : SOON_MS, this.loaded);
     } catch {
       this.again(3_000);
       this.tell("lost");
@@ -86,16 +98,19 @@ export class ReviewQueue extends EventTarget {
     return only ? { only } : {};
   }
 
-  again(wait) {
+  again(wait, asksSkipped = this.asksSkipped) {
     clearTimeout(this.retry);
-    this.retry = setTimeout(() => this.refill(), wait);
+    this.retry = setTimeout(() => {
+      this.asksSkipped = asksSkipped;
+      this.refill();
+    }, wait);
   }
 
   /* Others need not wait until the claims expire. */
   giveBack() {
     if (!this.items.length) return;
     const form = new FormData();
-    form.append("csrfmiddlewaretoken", this.token);
+    form.append("csrfmiddlewaretoken", this.sender.token);
     for (const item of this.items) form.append("id", item.id);
     navigator.sendBeacon(this.returnUrl, form);
     this.items = [];
