@@ -13,8 +13,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='review',
-            name='carries',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='carried_by', to='annotations.review', verbose_name='carries'),
+            name='about',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='annotations.review', verbose_name='about'),
         ),
         migrations.AlterField(
             model_name='review',

@@ -448,14 +448,14 @@ class Review(models.Model):
         related_name="undone_by",
         verbose_name=_("undoes"),
     )
-    # What was said about another answer for the same photo, where this one came of it.
-    carries = models.ForeignKey(
+    # Of a second opinion the first; of what was carried over what was said about another answer.
+    about = models.ForeignKey(
         "self",
         models.SET_NULL,
         null=True,
         blank=True,
-        related_name="carried_by",
-        verbose_name=_("carries"),
+        related_name="+",
+        verbose_name=_("about"),
     )
     created_at = models.DateTimeField(_("reviewed"), default=timezone.now, editable=False)
 

@@ -190,7 +190,7 @@ def _carry(
         tenant_id=annotation.tenant_id,
         annotation=annotation,
         kind=Review.Kind.CARRIED,
-        carries=review,
+        about=review,
         reviewer=review.reviewer if review else None,
         key=review.key if review else None,
         source=review.source if review else Review.Source.API,

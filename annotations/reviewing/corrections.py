@@ -102,7 +102,8 @@ def apply_corrections(
         path = f"added.{number}"
         if str(addition.garment_id) in garments:
             raise CorrectionRefused(f"{path}.id", _("This annotation has this garment already."))
-        after["garments"].append(_add(addition, photo, stamp, path))
+        garments[str(addition.garment_id)] = added = _add(addition, photo, stamp, path)
+        after["garments"].append(added)
     _finish(after)
     return after
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Tenant, User
-from annotations.models import Annotation, FashionImage, Review, ReviewSettings, ReviewTask
+from annotations.models import Annotation, FashionImage, Origin, Review, ReviewSettings, ReviewTask
 from annotations.reviewing.changes import list_changes
 from annotations.reviewing.corrections import Corrections, Photo, apply_corrections
+from annotations.reviewing.snapshots import Snapshot
 
 
 class NotAsked(Exception):
@@ -28,7 +29,10 @@ def ask_for_second(annotation: Annotation, review: Review) -> None:
     if not is_in_sample(annotation.id, percent=percent):
         return
     given = annotation.reviews.filter(kind=Review.Kind.SECOND)
-    if given.exists():
+    asked = ReviewTask.objects.filter(annotation=annotation, second_of__isnull=False)
+    asked = asked.exclude(second_of__undone_by__isnull=False)
+    # What a person has had a hand in before is no first opinion.
+    if has_human_value(review.before) or given.exists() or asked.exists():
         return
     ReviewTask.objects.update_or_create(
         annotation=annotation,
@@ -41,6 +45,15 @@ def ask_for_second(annotation: Annotation, review: Review) -> None:
     )
 
 
+def has_human_value(snapshot: Snapshot) -> bool:
+    return any(
+        garment["decisions"]
+        or garment["category_origin"] == Origin.HUMAN
+        or any(label["origin"] == Origin.HUMAN for label in garment["labels"])
+        for garment in snapshot["garments"]
+    )
+
+
 def is_in_sample(annotation_id: UUID, *, percent: int) -> bool:
     """The same for the same annotation, whoever asks and whenever."""
     digest = hashlib.sha256(annotation_id.bytes).digest()
@@ -50,7 +63,8 @@ def is_in_sample(annotation_id: UUID, *, percent: int) -> bool:
 def list_asked(*, tenant: Tenant, user: User, now: datetime, most: int) -> Sequence[UUID]:
     """Annotations that somebody else has reviewed and that this person may give an opinion on."""
     tasks = ReviewTask.objects.for_tenant(tenant).filter(second_of__isnull=False)
-    tasks = tasks.exclude(second_of__reviewer=user).exclude(skipped_by__contains=[user.pk])
+    said = Review.objects.filter(annotation=OuterRef("annotation"), reviewer=user)
+    tasks = tasks.exclude(Exists(said)).exclude(skipped_by__contains=[user.pk])
     free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lte=now)
     undone = Q(second_of__undone_by__isnull=False)
     rows = tasks.filter(free).exclude(undone).order_by("created_at", "annotation_id")
@@ -62,7 +76,8 @@ def find_first(*, tenant: Tenant, annotation_id: UUID, user: User) -> Review | N
     task = ReviewTask.objects.for_tenant(tenant).filter(annotation=annotation_id)
     found = task.filter(second_of__isnull=False).select_related("second_of").first()
     first = found.second_of if found else None
-    return None if first is None or first.reviewer_id == user.pk else first
+    said = Review.objects.filter(annotation=annotation_id, reviewer=user)
+    return None if first is None or said.exists() else first
 
 
 @transaction.atomic
@@ -99,6 +114,7 @@ def give_second(
         annotation=annotation,
         reviewer=reviewer,
         kind=Review.Kind.SECOND,
+        about=first,
         source=Review.Source.QUEUE,
         verdict=corrections.verdict,
         changes=list_changes(first.before, after),

@@ -8,14 +8,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Tenant, User
 from annotations import live, signals
-from annotations.models import Annotation, FashionImage, Review, ReviewTask
+from annotations.models import Annotation, FashionImage, Garment, Review, ReviewTask
 from annotations.reviewing import seconds
 from annotations.reviewing.carry import REVIEWABLE, carry_on, find_newer
 from annotations.reviewing.changes import list_changes
-from annotations.reviewing.corrections import Corrections, Photo, apply_corrections
+from annotations.reviewing.corrections import (
+    CorrectionRefused,
+    Corrections,
+    Photo,
+    apply_corrections,
+)
 from annotations.reviewing.outcomes import record_outcomes
 from annotations.reviewing.snapshots import Snapshot, read_snapshot, write_snapshot
 from annotations.reviewing.thresholds import read_thresholds
@@ -85,6 +91,7 @@ def review_annotation(
         raise NotReviewable
     if remark.version is not None and remark.version != annotation.version:
         raise ReviewedMeanwhile(annotation.version, find_latest(annotation))
+    _check_ids(annotation, corrections)
     image = FashionImage.objects.only("width", "height").get(id=annotation.image_id)
     before = read_snapshot(annotation)
     after = apply_corrections(
@@ -201,9 +208,16 @@ def find_latest(annotation: Annotation) -> Review | None:
 
 def _undo_carried(tenant: Tenant, target: Review, *, by: Reviewer, now: datetime) -> None:
     """Take it back where it was carried to, unless more was said there since."""
-    for carried in Review.objects.filter(carries=target, undone_by=None):
+    for carried in Review.objects.filter(kind=Review.Kind.CARRIED, about=target, undone_by=None):
         with suppress(NotUndoable):
             undo_review(tenant=tenant, review_id=carried.id, by=by, now=now)
+
+
+def _check_ids(annotation: Annotation, corrections: Corrections) -> None:
+    """Who adds a garment chooses its id; raises CorrectionRefused for another annotation's."""
+    ids = [addition.garment_id for addition in corrections.added]
+    if ids and Garment.objects.filter(id__in=ids).exclude(annotation=annotation).exists():
+        raise CorrectionRefused("added", _("This annotation has no such garment."))
 
 
 def _lock(tenant: Tenant, annotation_id: UUID) -> Annotation:

@@ -118,7 +118,7 @@ def test_what_is_carried_over_is_in_the_history_and_can_be_undone(
     new = answer_again(old)
     carried = new.reviews.get()
 
-    assert (carried.kind, carried.carries, carried.reviewer) == ("carried", said, member.user)
+    assert (carried.kind, carried.about, carried.reviewer) == ("carried", said, member.user)
     assert [each["key"] for each in carried.changes] == ["category"]
     undo_review(
         tenant=tenant,

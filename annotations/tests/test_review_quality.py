@@ -156,6 +156,27 @@ class TestSecondOpinions:
 
         assert asked == [[], [review.annotation_id]]
 
+    def test_are_never_asked_of_who_has_reviewed_it(self, tenant, member, other, say):
+        review = say("dress")
+        third = make_member(tenant=tenant, role=Role.REVIEWER).user
+        now = timezone.now()
+        review_annotation(
+            tenant=tenant,
+            annotation_id=review.annotation_id,
+            by=Reviewer(user=other, source=Review.Source.QUEUE),
+            now=now,
+        )
+
+        asked = [
+            seconds.list_asked(tenant=tenant, user=user, now=now, most=5)
+            for user in (member.user, other, third)
+        ]
+
+        assert asked == [[], [], [review.annotation_id]]
+        first = seconds.find_first(tenant=tenant, annotation_id=review.annotation_id, user=third)
+        assert first == review
+        assert self.give(tenant, third, review).about == review
+
     def test_see_what_the_model_said_and_change_nothing(self, tenant, other, say, client):
         review = say("dress")
         client.force_login(other)

@@ -361,3 +361,15 @@ def test_another_shops_annotation_is_a_missing_one(say):
     with pytest.raises(Annotation.DoesNotExist):
         say(stranger)
     assert Tenant.objects.count() == 2
+
+
+def test_an_added_garment_has_an_id_of_its_own(annotation, say, tenant):
+    taken = make_done_annotation(tenant=tenant).garments.get().id
+    twice = uuid4()
+    box = Box(5, 5, 20, 20)
+
+    for ids in ([taken], [twice, twice]):
+        with pytest.raises(CorrectionRefused):
+            say(annotation, added=[Addition("dress", box, garment_id=each) for each in ids])
+
+    assert annotation.garments.count() == 1
