@@ -12,21 +12,21 @@ from django.db import connection
 
 from accounts.models import Tenant
 from annotations.reviewing.quality import LAST
-from annotations.reviewing.thresholds import CATEGORY
+from annotations.reviewing.thresholds import CATEGORY, NEWEST
 
 STEPS = 100
 PRIOR = 10.0
 
 _VALUES = {
-    True: """SELECT g.category_confidence AS confidence FROM annotations_garment AS g
+    True: f"""SELECT g.category_confidence AS confidence FROM annotations_garment AS g
         JOIN annotations_annotation AS a ON a.id = g.annotation_id
         WHERE a.tenant_id = %(tenant)s AND a.state = 'done' AND g."primary"
-            AND g.category_origin = 'model'""",
-    False: """SELECT l.confidence FROM annotations_label AS l
+            AND g.category_origin = 'model' AND {NEWEST}""",  # noqa: S608 - a part from here
+    False: f"""SELECT l.confidence FROM annotations_label AS l
         JOIN annotations_garment AS g ON g.id = l.garment_id
         JOIN annotations_annotation AS a ON a.id = g.annotation_id
         WHERE a.tenant_id = %(tenant)s AND a.state = 'done' AND g."primary"
-            AND l.key = %(key)s AND l.origin = 'model'""",
+            AND l.key = %(key)s AND l.origin = 'model' AND {NEWEST}""",  # noqa: S608 - a part from here
 }
 
 

@@ -16,9 +16,16 @@ CATEGORY = "category"
 # key's own calibration refuses, the model does not say in the first place (its floor).
 DEFAULT_ATTRIBUTE = 0.5
 
+# Of the answers for a photo or crop, only the last one counts.
+NEWEST = """NOT EXISTS (
+    SELECT FROM annotations_annotation AS newer
+    WHERE newer.image_id = a.image_id AND newer.state IN ('done', 'abstained')
+        AND newer.crop IS NOT DISTINCT FROM a.crop
+        AND (newer.created_at, newer.id) > (a.created_at, a.id))"""
+
 # Like `Thresholds.find_least`, for all annotations of a shop that nobody has reviewed. What only
 # the sub-select asks is not asked again of a row that somebody changes at this moment.
-_RECOUNT = """
+_RECOUNT = f"""
     UPDATE annotations_annotation AS a
     SET needs_review = d.least IS NOT NULL, least_confidence = d.least
     FROM (
@@ -41,16 +48,12 @@ _RECOUNT = """
         WHERE a.tenant_id = %(tenant)s AND a.state = 'done' AND a.reviewed_at IS NULL
             AND NOT EXISTS (SELECT FROM annotations_reviewtask AS t
                             WHERE t.annotation_id = a.id AND t.note <> '')
-            AND NOT EXISTS (
-                SELECT FROM annotations_annotation AS newer
-                WHERE newer.image_id = a.image_id AND newer.state IN ('done', 'abstained')
-                    AND newer.crop IS NOT DISTINCT FROM a.crop
-                    AND (newer.created_at, newer.id) > (a.created_at, a.id))
+            AND {NEWEST}
         GROUP BY a.id, a.version
     ) AS d
     WHERE a.id = d.id AND a.version = d.version AND a.state = 'done' AND a.reviewed_at IS NULL
         AND (a.needs_review, a.least_confidence) IS DISTINCT FROM (d.least IS NOT NULL, d.least)
-"""
+"""  # noqa: S608 - a part from here
 
 
 @dataclass(frozen=True, slots=True)
