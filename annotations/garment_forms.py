@@ -70,8 +70,12 @@ class AnswerForm(forms.Form):
     def _add_garment(self, number: int, garment: Garment) -> None:
         known, language = taxonomy.load(), get_language() or "en"
         values = {label.key: label.name for label in garment.labels.all()}
+        # Of another taxonomy, too: what nobody chooses anew stays as it is.
+        categories = list_categories()
+        if garment.category not in {name for name, _title in categories}:
+            categories = [(garment.category, garment.category), *categories]
         self.fields[f"{number}-category"] = forms.ChoiceField(
-            label=_("Category"), choices=list_categories(), initial=garment.category
+            label=_("Category"), choices=categories, initial=garment.category
         )
         for attribute in known.attributes:
             if garment.category not in attribute.applies_to and attribute.key not in values:
@@ -82,6 +86,9 @@ class AnswerForm(forms.Form):
                 if garment.category in (v.applies_to or attribute.applies_to)
                 or v.name == values.get(attribute.key)
             ]
+            now = values.get(attribute.key)
+            if now and now not in {name for name, _title in choices}:
+                choices.append((now, now))
             self.fields[f"{number}-{attribute.key}"] = forms.ChoiceField(
                 label=known.title("attribute", attribute.key, language),
                 required=False,
@@ -96,4 +103,7 @@ class AnswerForm(forms.Form):
 def _applies(key: str, value: str, category: str) -> bool:
     """What the chosen category can't have goes by itself."""
     known = taxonomy.load()
-    return not value or known.applies(key, value, category)
+    try:
+        return not value or known.applies(key, value, category)
+    except taxonomy.UnknownLabel:  # of another taxonomy
+        return True

@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -50,6 +50,8 @@ from annotations.templatetags.annotations import (
 )
 
 NOBODY = "nobody"
+# Each is a transaction of its own, within one request.
+MOST_AT_ONCE = 500
 SURE = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.01))
 
 
@@ -188,7 +190,7 @@ class ReviewItemAdmin(ByRole):
     list_display_links = ("image",)
     list_filter = (StateFilter, ShopFilter, SureFilter, CategoryFilter, AssignedFilter)
     search_fields = ("image__name", "product")
-    ordering = ("least_confidence", "id")
+    ordering = (F("least_confidence").asc(nulls_first=True), "id")
     actions = ("accept", "reject", "bad_photo", "reassign")
     action_form = ReassignForm
     change_list_template = "admin/annotations/review_list.html"
@@ -308,22 +310,30 @@ class ReviewItemAdmin(ByRole):
     def _review(
         self, request: HttpRequest, queryset: QuerySet[Annotation], said: Corrections
     ) -> None:
-        done = left = 0
-        for tenant, _ids in _by_shop(queryset):
-            rows = [(row.id, row.version, said) for row in queryset if row.tenant_id == tenant.id]
-            reviews, stale = review_many(
-                tenant=tenant, said=rows, by=_reviewer(request), now=timezone.now()
-            )
-            done, left = done + len(reviews), left + len(stale)
+        """Only what still waits and nobody is at: the list may have been shown an hour ago."""
+        now, number = timezone.now(), queryset.count()
+        at_it = ReviewTask.objects.filter(annotation=OuterRef("id"), claimed_until__gt=now)
+        at_it = at_it.exclude(claimed_by=request.user)
+        free = queryset.filter(needs_review=True).exclude(Exists(at_it))
+        chosen = list(free.values_list("id", "version", "tenant")[:MOST_AT_ONCE])
+        done = 0
+        for tenant in Tenant.objects.filter(id__in={tenant_id for *_row, tenant_id in chosen}):
+            rows = [(row_id, version, said) for row_id, version, of in chosen if of == tenant.id]
+            reviews, _stale = review_many(tenant=tenant, said=rows, by=_reviewer(request), now=now)
+            done += len(reviews)
+        left = number - done
         text = ngettext("%d photo was reviewed.", "%d photos were reviewed.", done)
         self.message_user(request, text % done, messages.SUCCESS)
         if left:
             text = ngettext(
-                "%d was changed meanwhile and left as it is.",
-                "%d were changed meanwhile and left as they are.",
+                "%(left)d was left as it is: reviewed meanwhile, in somebody's hands, or beyond "
+                "the first %(most)d.",
+                "%(left)d were left as they are: reviewed meanwhile, in somebody's hands, or "
+                "beyond the first %(most)d.",
                 left,
             )
-            self.message_user(request, text % left, messages.WARNING)
+            text %= {"left": left, "most": MOST_AT_ONCE}
+            self.message_user(request, text, messages.WARNING)
 
     def _get(self, request: HttpRequest, object_id: str) -> Annotation:
         """Somebody else's is a missing one. Raises Http404."""

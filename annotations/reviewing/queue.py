@@ -136,6 +136,14 @@ def list_reviewers(*, tenant: Tenant) -> QuerySet[User]:
     return User.objects.filter(memberships__in=members, is_active=True).order_by("name", "email")
 
 
+def list_people(*, tenant: Tenant) -> QuerySet[User]:
+    """Who reviews or has reviewed here, though they may have left."""
+    members = Membership.objects.filter(tenant=tenant, role__in=REVIEWERS)
+    said = Review.objects.for_tenant(tenant).filter(reviewer=OuterRef("id"))
+    rows = User.objects.filter(Q(id__in=members.values("user")) | Exists(said))
+    return rows.order_by("name", "email")
+
+
 def read_settings(*, tenant: Tenant) -> ReviewSettings:
     """As saved, else as they are without a row; one query."""
     found = ReviewSettings.objects.for_tenant(tenant).first()

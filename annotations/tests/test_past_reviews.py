@@ -151,3 +151,10 @@ def test_a_day_is_a_whole_day(page, say):
 
     assert shown(page.get(PAST, {"since": day, "until": day})) == [review]
     assert shown(page.get(PAST, {"until": day - timedelta(days=1)})) == []
+
+
+def test_who_has_left_can_still_be_asked_for(page, say, other, tenant):
+    review = say("dress", user=other)
+    tenant.memberships.filter(user=other).delete()
+
+    assert shown(page.get(PAST, {"reviewer": other.email})) == [review]

@@ -5,6 +5,7 @@ from django.utils import timezone
 from accounts.models import Role, User
 from accounts.tests.factories import make_member, make_user
 from annotations.models import Annotation, Review, ReviewTask
+from annotations.reviewing import claims
 from annotations.reviewing.corrections import Correction, Corrections
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation, make_result
@@ -36,9 +37,9 @@ def make_unsure(tenant, confidence=0.4):
     return make_done_annotation(tenant=tenant, result=make_result(confidence=confidence))
 
 
-def act(client, action, annotations, **data):
+def act(client, action, annotations, query="", **data):
     return client.post(
-        QUEUE,
+        QUEUE + query,
         {"action": action, "_selected_action": [str(a.pk) for a in annotations], **data},
         follow=True,
     )
@@ -136,6 +137,21 @@ def test_reviews_many(office, tenant, unsure, reviewer, action, state):
     assert {(r.reviewer, r.source) for r in Review.objects.all()} == {(reviewer, "admin")}
 
 
+def test_leaves_what_is_reviewed_or_in_somebodys_hands(office, tenant, unsure):
+    theirs, reviewed = make_unsure(tenant), make_unsure(tenant)
+    colleague = make_member(tenant=tenant, role=Role.REVIEWER).user
+    now = timezone.now()
+    claims.claim_one(tenant=tenant, reviewer=colleague, annotation_id=theirs.id, now=now)
+    by = Reviewer(user=colleague)
+    review_annotation(tenant=tenant, annotation_id=reviewed.id, by=by, now=now)
+
+    answer = act(office, "reject", [unsure, theirs, reviewed], "?state=all")
+
+    states = {row.id: row.state for row in Annotation.objects.all()}
+    assert states == {unsure.id: "abstained", theirs.id: "done", reviewed.id: "done"}
+    assert "2 were left as they are" in answer.content.decode()
+
+
 def test_assigns(office, tenant, unsure):
     colleague = make_member(tenant=tenant, role=Role.REVIEWER).user
 
@@ -166,6 +182,21 @@ def test_changes_values_in_place(office, unsure, reviewer):
     late = office.post(address, {k: v for k, v in data.items() if v != ""})
     assert "reviewed this photo meanwhile" in late.content.decode()
     assert "dress" in office.get(address).content.decode().lower()
+
+
+def test_saving_leaves_what_another_taxonomy_named(office, unsure):
+    garment = unsure.garments.get()
+    garment.labels.filter(key="pattern").update(name="of-old")
+    unsure.garments.update(category="poncho-of-old")
+    address = f"{QUEUE}{unsure.id}/change/"
+    form = office.get(address).context["form"]
+    data = {field.html_name: str(field.value() or "") for field in form} | {"version": "0"}
+
+    office.post(address, {k: v for k, v in data.items() if v != ""})
+
+    assert Review.objects.get().changes == []
+    garment.refresh_from_db()
+    assert (garment.category, garment.labels.get().name) == ("poncho-of-old", "of-old")
 
 
 def test_the_audit_can_be_read_and_undone_but_not_changed(office, unsure, tenant):

@@ -182,7 +182,7 @@ def _find(request: TenantRequest) -> QuerySet[Review]:
 
 
 def _build_form(request: TenantRequest) -> PastForm:
-    people = queue.list_reviewers(tenant=request.tenant)
+    people = queue.list_people(tenant=request.tenant)
     reviewers = [(user.email, user.get_full_name()) for user in people]
     return PastForm(request.GET, reviewers=reviewers)
 
