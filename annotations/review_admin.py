@@ -313,7 +313,7 @@ class ReviewItemAdmin(ByRole):
         """Only what still waits and nobody is at: the list may have been shown an hour ago."""
         now, number = timezone.now(), queryset.count()
         at_it = ReviewTask.objects.filter(annotation=OuterRef("id"), claimed_until__gt=now)
-        at_it = at_it.exclude(claimed_by=request.user)
+        at_it = at_it.exclude(claimed_by=request.user.pk)
         free = queryset.filter(needs_review=True).exclude(Exists(at_it))
         chosen = list(free.values_list("id", "version", "tenant")[:MOST_AT_ONCE])
         done = 0
