@@ -6,8 +6,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from annotations import reviews
 from annotations.models import Annotation
+from annotations.reviewing.corrections import Correction, CorrectionRefused, Corrections
+from annotations.reviewing.services import NotReviewable, Reviewer, review_annotation
 from integrations.stores import changes, words
 from integrations.stores.changes import Edit, Written
 from integrations.stores.contract import RemoteProduct
@@ -70,22 +71,21 @@ def _correct(
                 attributes[key] = label.rpartition(":")[2]
     if not category and not attributes:
         return
-    corrections = [reviews.Correction(garment.id, category, attributes)]
+    corrections = [Correction(garment.id, category, attributes)]
     if category and attributes:
         # What does not apply to the new category says nothing against the category.
-        corrections.append(reviews.Correction(garment.id, category, {}))
+        corrections.append(Correction(garment.id, category, {}))
     for correction in corrections:
         try:
             with transaction.atomic():
-                reviews.review_annotation(
+                review_annotation(
                     tenant=store.tenant,
                     annotation_id=garment.annotation_id,
-                    corrections=[correction],
-                    reviewer=None,
-                    key=None,
+                    by=Reviewer(),
                     now=now,
+                    corrections=Corrections(garments=[correction]),
                 )
-        except (reviews.CorrectionRefused, reviews.NotReviewable, Annotation.DoesNotExist) as error:
+        except (CorrectionRefused, NotReviewable, Annotation.DoesNotExist) as error:
             logger.info("An edit in a store is no correction: %s", error)
         else:
             return

@@ -62,4 +62,4 @@ def is_unsure(product: Product) -> bool:
 def is_reviewed(product: Product) -> bool:
     """Whether a person has accepted or corrected what the product is judged by."""
     garment = product.garment
-    return garment is not None and garment.annotation.reviews.exists()
+    return garment is not None and garment.annotation.reviewed_at is not None

@@ -3,8 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from annotations import reviews
 from annotations.models import Annotation
+from annotations.reviewing.corrections import Correction, Corrections
+from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_garment, make_photo_bytes, make_result
 from integrations.models import Store, StoreRun, WriteBack
 from integrations.stores import platforms, services
@@ -458,12 +459,12 @@ def undo(store, member, change):
 
 def review(store, number, member, category=""):
     garment = get_row(store, number).product.garment
-    reviews.review_annotation(
+    said = [Correction(garment.id, category)] if category else []
+    review_annotation(
         tenant=store.tenant,
         annotation_id=garment.annotation_id,
-        corrections=[reviews.Correction(garment.id, category)] if category else [],
-        reviewer=member.user,
-        key=None,
+        by=Reviewer(user=member.user),
+        corrections=Corrections(garments=said),
         now=timezone.now(),
     )
 
