@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_idempotency_about'),
+        ('annotations', '0005_original'),
         ('annotations', '0006_replan'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -114,7 +115,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='review',
             name='source',
-            field=models.CharField(choices=[('queue', 'Review page'), ('grid', 'Grid'), ('admin', 'Admin'), ('api', 'API')], default='api', max_length=8, verbose_name='by way of'),
+            field=models.CharField(choices=[('queue', 'Review page'), ('grid', 'Grid'), ('admin', 'Admin'), ('api', 'API'), ('store', 'Store')], default='api', max_length=8, verbose_name='by way of'),
         ),
         migrations.AddField(
             model_name='review',

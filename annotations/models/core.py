@@ -401,6 +401,7 @@ class Review(models.Model):
         GRID = "grid", _("Grid")
         ADMIN = "admin", _("Admin")
         API = "api", _("API")
+        STORE = "store", _("Store")
 
     class Verdict(models.TextChoices):
         ANSWER = "", _("Answer")

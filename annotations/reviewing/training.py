@@ -252,11 +252,19 @@ def _train(head: TrainedHead, *, tell: Any) -> None:
     }
     head.labels, head.weights = labels, learned.to_bytes()
     head.reviews = sorted({x.review_id for x in examples if not x.is_held_out}, key=str)
-    is_better = after > before and not any(
-        n >= COUNTS and (b - a) / n > MOST_LOSS for _name, n, b, a in rows
-    )
+    is_better = after > before and not _loses(rows)
     state = TrainedHead.State.READY if is_better else TrainedHead.State.REFUSED
     _finish(head, state, report)
+
+
+def _loses(rows: Sequence[tuple[str, int, int, int]]) -> bool:
+    """Whether a category, or all that gained nothing together, is worse by more than a point."""
+    others = [(n, b, a) for _name, n, b, a in rows if a <= b]
+    groups = [(n, b, a) for n, b, a in others if n >= COUNTS]
+    groups.append(
+        (sum(n for n, _, _ in others), sum(b for _, b, _ in others), sum(a for *_, a in others))
+    )
+    return any(n and (b - a) / n > MOST_LOSS for n, b, a in groups)
 
 
 def _finish(head: TrainedHead, state: TrainedHead.State, report: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from annotations.models import Annotation
+from annotations.models import Annotation, Review
 from annotations.reviewing.corrections import Correction, CorrectionRefused, Corrections
 from annotations.reviewing.services import NotReviewable, Reviewer, review_annotation
 from integrations.stores import changes, words
@@ -81,7 +81,7 @@ def _correct(
                 review_annotation(
                     tenant=store.tenant,
                     annotation_id=garment.annotation_id,
-                    by=Reviewer(),
+                    by=Reviewer(source=Review.Source.STORE),
                     now=now,
                     corrections=Corrections(garments=[correction]),
                 )
