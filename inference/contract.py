@@ -11,6 +11,9 @@ ObjectType = Literal["upper-body", "lower-body", "full-body", "footwear", "acces
 AbstainReason = Literal["no-garment", "too-small", "unreadable"]
 EngineState = Literal["starting", "ready", "draining"]
 
+MIN_SIDE = 32
+"""Below it a photo or crop shows too little to name a garment; the abstention says so."""
+
 
 class InvalidImage(ValueError):
     """The bytes are no photo that Kalas reads; `code` is stable, `detail` is for a person."""

@@ -19,6 +19,7 @@ from inference import runtime
 from inference.colours import Palette
 from inference.conclusions import Said, conclude
 from inference.contract import (
+    MIN_SIDE,
     AbstainReason,
     AnnotationResult,
     Box,
@@ -38,8 +39,6 @@ from inference.words import encode_words
 
 logger = logging.getLogger(__name__)
 
-MIN_SIDE = 32
-"""Below it a photo or crop shows too little to name a garment; the abstention says so."""
 _DARK = 20
 """Of 255: a photo whose brightest parts are darker shows nothing."""
 _FOUND_TOGETHER = 16

@@ -12,7 +12,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_idempotency_about'),
-        ('annotations', '0005_original'),
         ('annotations', '0006_replan'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -21,6 +21,7 @@ from torch.nn import functional
 from inference import specs, weights
 from inference.colours import Palette, name_colours
 from inference.contract import (
+    MIN_SIDE,
     AnnotationResult,
     Box,
     Colour,
@@ -34,7 +35,7 @@ from inference.networks.mmfashion import build
 from inference.networks.mmfashion.landmark_detector import LandmarkDetector
 from inference.networks.mmfashion.predictor import Predictor
 from inference.networks.mmfashion.retriever import Retriever
-from inference.pipeline import MIN_SIDE, clip_crop
+from inference.pipeline import clip_crop
 from inference.preprocess import decode, whole
 from inference.request import NoWords, Outcome, Photo
 from inference.scenes import look

@@ -15,7 +15,7 @@ from django.db.models.functions import Random
 
 from annotations import files
 from inference import client
-from inference.contract import Box, InvalidImage
+from inference.contract import MIN_SIDE, Box, InvalidImage
 from retrieval import similar
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, SearchTest
 from retrieval.services import building, indexes
@@ -28,8 +28,6 @@ PARTS_ASKED = 20
 FIRST = 20
 # Of each side of the garment's box, so that sleeves and hems are missing.
 CUT = 0.12
-# The engine says nothing of less (inference.pipeline.MIN_SIDE).
-LEAST_SIDE = 32
 
 
 def test_all(*, now: datetime) -> None:
@@ -96,7 +94,7 @@ def _embed_part(row: Embedding, model: indexes.Model, engine: client.Client) -> 
 
 def _cut(side: int) -> int:
     """Pixels from both ends."""
-    return max(0, min(round(side * CUT), (side - LEAST_SIDE) // 2))
+    return max(0, min(round(side * CUT), (side - MIN_SIDE) // 2))
 
 
 def _find_place(index: IndexVersion, wanted: similar.Wanted, product_id: UUID) -> int | None:

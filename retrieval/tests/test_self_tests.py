@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.tests.factories import make_tenant
 from annotations.tests.factories import make_garment, make_result
-from inference import client, pipeline
+from inference import client
 from inference.contract import Box, EngineHealth, ModelName
 from retrieval.models import IndexVersion, SearchTest
 from retrieval.services import testing
@@ -65,7 +65,6 @@ def test_a_product_with_one_photo_is_asked_for_by_a_part_of_it(tenant, fake_engi
 
 
 def test_no_part_is_smaller_than_the_engine_answers(tenant, fake_engine):
-    assert testing.LEAST_SIDE == pipeline.MIN_SIDE
     small = replace(make_garment(), box=Box(10, 10, 42, 70))
     make_item(tenant, 0, result=make_result(small))
     make_item(tenant, 80, result=make_result(replace(small, box=Box(10, 10, 43, 42))))

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotations", "0006_replan")]
+    dependencies = [("annotations", "0012_review_carried")]
 
     operations = [
         migrations.AddField(
