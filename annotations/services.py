@@ -227,7 +227,7 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
 def ask_for_review(*, tenant: Tenant, annotation_id: UUID) -> bool:
     """Have a person look at a result however sure the model is; False if one has, or is asked."""
     results = Annotation.objects.for_tenant(tenant).filter(
-        id=annotation_id, state=Annotation.State.DONE, needs_review=False, reviews=None
+        id=annotation_id, state=Annotation.State.DONE, needs_review=False, reviewed_at=None
     )
     annotation = results.select_for_update(of=("self",)).first()
     if annotation is None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Max
 
 from annotations.models import Annotation, Review
 from annotations.reviewing.corrections import Correction, CorrectionRefused, Corrections
@@ -45,6 +46,14 @@ def _is_being_undone(row: StoreProduct, remote: RemoteProduct) -> bool:
     )
 
 
+def _was_reviewed_since(row: StoreProduct, annotation: Annotation) -> bool:
+    """Whether a person has looked at the photo after Kalas wrote: that is the later word."""
+    applied_at = row.write_backs.aggregate(at=Max("applied_at"))["at"]
+    if applied_at is None or annotation.reviewed_at is None:
+        return False
+    return bool(annotation.reviewed_at > applied_at)
+
+
 def _correct(
     store: Store,
     row: StoreProduct,
@@ -57,7 +66,7 @@ def _correct(
     """Only where another word that Kalas knows came instead. What is just gone says nothing of the
     garment: a term that is deleted in the store goes from all products at once."""
     garment = row.product.garment if row.product else None
-    if garment is None:
+    if garment is None or _was_reviewed_since(row, garment.annotation):
         return
     dictionary = words.read_dictionary(store)
     category, attributes = "", dict[str, str | None]()

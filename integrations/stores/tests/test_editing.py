@@ -1,8 +1,9 @@
 """What people change in the store of what Kalas wrote is theirs, and a correction."""
 
 import pytest
+from django.utils import timezone
 
-from annotations.models import Review
+from annotations.models import Annotation, Review
 from annotations.tests.factories import make_photo_bytes
 from integrations.models import Store
 from integrations.stores import platforms
@@ -46,6 +47,17 @@ def test_another_value_is_a_correction(shop, store, number):
     ]
     (change,) = Review.objects.get().changes
     assert (change["key"], change["from"], change["to"]) == ("pattern", "striped", "checked")
+    assert shop.attributes_of(number)["Pattern"] == ["Checked"]
+
+
+def test_what_somebody_said_in_kalas_since_is_not_outranked(shop, store, number):
+    Annotation.objects.update(reviewed_at=timezone.now())
+    change_option(shop, number, "Pattern", ["Checked"])
+
+    look_again(store, number)
+
+    assert not Review.objects.exists()
+    assert get_row(store, number).product.garment.labels.get().name == "striped"
     assert shop.attributes_of(number)["Pattern"] == ["Checked"]
 
 
