@@ -117,7 +117,7 @@ DATABASES: dict[str, Any] = {
     "owner": {**_owner, "TEST": {"MIRROR": None}},
 }
 # Statements that come again are prepared: for one photo a third of PostgreSQL's work is planning. A
-# pooler between must be one that knows of it (PgBouncer from version 1.21).
+# pooler between must be in session mode, as row-level security goes by a setting of the session.
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {"server_side_binding": True, "prepare_threshold": 5}
 )

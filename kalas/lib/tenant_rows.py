@@ -106,6 +106,7 @@ def _tell() -> None:
     if raw is None or _told.get(raw, "") == shop:
         return
     # Twice a request: without the cursor that Django wraps, a third of the cost.
+    _told[raw] = None  # until it is sure what the connection has heard
     with connection.wrap_database_errors:
         raw.execute("SELECT set_config('kalas.tenant', %s, false)", [shop])
     # A rollback would take it back.

@@ -4,9 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError, connection
+from django.db.backends.postgresql.base import DatabaseWrapper as BaseWrapper
+
+from kalas.lib.shared_connections.base import DatabaseWrapper, close_shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +72,7 @@ def outage():
         try:
             ask(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE usename = current_user AND datname = current_database()"
+                " WHERE application_name = current_setting('application_name')"
                 " AND pid <> pg_backend_pid()"
             )
             ask("SELECT pg_sleep(0.5)::text")
@@ -96,6 +101,7 @@ def test_threads_share_few_connections_and_no_shop():
         env={
             **os.environ,
             "DATABASE_POOL_SIZE": "2",
+            "PGAPPNAME": "shared connections",
             "DJANGO_SETTINGS_MODULE": "kalas.tests.settings",
         },
         capture_output=True,
@@ -111,3 +117,19 @@ def test_threads_share_few_connections_and_no_shop():
     assert answer["walls"] == [tenant, tenant, ["", "", "", ""]]
     assert answer["too_many"] == "NoneFree"
     assert answer["after_outage"] == ["", ""]
+
+
+def test_one_that_could_not_be_prepared_is_kept_by_nobody(monkeypatch):
+    options = {**connection.settings_dict["OPTIONS"], "shared": {"most": 1, "wait_s": 0}}
+    wrapper = DatabaseWrapper({**connection.settings_dict, "OPTIONS": options})
+    made = [Mock(name="raw"), Mock(name="raw")]
+    monkeypatch.setattr(BaseWrapper, "get_new_connection", Mock(side_effect=made))
+    monkeypatch.setattr(wrapper, "set_autocommit", Mock(side_effect=OperationalError))
+
+    for raw in made:  # the second one finds the place of the first free
+        with pytest.raises(OperationalError):
+            wrapper.connect()
+
+        assert wrapper.connection is None
+        raw.close.assert_called_once()
+    close_shelf()

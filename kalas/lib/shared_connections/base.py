@@ -27,6 +27,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         params.pop(OPTION)
         return params
 
+    def connect(self) -> None:
+        """Keeps none whose preparation failed: it may still show the rows of another shop."""
+        try:
+            super().connect()
+        except BaseException:
+            given, self.connection = self.connection, None
+            if given is not None:
+                self._shelf.throw_away(given)
+            raise
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         make = super().get_new_connection
         # As the method that is not called for one that is there sets it.

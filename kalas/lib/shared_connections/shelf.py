@@ -64,11 +64,15 @@ class Shelf:
     def put_back(self, connection: Connection) -> None:
         """Closes what nobody else could use: amid a transaction, broken, or old."""
         with self._changed:
-            is_young = monotonic() - self._born.get(connection, 0.0) < LONGEST_LIFE_S
-            if is_young and _is_idle(connection):
+            if self._is_young(connection) and _is_idle(connection):
                 self._idle.append(connection)
             else:
                 self._forget(connection)
+            self._changed.notify()
+
+    def throw_away(self, connection: Connection) -> None:
+        with self._changed:
+            self._forget(connection)
             self._changed.notify()
 
     def close(self) -> None:
@@ -80,10 +84,13 @@ class Shelf:
     def _find_living(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if _is_idle(connection) and not _is_readable(connection):
+            if self._is_young(connection) and _is_idle(connection) and not _is_readable(connection):
                 return connection
             self._forget(connection)
         return None
+
+    def _is_young(self, connection: Connection) -> bool:
+        return monotonic() - self._born.get(connection, 0.0) < LONGEST_LIFE_S
 
     def _is_full(self) -> bool:
         return len(self._born) + self._being_made >= self._most
