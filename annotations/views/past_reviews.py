@@ -25,7 +25,7 @@ from annotations.review_forms import PastForm
 from annotations.reviewing import history, queue
 from annotations.reviewing.queue import REVIEWERS
 from annotations.reviewing.services import NotUndoable, Reviewer, undo_review
-from annotations.views.streams import stream
+from kalas.lib.streams import stream
 
 PAGE = 25
 CHUNK = 500
@@ -108,8 +108,7 @@ def undo_past_review(request: TenantRequest, review_id: UUID) -> HttpResponse:
 @role_required(*REVIEWERS)
 def export_csv(request: TenantRequest) -> HttpResponseBase:
     """A line for each change, and one for each review without any."""
-    lines = _write_csv(_find(request))
-    return stream(request, lines, name="reviews", ending="csv", content_type="text/csv")
+    return _stream(request, _write_csv(_find(request)), ending="csv", content_type="text/csv")
 
 
 @require_safe
@@ -117,26 +116,44 @@ def export_csv(request: TenantRequest) -> HttpResponseBase:
 def export_ndjson(request: TenantRequest) -> HttpResponseBase:
     """Each review with the whole answer before and after."""
     lines = _write_ndjson(_find(request))
+    return _stream(request, lines, ending="ndjson", content_type="application/x-ndjson")
+
+
+def _stream(
+    request: TenantRequest, lines: Iterator[str], *, ending: str, content_type: str
+) -> HttpResponseBase:
     return stream(
-        request, lines, name="reviews", ending="ndjson", content_type="application/x-ndjson"
+        request,
+        (line.encode() for line in lines),
+        tenant_id=request.tenant.id,
+        name="reviews",
+        ending=ending,
+        content_type=content_type,
     )
 
 
 def _write_csv(reviews: QuerySet[Review]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield str(writer.writerow(COLUMNS))
-    for review in reviews.defer("before", "after").iterator(chunk_size=CHUNK):
+    for review in _read(reviews.defer("before", "after")):
         for row in _list_rows(review):
             yield str(writer.writerow(row))
 
 
 def _write_ndjson(reviews: QuerySet[Review]) -> Iterator[str]:
-    for review in reviews.iterator(chunk_size=CHUNK):
+    for review in _read(reviews):
         snapshots = {
             "before": history.without_vectors(review.before),
             "after": history.without_vectors(review.after),
         }
         yield json.dumps(history.describe(review) | snapshots) + "\n"
+
+
+def _read(reviews: QuerySet[Review]) -> Iterator[Review]:
+    """Page by page, as a cursor would keep its connection until the last line is sent."""
+    ids = list(reviews.values_list("id", flat=True))
+    for start in range(0, len(ids), CHUNK):
+        yield from list(reviews.filter(id__in=ids[start : start + CHUNK]))
 
 
 class _Echo:
