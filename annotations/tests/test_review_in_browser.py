@@ -212,12 +212,18 @@ def test_whoever_comes_second_keeps_what_they_typed(page, waiting, member):
     say_elsewhere(waiting[0])
     page.keyboard.press("Enter")
 
-    expect(page.locator("[data-notice]")).to_contain_text("has reviewed this photo meanwhile")
+    # What is being looked at keeps its place; what came back is next, to be looked at first.
+    expect_photo(page, waiting[1])
+    settle(page)
+    page.keyboard.press("Enter")
     expect_photo(page, waiting[0])
+    expect(page.locator("[data-notice]")).to_contain_text("has reviewed this photo meanwhile")
     expect(page.locator("[data-field=category]")).to_contain_text(mine)
     expect(page.locator("[data-accept-text]")).to_have_text("Save")
     page.keyboard.press("Enter")
-    expect_photo(page, waiting[1])
+    expect_photo(page, waiting[0])
+    page.keyboard.press("Enter")
+    expect_photo(page, waiting[2])
     settle(page)
     expect(page.locator("[data-notice]")).to_be_hidden()
 

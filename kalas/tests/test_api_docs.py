@@ -34,7 +34,7 @@ def test_says_what_a_body_holds():
 
     assert fields["url"].required
     assert fields["events"].kind == (
-        "list of annotation.finished | annotation.reviewed | batch.finished"
+        "list of annotation.finished | annotation.reviewed | batch.finished | product.annotated"
     )
     assert '"events"' in create.body_example
     assert "whsec_" in create.answers[0].example
