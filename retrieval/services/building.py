@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.translation import gettext as _
@@ -38,6 +39,7 @@ State = IndexVersion.State
 # Photos in one job, so that a long build takes turns with other jobs.
 PART = 50
 TIMEOUT_S = 60.0
+AN_HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ def _follow(active: ActiveIndex, engines: Engines, *, now: datetime) -> None:
         index for model in engines.by_model if (index := _complete(active.tenant, model, now=now))
     ]
     for index in complete:
-        if index.words_cut_off is None:  # a shop's first index has grown product by product
+        # A shop's first index has grown product by product; a small one may never have enough.
+        if index.words_cut_off is None and cache.add(f"calibrated.{index.id}", True, AN_HOUR_S):
             calibration.calibrate(index=index, engine=engines.by_model[_model_of(index)])
     lost = engines.all_answered and _model_of(active.index) not in engines.by_model
     if complete and lost and not active.kept:

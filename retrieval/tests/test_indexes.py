@@ -425,6 +425,19 @@ def test_one_shops_failure_leaves_the_others(tenant, healthy, monkeypatch):
     assert begun.tenant_id != first
 
 
+def test_a_small_shop_is_not_measured_every_five_minutes(tenant, fake_engine, healthy, monkeypatch):
+    make_item(tenant, 0)
+    answer_as(fake_engine)
+    build(begin(tenant))
+    measured: list[IndexVersion] = []
+    monkeypatch.setattr(calibration, "calibrate", lambda index, engine: measured.append(index))
+
+    follow()
+    follow()
+
+    assert [str(index) for index in measured] == ["kalas-mini 2"]
+
+
 def test_an_index_that_is_deleted_while_it_is_calibrated_stays_so(tenant):
     make_item(tenant, 0)
     index = IndexVersion.objects.get()
