@@ -50,7 +50,8 @@ class KalasSimilar extends HTMLElement {
     const image = this.getAttribute("image") ?? page.image;
     if (product) {
       try {
-        return await service.findLike({ external_id: product }, signal);
+        const answer = await service.findLike({ external_id: product }, signal);
+        if (answer.asked || !image) return answer; // else nobody has looked at its photos yet
       } catch (error) {
         if (!(error instanceof Refused && error.status === 404 && image)) throw error; // not in the catalogue yet
       }
