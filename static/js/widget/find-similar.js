@@ -122,7 +122,7 @@ class KalasSimilar extends HTMLElement {
   addressOf(product) {
     const pattern = this.getAttribute("link");
     const text = pattern ? pattern.replace("{id}", encodeURIComponent(product.external_id)) : product.url;
-    return text && /^(https?:|\/(?!\/))/i.test(text) ? new URL(text, document.baseURI).href : "";
+    return text && /^(https?:|\/(?![/\\]))/i.test(text) ? new URL(text, document.baseURI).href : "";
   }
 
   priceOf({ price, currency }) {
