@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.chromium import run_chromium
 from tests.running_house import DEMO_EMAIL, House, log_in, run_house
@@ -25,11 +25,13 @@ class ShopHandler(BaseHTTPRequestHandler):
     """One product page; `house` and `key` are the class's of each test."""
 
     house = key = sku = attributes = ""
+    language = "en"
 
     def do_GET(self) -> None:
         data = {"@context": "https://schema.org", "@type": "Product", "sku": self.sku}
         body = (
-            f"<!doctype html><html lang=en><title>Shop</title><main><h1>A product</h1>"
+            f'<!doctype html><html lang="{self.language}"><title>Shop</title>'
+            f"<main><h1>A product</h1>"
             f'<script type="application/ld+json">{json.dumps(data)}</script>'
             f'<script type="module" src="{self.house}/widget/find-similar.js"'
             f' data-key="{self.key}" {self.attributes}></script></main>'
@@ -93,8 +95,15 @@ def open_shop(shop, browser: Browser):
     pages: list[Page] = []
     said: list[str] = []
 
-    def open_page(*, host: str = "127.0.0.1", sku: str, attributes: str = "", **options) -> Page:
-        shop.sku, shop.attributes = sku, attributes
+    def open_page(
+        *,
+        sku: str,
+        host: str = "127.0.0.1",
+        attributes: str = "",
+        language: str = "en",
+        **options,
+    ) -> Page:
+        shop.sku, shop.attributes, shop.language = sku, attributes, language
         page = browser.new_context(**options).new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
@@ -170,6 +179,63 @@ def test_finds_what_is_similar_to_a_photo_of_ones_own(open_shop, product: str):
     assert asked.value.json()["results"][0]["score"] > 0.9
 
 
+@pytest.mark.parametrize(
+    ("language", "found"), [("tr_TR", "benzer ürün"), ("", "similar items"), ("?", "similar items")]
+)
+def test_shows_prices_whatever_the_page_calls_its_language(
+    open_shop, product: str, language: str, found: str
+):
+    page = open_shop(sku=product, language=language, locale="en-GB")
+
+    def give_prices(route: Route) -> None:
+        response = route.fetch()
+        answer = response.json()
+        for match in answer["results"]:
+            match["product"].update(price=1234.5, currency="TRY")
+        route.fulfill(response=response, json=answer)
+
+    page.route("**/search/similar", give_prices)
+    page.locator("kalas-similar [data-part=open]").click()
+
+    expect(page.get_by_role("status")).to_contain_text(found, timeout=ANSWER_MS)
+    expect(page.locator("kalas-similar .price").first).to_contain_text("234")
+
+
+def test_searches_by_the_photo_while_nobody_has_looked_at_the_products(open_shop, product: str):
+    page = open_shop(sku=product, attributes='data-image="/photo.jpg"')
+    asked: list[dict[str, object]] = []
+
+    def answer_nothing(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(
+            json={"asked": None, "results": []}, headers={"Access-Control-Allow-Origin": "*"}
+        )
+
+    page.route("**/search/similar", answer_nothing)
+    page.get_by_role("button", name="Find similar").click()
+    expect(page.get_by_role("status")).to_have_text("Nothing here looks like it.")
+
+    assert [next(iter({"external_id", "image_url"} & set(each))) for each in asked] == [
+        "external_id",
+        "image_url",
+    ]
+
+
+def test_a_product_without_an_address_can_be_chosen_by_keyboard(open_shop, product: str):
+    page = open_shop(sku=product)
+    page.evaluate(
+        "addEventListener('kalas-select', (event) => { window.chosen = event.detail.product })"
+    )
+    page.get_by_role("button", name="Find similar").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_contain_text("similar items", timeout=ANSWER_MS)
+    expect(dialog).to_have_attribute("aria-busy", "false")
+
+    dialog.get_by_role("listitem").first.get_by_role("button").press("Enter")
+
+    assert page.evaluate("window.chosen.external_id").startswith("DEMO-")
+
+
 def test_says_so_where_its_key_may_not_be_used(open_shop, product: str):
     page = open_shop(sku=product, host="localhost", attributes='data-language="tr"')
 
@@ -189,7 +255,8 @@ def test_the_demo_page_of_the_documentation(browser: Browser, house: House):
 
     page.get_by_role("button", name="Find similar").click()
     status = page.locator("kalas-similar [role=status]")
-    expect(status).not_to_have_text("Searching…", timeout=ANSWER_MS)
+    expect(status).to_contain_text("similar items", timeout=ANSWER_MS)
+    expect(page.locator("kalas-similar li").first).to_be_visible()
 
     assert said == []
     page.close()

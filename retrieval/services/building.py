@@ -2,15 +2,18 @@
 
 Two engines may run: the one that annotates, and meanwhile one with a new model
 (`INDEX_INFERENCE_URL`). The indexes of both are kept complete. An index whose model no engine runs
-any more cannot follow what is new: the shop goes over to the complete one, unless it went back.
+any more cannot follow what is new: the shop goes over to the complete one, unless it went back, or
+an engine is away, which may be the one that runs it.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.translation import gettext as _
@@ -36,8 +39,16 @@ State = IndexVersion.State
 # Photos in one job, so that a long build takes turns with other jobs.
 PART = 50
 TIMEOUT_S = 60.0
+AN_HOUR_S = 3600
 
-Engines = Mapping[Model, client.Client]
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Those that answer by the model that they run, the one that indexes are built with first."""
+
+    by_model: Mapping[Model, client.Client]
+    all_answered: bool
+    """Else one that is away may run any model."""
 
 
 class OtherModel(Exception):
@@ -49,7 +60,7 @@ def begin_build(*, tenant: Tenant, now: datetime) -> IndexVersion:
 
     What that model saw nothing on is tried again. Raises client.Unavailable.
     """
-    model, _engine = next(iter(find_engines().items()))
+    model = next(iter(find_engines().by_model))
     with transaction.atomic():
         index = get_or_begin(tenant.id, model, now=now, build=False)
         IndexVersion.objects.filter(id=index.id).update(unseen=[])
@@ -65,14 +76,10 @@ def follow_engines(*, now: datetime) -> None:
     engines = find_engines()
     actives = ActiveIndex.objects.select_related("tenant", "index").order_by("tenant_id")
     for active in actives.iterator():
-        complete = [
-            index for model in engines if (index := _complete(active.tenant, model, now=now))
-        ]
-        for index in complete:
-            if index.words_cut_off is None:  # a shop's first index has grown product by product
-                calibration.calibrate(index=index, engine=engines[_model_of(index)])
-        if complete and not active.kept and _model_of(active.index) not in engines:
-            _take_over(active, complete[0], now=now)
+        try:
+            _follow(active, engines, now=now)
+        except Exception:  # of one shop: the others' go on
+            logger.exception("The indexes of %s could not be followed", active.tenant_id)
 
 
 def build_part(*, index_id: UUID, now: datetime) -> bool:
@@ -102,34 +109,37 @@ def build_part(*, index_id: UUID, now: datetime) -> bool:
             built_to=photos[-1].id, unseen=[*index.unseen, *unseen]
         )
         return True
-    _finish(index, engines.get(_model_of(index)), now=now)
+    _finish(index, engines.by_model.get(_model_of(index)), now=now)
     return False
 
 
 def recalibrate_all() -> None:
     """Shops grow: what is similar in each is measured anew."""
     try:
-        engines = find_engines()
+        engines = find_engines().by_model
     except client.Unavailable:
         engines = {}
     for index in IndexVersion.objects.filter(state=State.READY).iterator():
-        calibration.calibrate(index=index, engine=engines.get(_model_of(index)))
+        try:
+            calibration.calibrate(index=index, engine=engines.get(_model_of(index)))
+        except Exception:  # of one shop: the others' go on
+            logger.exception("The index %s of %s was not calibrated", index, index.tenant_id)
 
 
 def find_engines() -> Engines:
-    """Those that answer by the model that they run, the one that indexes are built with first.
-
-    Raises client.Unavailable where none does.
-    """
+    """Raises client.Unavailable where none answers."""
     found: dict[Model, client.Client] = {}
+    all_answered = True
     for url in filter(None, (settings.INDEX_INFERENCE_URL, settings.INFERENCE_URL)):
         engine = client.Client(url)
         health = _ask_health(engine)
-        if health is not None and health.model is not None:
+        if health is None or health.model is None:
+            all_answered = False
+        else:
             found.setdefault(Model(health.model.name, health.model.version), engine)
     if not found:
         raise client.Unavailable("No engine answers.")
-    return found
+    return Engines(found, all_answered)
 
 
 def count_missing(index: IndexVersion) -> int:
@@ -152,6 +162,19 @@ def _ask_health(engine: client.Client) -> EngineHealth | None:
 
 def _model_of(index: IndexVersion) -> Model:
     return Model(index.model_name, index.model_version)
+
+
+def _follow(active: ActiveIndex, engines: Engines, *, now: datetime) -> None:
+    complete = [
+        index for model in engines.by_model if (index := _complete(active.tenant, model, now=now))
+    ]
+    for index in complete:
+        # A shop's first index has grown product by product; a small one may never have enough.
+        if index.words_cut_off is None and cache.add(f"calibrated.{index.id}", True, AN_HOUR_S):
+            calibration.calibrate(index=index, engine=engines.by_model[_model_of(index)])
+    lost = engines.all_answered and _model_of(active.index) not in engines.by_model
+    if complete and lost and not active.kept:
+        _take_over(active, complete[0], now=now)
 
 
 def _complete(tenant: Tenant, model: Model, *, now: datetime) -> IndexVersion | None:
@@ -203,7 +226,8 @@ def _find_vector(
 ) -> Sequence[float] | None:
     """From its annotation where the same model made it, else from the engine.
 
-    None where the engine sees nothing. Raises OtherModel.
+    None where the engine sees nothing. Raises OtherModel, and client.Unavailable while the model's
+    engine may be one that is away.
     """
     garment, image = photo.garment, photo.image
     assert garment is not None  # noqa: S101 - `list_searchable_photos`
@@ -213,7 +237,11 @@ def _find_vector(
     if made_by == model and garment.embedding is not None:
         vector: Sequence[float] = garment.embedding
         return vector
-    engine = engines.get(model) or next(iter(engines.values()))
+    engine = engines.by_model.get(model)
+    if engine is None and not engines.all_answered:
+        raise client.Unavailable(f"No engine that answers runs {model}.")
+    if engine is None:
+        raise _other_model(next(iter(engines.by_model)), model)
     try:
         result = engine.annotate(
             files.read_photo(image),
@@ -224,14 +252,18 @@ def _find_vector(
     except (FileNotFoundError, InvalidImage, ValueError) as error:
         logger.warning("The photo %s got no vector: %s", photo.id, error)
         return None
-    if Model(result.model.name, result.model.version) != model:
-        raise OtherModel(
-            _("The engine runs %(found)s, not %(wanted)s.")
-            % {"found": f"{result.model.name} {result.model.version}", "wanted": str(model)}
-        )
+    if (found := Model(result.model.name, result.model.version)) != model:
+        raise _other_model(found, model)
     seen = [each for each in result.garments if each.embedding]
     best = max(seen, key=lambda each: (each.primary, each.confidence), default=None)
     return best.embedding if best else None
+
+
+def _other_model(found: Model, wanted: Model) -> OtherModel:
+    return OtherModel(
+        _("The engine runs %(found)s, not %(wanted)s.")
+        % {"found": str(found), "wanted": str(wanted)}
+    )
 
 
 def _to_hint(object_type: str) -> ObjectType:

@@ -23,13 +23,15 @@ Floats = NDArray[np.float32]
 def calibrate(*, index: IndexVersion, engine: client.Client | None = None) -> None:
     """Measure both limits anew and keep them: of photos, and with an engine of words.
 
-    What cannot be measured stays: words without an engine of the index's model.
+    What cannot be measured stays: words without an engine of the index's model. An index that was
+    deleted meanwhile stays so.
     """
     vectors, categories = _draw_sample(index)
-    index.cut_off = _measure_photos(vectors, categories)
-    if engine is not None:
-        index.words_cut_off = _measure_words(vectors, categories, engine) or index.words_cut_off
-    index.save(update_fields=["cut_off", "words_cut_off"])
+    measured = {"cut_off": _measure_photos(vectors, categories)}
+    of_words = _measure_words(vectors, categories, engine) if engine is not None else None
+    if of_words is not None:
+        measured["words_cut_off"] = of_words
+    IndexVersion.objects.filter(id=index.id).update(**measured)
 
 
 def _measure_photos(vectors: Floats, categories: NDArray[np.str_]) -> float:

@@ -66,7 +66,7 @@ def _list_questions(index: IndexVersion) -> Iterator[tuple[similar.Wanted, UUID]
             row.photo.product_id,
         )
     alone = rows.exclude(photo__product__in=several).order_by(Random())[: PARTS_ASKED * 2]
-    engine = building.find_engines().get(model) if alone else None
+    engine = building.find_engines().by_model.get(model) if alone else None
     if engine is None:
         return
     parts = ((_embed_part(row, model, engine), row) for row in alone)

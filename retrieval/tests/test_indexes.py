@@ -230,6 +230,7 @@ def test_few_products_have_the_usual_cut_off(tenant):
 
     calibration.calibrate(index=index)
 
+    index.refresh_from_db()
     assert (index.cut_off, index.words_cut_off) == (calibration.USUAL_CUT_OFF, None)
 
 
@@ -250,6 +251,7 @@ def test_the_cut_off_is_what_few_products_of_other_categories_reach(tenant, monk
 
     calibration.calibrate(index=index)
 
+    index.refresh_from_db()
     cut_off = index.cut_off
     assert at(42)[0] < cut_off < at(28)[0]
     IndexVersion.objects.update(cut_off=0.1)
@@ -357,15 +359,96 @@ def test_who_goes_back_stays_there(tenant, fake_engine, healthy):
     assert ActiveIndex.objects.get().index == old
 
 
-def test_the_second_engine_builds_while_the_first_annotates(tenant, monkeypatch, settings):
+@pytest.fixture
+def two_engines(monkeypatch, settings) -> dict[str, str | None]:
+    """The version of the model that each runs, None of one that is away."""
     settings.INFERENCE_URL, settings.INDEX_INFERENCE_URL = "http://old", "http://new"
-    versions = {"http://old": "1", "http://new": "2"}
+    versions: dict[str, str | None] = {"http://old": "1", "http://new": "2"}
 
     def answer(self: client.Client, timeout: float = 1.0) -> EngineHealth:
-        model = ModelName("kalas-mini", versions[self._url], "kalas-1")
+        version = versions[self._url]
+        if version is None:
+            raise client.Unavailable("It restarts.")
+        model = ModelName("kalas-mini", version, "kalas-1")
         return EngineHealth("ready", "cpu", model, 0, 8, 0, 1.0)
 
     monkeypatch.setattr(client.Client, "health", answer)
+    return versions
+
+
+def test_an_engine_that_is_away_for_a_moment_switches_no_shop(tenant, two_engines):
+    make_item(tenant, 0)
+    new_model = replace(make_result(embedding=at(20)), model=NEWER)
+    make_item(tenant, 20, result=new_model)  # which the old index lacks
+    Product.objects.exclude(id=Product.objects.latest("created_at").id).delete()
+    IndexVersion.objects.filter(model_version="2").update(state="ready")
+    two_engines["http://old"] = None
+
+    follow()
+    assert str(ActiveIndex.objects.get().index) == "kalas-mini 1"
+
+    two_engines["http://old"] = "2"
+    follow()
+    assert str(ActiveIndex.objects.get().index) == "kalas-mini 2"
+
+
+def test_a_build_waits_for_its_engine(tenant, two_engines):
+    make_item(tenant, 0)
+    index = begin(tenant)
+    two_engines["http://new"] = None
+
+    with pytest.raises(client.Unavailable):
+        building.build_part(index_id=index.id, now=timezone.now())
+    index.refresh_from_db()
+    assert index.state == "building"
+
+    two_engines["http://new"] = "3"
+    assert build(index).error == "The engine runs kalas-mini 3, not kalas-mini 2."
+
+
+def test_one_shops_failure_leaves_the_others(tenant, healthy, monkeypatch):
+    for each in (tenant, make_tenant()):
+        make_item(each, 0)
+    first = ActiveIndex.objects.order_by("tenant_id")[0].tenant_id
+    complete = building._complete
+
+    def fail_once(shop, model, *, now):
+        if shop.id == first:
+            raise ValueError
+        return complete(shop, model, now=now)
+
+    monkeypatch.setattr(building, "_complete", fail_once)
+
+    follow()
+
+    (begun,) = IndexVersion.objects.filter(model_version="2")
+    assert begun.tenant_id != first
+
+
+def test_a_small_shop_is_not_measured_every_five_minutes(tenant, fake_engine, healthy, monkeypatch):
+    make_item(tenant, 0)
+    answer_as(fake_engine)
+    build(begin(tenant))
+    measured: list[IndexVersion] = []
+    monkeypatch.setattr(calibration, "calibrate", lambda index, engine: measured.append(index))
+
+    follow()
+    follow()
+
+    assert [str(index) for index in measured] == ["kalas-mini 2"]
+
+
+def test_an_index_that_is_deleted_while_it_is_calibrated_stays_so(tenant):
+    make_item(tenant, 0)
+    index = IndexVersion.objects.get()
+    tenant.delete()
+
+    calibration.calibrate(index=index)
+
+    assert not IndexVersion.objects.exists()
+
+
+def test_the_second_engine_builds_while_the_first_annotates(tenant, two_engines):
     make_item(tenant, 0)
 
     follow()
@@ -432,6 +515,7 @@ def test_the_cut_off_of_words_is_what_few_names_reach_elsewhere(tenant, monkeypa
 
     calibration.calibrate(index=index, engine=client.Client("http://nobody"))
 
+    index.refresh_from_db()
     # Jeans are 75 to 80 degrees from "T-shirt", shirts 60 to 65 from "Jeans".
     assert index.words_cut_off == pytest.approx(at(60)[0], abs=0.02)
 

@@ -152,6 +152,17 @@ def test_large_shops_are_searched_by_the_graph(tenant):
     assert "embedding_graph" not in similar.near_by_comparing(rows, [1.0] + [0.0] * 255).explain()
 
 
+def test_the_graph_is_the_finer_one():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE 'embedding_graph%'"
+        )
+        ((name, definition),) = cursor.fetchall()
+
+    assert name == "embedding_graph"
+    assert "ef_construction='128'" in definition
+
+
 def test_the_wall_stands_around_vectors_too(tenant):
     make_item(tenant, 0)
     foreign = make_item(make_tenant(), 0)

@@ -21,6 +21,7 @@ FOLDER = settings.BASE_DIR / "static" / "js" / "widget"
 # The entry's address never changes, so a new version of it is seen within the hour.
 ENTRY = "public, max-age=3600"
 FOR_EVER = "public, max-age=31536000, immutable"
+NOT_KEPT = "no-cache"
 A_DAY = "public, max-age=86400"
 _IMPORT = re.compile(r'(from "\./[a-z-]+\.js)"')
 
@@ -35,7 +36,7 @@ class Module:
 @require_safe
 def send_module(request: HttpRequest, name: str) -> HttpResponseBase:
     """A module of the widget, for pages of any origin: what it may ask is its key's matter."""
-    module = read_module(name)
+    module = read_modules().get(name)
     if module is None:
         raise Http404
     etag = f'"{module.etag}"'
@@ -49,7 +50,7 @@ def send_module(request: HttpRequest, name: str) -> HttpResponseBase:
         if takes_gzip:
             response["Content-Encoding"] = "gzip"
     response["ETag"] = etag
-    response["Cache-Control"] = FOR_EVER if "v" in request.GET else ENTRY
+    response["Cache-Control"] = _choose_lifetime(request)
     patch_vary_headers(response, ["Accept-Encoding"])
     return _open_to_all(response)
 
@@ -75,15 +76,26 @@ def list_modules() -> dict[str, bytes]:
 
 
 @cache
-def read_module(name: str) -> Module | None:
-    """None where there is none. What it imports is named with a version, so that no page gets
-    modules of different ones."""
-    modules = list_modules()
-    if name not in modules:
-        return None
-    version = sha256(b"".join(modules.values())).hexdigest()[:12]
-    body = _IMPORT.sub(rf'\1?v={version}"', modules[name].decode()).encode()
+def find_version() -> str:
+    return sha256(b"".join(list_modules().values())).hexdigest()[:12]
+
+
+@cache
+def read_modules() -> dict[str, Module]:
+    """What they import is named with a version, so that no page gets modules of different ones."""
+    return {name: _build_module(body) for name, body in list_modules().items()}
+
+
+def _build_module(source: bytes) -> Module:
+    body = _IMPORT.sub(rf'\1?v={find_version()}"', source.decode()).encode()
     return Module(body, gzip.compress(body, mtime=0), sha256(body).hexdigest()[:24])
+
+
+def _choose_lifetime(request: HttpRequest) -> str:
+    """While a new version is put into place, either process may be asked for the other's."""
+    if "v" not in request.GET:
+        return ENTRY
+    return FOR_EVER if request.GET["v"] == find_version() else NOT_KEPT
 
 
 def _open_to_all(response: HttpResponseBase) -> HttpResponseBase:

@@ -22,9 +22,8 @@ class KalasSimilar extends HTMLElement {
     root.adoptedStyleSheets = [STYLE]; // which a page's strict Content-Security-Policy lets pass
     root.innerHTML = TEMPLATE;
     this.find = (name) => root.querySelector(`[data-part=${name}]`);
-    const language = this.getAttribute("language") ?? this.closest("[lang]")?.lang ?? navigator.language;
-    this.language = language;
-    this.words = chooseWords(language);
+    this.language = toTag(this.getAttribute("language") || this.closest("[lang]")?.lang || navigator.language);
+    this.words = chooseWords(this.language);
     for (const element of root.querySelectorAll("[data-say]")) element.textContent = this.words[element.dataset.say];
     root.querySelector(".close").setAttribute("aria-label", this.words.close);
     this.find("open").addEventListener("click", () => this.open());
@@ -50,7 +49,8 @@ class KalasSimilar extends HTMLElement {
     const image = this.getAttribute("image") ?? page.image;
     if (product) {
       try {
-        return await service.findLike({ external_id: product }, signal);
+        const answer = await service.findLike({ external_id: product }, signal);
+        if (answer.asked || !image) return answer; // else nobody has looked at its photos yet
       } catch (error) {
         if (!(error instanceof Refused && error.status === 404 && image)) throw error; // not in the catalogue yet
       }
@@ -95,14 +95,15 @@ class KalasSimilar extends HTMLElement {
     this.find("status").textContent = this.words[word].replace("%d", number);
     this.find("spinner").hidden = !busy;
     this.find("again").hidden = !again;
-    this.find("dialog").toggleAttribute("aria-busy", busy);
+    this.find("dialog").setAttribute("aria-busy", String(busy));
   }
 
   draw({ product, thumbnail }) {
     const item = document.createElement("li");
-    const link = item.appendChild(document.createElement("a"));
     const address = this.addressOf(product);
-    if (address) link.href = address;
+    // Without an address it is the page that does something about kalas-select.
+    const link = item.appendChild(document.createElement(address ? "a" : "button"));
+    Object.assign(link, address ? { href: address } : { type: "button" });
     const image = link.appendChild(document.createElement("img"));
     // From the host that the page knows, whatever name Kalas has for itself.
     const source = thumbnail && HOST + new URL(thumbnail).pathname;
@@ -121,23 +122,36 @@ class KalasSimilar extends HTMLElement {
   addressOf(product) {
     const pattern = this.getAttribute("link");
     const text = pattern ? pattern.replace("{id}", encodeURIComponent(product.external_id)) : product.url;
-    return text && /^(https?:|\/(?!\/))/i.test(text) ? new URL(text, document.baseURI).href : "";
+    return text && /^(https?:|\/(?![/\\]))/i.test(text) ? new URL(text, document.baseURI).href : "";
   }
 
   priceOf({ price, currency }) {
     if (price === null) return "";
     const options = currency ? { style: "currency", currency } : { minimumFractionDigits: 2 };
-    return new Intl.NumberFormat(this.language, options).format(price);
+    try {
+      return new Intl.NumberFormat(this.language, options).format(price);
+    } catch {
+      return `${price} ${currency}`; // which is no currency's code
+    }
   }
 
   tell(event) {
-    const link = event.target.closest("a");
+    const link = event.target.closest("li > *");
     if (link?.product && !this.emit("kalas-select", { product: link.product })) event.preventDefault();
   }
 
   /* False where the page took over (event.preventDefault()). */
   emit(name, detail) {
     return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));
+  }
+}
+
+/* Many shops' templates write lang="en_US", which Intl refuses. */
+function toTag(language) {
+  try {
+    return Intl.getCanonicalLocales(language.replaceAll("_", "-"))[0] ?? "en";
+  } catch {
+    return "en";
   }
 }
 

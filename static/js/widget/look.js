@@ -54,8 +54,9 @@ p { margin: 0; color: var(--soft); }
 @media (prefers-reduced-motion: reduce) { .spinner { animation: none; } }
 ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 100%), 1fr)); gap: 1rem; margin: 0; padding: 0; list-style: none; }
 ul:empty { display: none; }
-li a { display: flex; flex-direction: column; gap: .25rem; height: 100%; border-radius: var(--radius); color: inherit; text-decoration: none; }
-li a[href]:hover .title { text-decoration: underline; }
+li > * { display: flex; flex-direction: column; gap: .25rem; height: 100%; border-radius: var(--radius); color: inherit; text-decoration: none; }
+li button { align-items: stretch; justify-content: flex-start; width: 100%; padding: 0; border: 0; background: none; text-align: start; }
+li > :hover .title { text-decoration: underline; }
 img { width: 100%; aspect-ratio: 3 / 4; object-fit: contain; border-radius: var(--radius); background: var(--sunken); }
 .title { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 2; font-size: .9375rem; line-height: 1.35; overflow-wrap: anywhere; }
 .price { font-weight: 600; font-size: .9375rem; }
