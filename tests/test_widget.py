@@ -206,7 +206,7 @@ def test_searches_by_the_photo_while_nobody_has_looked_at_the_products(open_shop
     asked: list[dict[str, object]] = []
 
     def answer_nothing(route: Route) -> None:
-        asked.append(route.request.post_data_json)
+        asked.append(route.request.post_data_json or {})
         route.fulfill(
             json={"asked": None, "results": []}, headers={"Access-Control-Allow-Origin": "*"}
         )
