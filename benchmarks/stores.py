@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from inference import taxonomy
 from integrations.woocommerce import simulator
 from integrations.woocommerce.simulator import Simulator
 from tests.running_house import DEMO_EMAIL, House, find_free_port, log_in, run_house
@@ -42,6 +43,12 @@ def connect_store(house: House, store: Simulator, *, mode: str, threshold: float
     )
     # A person's say on each photo is not what is measured.
     house.query("UPDATE accounts_tenant SET review_threshold = 0 RETURNING 1")
+    house.query(
+        "INSERT INTO annotations_reviewthreshold (tenant_id, key, category, value)"
+        " SELECT tenant.id, key, '', 0 FROM accounts_tenant AS tenant, unnest(%s::text[]) AS key"
+        " RETURNING 1",
+        [key for key, _values in taxonomy.load().attribute_order],
+    )
     return uuid.UUID(str(store_id))
 
 
