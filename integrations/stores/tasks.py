@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 from integrations import emails
 from integrations.stores import (
     connecting,
+    disconnecting,
     forgetting,
     jobs,
     lanes,
@@ -32,6 +33,7 @@ def write_products(*, store_id: str) -> None:
 
 @app.task(name=jobs.POLL_TASK, queue=jobs.QUEUE)
 def poll_store(*, store_id: str) -> None:
+    disconnecting.leave(store_id=UUID(store_id), now=_now())
     polling.poll(store_id=UUID(store_id), now=_now())
 
 
