@@ -132,7 +132,11 @@ def start_run(
     if store.runs.filter(state__in=open_states).exists():
         raise RunGoesOn
     run = StoreRun.objects.create(
-        tenant=tenant, store=store, preview=preview, started_by=by.user, created_at=now
+        tenant=tenant,
+        store=store,
+        preview=preview,
+        started_by=by.user if by else None,
+        created_at=now,
     )
     jobs.wake_run(store.id, at=now)
     return run
