@@ -31,8 +31,10 @@ def forget_keys(store: Store, *, now: datetime) -> None:
     store.token_sha256, store.token_until = "", None
     store.failures, store.quiet_until = 0, None
     store.pinged_at = store.delivered_at = store.compared_at = None
+    store.poll_cursor, store.poll_began_at = "", None
     store.save(
         update_fields=[
+            *("poll_cursor", "poll_began_at"),
             *("state", "credentials", "webhooks", "problem", "problem_about", "problem_at"),
             *("token_sha256", "token_until", "failures", "quiet_until"),
             *("pinged_at", "delivered_at", "compared_at"),

@@ -94,6 +94,9 @@ class Store(models.Model):
     polled_at = models.DateTimeField(null=True, editable=False)
     # In the store's time: what was changed later is asked for next time.
     modified_after = models.DateTimeField(null=True, editable=False)
+    # Where the list of changes is read on, and when in the store's time that reading began.
+    poll_cursor = models.CharField(max_length=300, blank=True, editable=False)
+    poll_began_at = models.DateTimeField(null=True, editable=False)
     # When everything it has was compared with what is known here.
     compared_at = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
