@@ -36,6 +36,9 @@ class QueueForm(forms.Form):
         label=_("Older than (days)"), required=False, min_value=0, max_value=3650
     )
     mine = forms.BooleanField(label=_("Only what is assigned to me"), required=False)
+    # Set by links of the catalogue and of a store's page.
+    store = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    of = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, categories: list[tuple[str, int]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,12 +60,14 @@ class QueueForm(forms.Form):
             older_than=timedelta(days=days) if days else None,
             only_mine=data.get("mine", False),
             order=data.get("order") or "unsure",
+            store=data.get("store"),
+            of=data.get("of"),
         )
 
     @property
     def is_filtered(self) -> bool:
         wanted = self.as_wanted()
-        return wanted != Wanted(order=wanted.order)
+        return wanted != Wanted(order=wanted.order, of=wanted.of)
 
 
 def list_values() -> Choices:

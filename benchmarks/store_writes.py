@@ -1,6 +1,6 @@
 """Whether write-backs end as intended in a store that fails in every way, and leave edits alone.
 
-    .venv/bin/python -m benchmarks.store_writes [--writes 10000] [--fault-share 0.2]
+    .venv/bin/python -m benchmarks.store_writes [--writes 10000] [--fault-share 0.2] [--json OUT]
 
 Runs the writer itself against the simulated store, without processes: a share of all requests
 times out after the store has taken it, times out before, answers 429, 500 or a page of HTML, or
@@ -10,10 +10,12 @@ have made it write again.
 """
 
 import argparse
+import json
 import os
 import random
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import django
@@ -40,9 +42,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--writes", type=int, default=10_000)
     parser.add_argument("--fault-share", type=float, default=0.2)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    for name, value in measure(writes=options.writes, fault_share=options.fault_share).items():
-        print(f"{name:<52} {value:>9.0f}")
+    figures = measure(writes=options.writes, fault_share=options.fault_share)
+    for name, value in figures.items():
+        print(f"{name:<54} {value:>9.0f}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2))
 
 
 def measure(*, writes: int, fault_share: float) -> dict[str, float]:
@@ -76,10 +82,10 @@ def measure(*, writes: int, fault_share: float) -> dict[str, float]:
         return {
             "writes": writes,
             "tries": tries,
-            "edits by a person in between": merchant.edits,
-            "products not as intended (must be 0)": wrong,
-            "edits overwritten (must be 0)": lost,
-            "products that would be written again (must be 0)": echoes,
+            "merchant edits in between": merchant.edits,
+            "final states not as intended (must be 0)": wrong,
+            "merchant edits overwritten (must be 0)": lost,
+            "echo loops: products written again (must be 0)": echoes,
             "tags that exist twice (must be 0)": len(names) - len(set(names)),
             "seconds": time.perf_counter() - started,
         }

@@ -12,7 +12,15 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from annotations.models import Annotation, Garment, Label
-from integrations.models import WebhookDelivery, WebhookEndpoint
+from integrations.models import (
+    Platform,
+    Store,
+    StoreDelivery,
+    StoreRun,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WriteBack,
+)
 from retrieval.models import CatalogueImport, Product, ProductImage
 
 # Names for choices that several fields share (SPECTACULAR_SETTINGS).
@@ -21,6 +29,13 @@ OBJECT_TYPES = Garment.ObjectType.values
 ORIGINS = Label.Origin.values
 WEBHOOK_STATES = WebhookEndpoint.State.values
 DELIVERY_STATES = WebhookDelivery.State.values
+STORE_STATES = Store.State.values
+STORE_MODES = Store.Mode.values
+STORE_PLATFORMS = Platform.values
+STORE_DELIVERY_STATES = StoreDelivery.State.values
+STORE_CHANGE_STATES = WriteBack.State.values
+BACKFILL_STATES = StoreRun.State.values
+CHOSEN_BACKFILL_STATES = ["running", "paused", "cancelled"]
 BATCH_STATES = ["pending", "done"]
 CHOSEN_STATES = ["active", "off"]
 PRODUCT_STATES = Product.State.values

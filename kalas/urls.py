@@ -26,5 +26,6 @@ urlpatterns = [
     path("api/docs/", api_docs.show_docs, name="api_docs"),
     path("api/schema/", api_docs.send_description, name="api_schema"),
     path("api/", include("integrations.api.urls")),
+    path("api/", include("integrations.stores.api.urls")),
     path("admin/", admin.site.urls),
 ]

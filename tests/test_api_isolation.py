@@ -18,7 +18,8 @@ from annotations import batches
 from annotations.models import Annotation, Batch, BatchItem, FashionImage, Review, TenantQuerySet
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation
-from integrations.models import WebhookDelivery, WebhookEndpoint
+from integrations.models import Store, StoreRun, WebhookDelivery, WebhookEndpoint, WriteBack
+from integrations.stores.tests.factories import make_row, make_store, make_write_back
 from integrations.tests.factories import make_delivery, make_endpoint
 from retrieval.models import CatalogueImport, Product
 from retrieval.tests.factories import make_import, make_product
@@ -64,6 +65,14 @@ WRONG_SCOPE: dict[str, Scope | None] = {
     "api_deliveries": Scope.ANNOTATE,
     "api_delivery": Scope.ANNOTATE,
     "api_delivery_again": Scope.ANNOTATE,
+    "api_stores": Scope.ANNOTATE,
+    "api_store": Scope.CATALOGUE,
+    "api_store_preview": Scope.CATALOGUE,
+    "api_store_backfill": Scope.CATALOGUE,
+    "api_store_reconcile": Scope.CATALOGUE,
+    "api_store_deliveries": Scope.CATALOGUE,
+    "api_store_changes": Scope.CATALOGUE,
+    "api_store_undo": Scope.CATALOGUE,
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -118,6 +127,8 @@ def foreign_ids() -> dict[str, object]:
         now=timezone.now(),
     )
     endpoint, _secret = make_endpoint(by=owner)
+    store = make_store(by=owner)
+    make_write_back(make_row(store), state="applied", before={"id": "7"}, applied_at=timezone.now())
     return {
         "annotation_id": annotation.id,
         "image_id": annotation.image_id,
@@ -127,6 +138,7 @@ def foreign_ids() -> dict[str, object]:
         "delivery_id": make_delivery(endpoint).id,
         "product_id": make_product(tenant=owner.tenant).id,
         "import_id": make_import(tenant=owner.tenant).id,
+        "store_id": store.id,
     }
 
 
@@ -140,6 +152,7 @@ def call(name: str, method: str, ids: dict[str, object], client: Client, **crede
 def snapshot() -> list[list[dict[str, Any]]]:
     models: tuple[Any, ...] = (Annotation, Batch, BatchItem, FashionImage, Membership, Review)
     models += (CatalogueImport, Product, WebhookDelivery, WebhookEndpoint)
+    models += (Store, StoreRun, WriteBack)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

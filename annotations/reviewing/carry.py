@@ -136,8 +136,8 @@ def _take_values(
         new["category"], new["object"] = old["category"], old["object"]
         new["category_origin"], new["category_confidence"] = Origin.HUMAN.value, 1.0
         decisions.setdefault("category", accepted)
-    elif old["category_origin"] == Origin.HUMAN:
-        new["category_origin"], new["category_confidence"] = Origin.HUMAN.value, 1.0
+    if old["category_origin"] != Origin.MODEL:
+        new["category_origin"], new["category_confidence"] = old["category_origin"], 1.0
     if "object" in decisions:
         new["object"] = old["object"]
     if "box" in decisions:

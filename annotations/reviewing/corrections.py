@@ -75,7 +75,8 @@ class Photo:
 def apply_corrections(
     before: Snapshot, said: Corrections, *, photo: Photo, stamp: Mapping[str, Any]
 ) -> Snapshot:
-    """The answer after a review. `stamp` (who, when) is kept with each decision.
+    """The answer after a review. `stamp` (who, when) is kept with each decision; it names the
+    origin where that is not a person who used Kalas.
 
     Raises CorrectionRefused.
     """
@@ -151,7 +152,7 @@ def _add(addition: Addition, photo: Photo, stamp: Mapping[str, Any], path: str) 
         box=[0, 0, 0, 0],
         category=category.name,
         category_confidence=1.0,
-        category_origin=Origin.HUMAN.value,
+        category_origin=_origin(stamp),
         alternatives=[],
         decisions={"category": dict(stamp)},
         labels=[],
@@ -174,7 +175,7 @@ def _set_category(garment: GarmentState, name: str, stamp: Mapping[str, Any], pa
     category = _find_category(name, path)
     garment["category"], garment["object"] = name, category.object_type
     garment["category_confidence"] = 1.0
-    garment["category_origin"] = Origin.HUMAN.value
+    garment["category_origin"] = _origin(stamp)
     garment["decisions"]["category"] = dict(stamp)
     # What the new category can't have, such as sleeves of trousers, goes.
     garment["labels"] = [x for x in garment["labels"] if may_have(x["key"], x["name"], name)]
@@ -189,7 +190,7 @@ def _set_attribute(
     if names == ([value] if value else []):
         return
     if value:
-        label = LabelState(key=key, name=value, confidence=1.0, origin=Origin.HUMAN.value)
+        label = LabelState(key=key, name=value, confidence=1.0, origin=_origin(stamp))
         kept.append(label)
     garment["labels"] = kept
     garment["decisions"][key] = dict(stamp)
@@ -233,7 +234,7 @@ def _set_colours(
         before[name] | {"share": share / sum(shares)}
         if name in before
         else ColourState(
-            name=name, hex=known[name], share=share / sum(shares), origin=Origin.HUMAN.value
+            name=name, hex=known[name], share=share / sum(shares), origin=_origin(stamp)
         )
         for name, share in zip(names, shares, strict=True)
     ]
@@ -248,6 +249,10 @@ def _make_primary(
     for garment in garments:
         garment["primary"] = garment is chosen
     chosen["decisions"]["primary"] = dict(stamp)
+
+
+def _origin(stamp: Mapping[str, Any]) -> str:
+    return str(stamp.get("origin", Origin.HUMAN.value))
 
 
 def _find_category(name: str, path: str) -> taxonomy.Category:

@@ -50,7 +50,7 @@ def list_outcomes(
             continue
         keys = dict.fromkeys(label["key"] for label in (*old["labels"], *new["labels"]))
         for key in keys:
-            if _origin(old, key) == Origin.HUMAN:
+            if _origin(old, key) != Origin.MODEL:
                 continue
             value, confidence = _read(old, key)
             said, _confidence = _read(new, key)

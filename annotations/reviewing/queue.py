@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict
+from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OrderBy, OuterRef, Q, QuerySet
 
 from accounts.models import Membership, Role, Tenant, User
 from annotations.models import (
     Annotation,
     AnnotationQuerySet,
+    FashionImage,
     Garment,
     Label,
     Review,
@@ -39,6 +41,9 @@ class Wanted:
     older_than: timedelta | None = None
     only_mine: bool = False
     order: str = "unsure"
+    # Of the catalogue: what one store sells, and one of its products, whose photos come first.
+    store: UUID | None = None
+    of: UUID | None = None
 
 
 ALL = Wanted()
@@ -64,11 +69,22 @@ def filter_queue(*, tenant: Tenant, wanted: Wanted = ALL, now: datetime) -> Anno
         rows = rows.filter(product=wanted.product)
     if wanted.older_than:
         rows = rows.filter(created_at__lt=now - wanted.older_than)
-    order = ORDERS.get(wanted.order, ORDERS["unsure"])
+    if wanted.store:
+        rows = rows.filter(_is_of(store_id=wanted.store))
+    order = list[str | OrderBy](ORDERS.get(wanted.order, ORDERS["unsure"]))
     if order[0] == "least_confidence":
         # What a person has suggested has no confidence and comes first.
-        return rows.order_by(F("least_confidence").asc(nulls_first=True), "id")
+        order[0] = F("least_confidence").asc(nulls_first=True)
+    if wanted.of:
+        rows = rows.alias(is_of_product=_is_of(id=wanted.of))
+        order.insert(0, "-is_of_product")
     return rows.order_by(*order)
+
+
+def _is_of(**product: UUID) -> Exists:
+    """The catalogue is the layer above: its rows are known here by their names alone."""
+    of = {f"product_images__product__{name}": value for name, value in product.items()}
+    return Exists(FashionImage.objects.filter(id=OuterRef("image_id"), **of))
 
 
 def free_for(rows: AnnotationQuerySet, *, user: User, now: datetime) -> AnnotationQuerySet:

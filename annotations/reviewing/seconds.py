@@ -48,8 +48,8 @@ def ask_for_second(annotation: Annotation, review: Review) -> None:
 def has_human_value(snapshot: Snapshot) -> bool:
     return any(
         garment["decisions"]
-        or garment["category_origin"] == Origin.HUMAN
-        or any(label["origin"] == Origin.HUMAN for label in garment["labels"])
+        or garment["category_origin"] != Origin.MODEL
+        or any(label["origin"] != Origin.MODEL for label in garment["labels"])
         for garment in snapshot["garments"]
     )
 

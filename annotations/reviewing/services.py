@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Tenant, User
 from annotations import live, signals
-from annotations.models import Annotation, FashionImage, Garment, Review, ReviewTask
+from annotations.models import Annotation, FashionImage, Garment, Origin, Review, ReviewTask
 from annotations.reviewing import seconds
 from annotations.reviewing.carry import REVIEWABLE, carry_on, find_newer
 from annotations.reviewing.changes import list_changes
@@ -233,6 +233,8 @@ def _stamp(by: Reviewer, now: datetime) -> dict[str, Any]:
     who: dict[str, Any] = {"by": by.user.pk} if by.user else {}
     if by.key:
         who["key"] = str(by.key.id)
+    if by.source == Review.Source.STORE:
+        who["origin"] = Origin.STORE.value
     return who | {"at": now.isoformat()}
 
 

@@ -35,6 +35,7 @@ def build_panel_texts() -> dict[str, str]:
         "changed": _("changed"),
         "doubt": _("unsure"),
         "human": _("by hand"),
+        "store": _("from the store"),
         "empty": _("No garment here. Add one, or accept that there is none."),
     }
 

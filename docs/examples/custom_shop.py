@@ -1,11 +1,7 @@
-"""A whole shop in a few lines: it tells Kalas of a product and adds the words that come back.
-
-    KALAS_HOOK=https://… KALAS_SECRET=whsec_… RESULT_SECRET=whsec_… PHOTO_URL=https://… \
-        python custom_shop.py 8000
-"""
-import base64, hashlib, hmac, json, os, sys, time, urllib.request, uuid
+"""A whole shop: it tells Kalas of a product and adds the words that come back. Needs the addresses
+and secrets KALAS_HOOK, KALAS_SECRET, RESULT_SECRET and PHOTO_URL: `python custom_shop.py 8000`."""
+import base64, hashlib, hmac, json, os, sys, time, urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
-
 product = {"id": "4711", "title": "Summer shirt", "tags": ["Sale"], "attributes": {},
            "images": [{"id": "front", "url": os.environ["PHOTO_URL"]}]}
 
@@ -13,13 +9,6 @@ def sign(name, stamp, body, secret):
     key = base64.b64decode(os.environ[secret].removeprefix("whsec_"))
     digest = hmac.digest(key, f"{name}.{stamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(digest).decode()}"
-
-def tell_kalas():
-    body = json.dumps({"type": "product.changed", "data": product}).encode()
-    name, stamp = f"msg_{uuid.uuid4().hex}", str(int(time.time()))
-    headers = {"Content-Type": "application/json", "webhook-id": name, "webhook-timestamp": stamp,
-               "webhook-signature": sign(name, stamp, body, "KALAS_SECRET")}
-    urllib.request.urlopen(urllib.request.Request(os.environ["KALAS_HOOK"], body, headers))
 
 class Results(BaseHTTPRequestHandler):
     def do_POST(self):
@@ -34,5 +23,8 @@ class Results(BaseHTTPRequestHandler):
             print(json.dumps(product), flush=True)
 
 server = HTTPServer(("127.0.0.1", int(sys.argv[1])), Results)
-tell_kalas()
+body, stamp = json.dumps({"type": "product.changed", "data": product}).encode(), str(int(time.time()))
+headers = {"webhook-id": f"msg_{stamp}", "webhook-timestamp": stamp,
+           "webhook-signature": sign(f"msg_{stamp}", stamp, body, "KALAS_SECRET")}
+urllib.request.urlopen(urllib.request.Request(os.environ["KALAS_HOOK"], body, headers))
 server.serve_forever()

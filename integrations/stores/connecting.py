@@ -15,7 +15,7 @@ from accounts.services import NotAllowed
 from integrations import signatures
 from integrations.shopify import messages as shopify
 from integrations.stores import addresses, credentials, jobs, platforms, polling, troubles
-from integrations.stores.contract import BadSignature
+from integrations.stores.contract import BadSignature, Shop
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Platform, Store
 from integrations.woocommerce import messages as woocommerce
@@ -49,12 +49,20 @@ def begin(
     Tenant.objects.select_for_update(no_key=True).get(id=tenant.id)
     stores = Store.objects.for_tenant(tenant)
     known = stores.filter(platform=platform, url=url).exclude(url="").first()
-    if known is not None:
-        if known.state != Store.State.CONNECTING:
-            raise AlreadyConnected(known)
+    if not url:
+        # A shop's own software has no address; what is connected again has its name.
+        known = stores.filter(platform=platform, name=name, state="disconnected").first()
+    if known is not None and known.state not in ("connecting", "disconnected"):
+        raise AlreadyConnected(known)
+    if known is not None and known.state == Store.State.CONNECTING:
         return known
-    if stores.count() >= MOST_STORES:
+    if stores.listed().count() >= MOST_STORES:
         raise TooManyStores
+    if known is not None:
+        # With its products: what they are in the catalogue, and what Kalas wrote into them.
+        known.state, known.connected_by = Store.State.CONNECTING, by.user
+        known.save(update_fields=["state", "connected_by"])
+        return known
     return Store.objects.create(
         tenant=tenant,
         platform=platform,
@@ -198,7 +206,7 @@ def finish(*, store_id: UUID, now: datetime) -> None:
     What is wrong is noted for the page; what may pass is tried again.
     """
     store = Store.objects.filter(id=store_id, credentials__isnull=False).first()
-    if store is None or store.is_active or store.state == Store.State.PAUSED:
+    if store is None or store.state != Store.State.CONNECTING:
         return
     try:
         connection = platforms.open_connection(store)
@@ -208,6 +216,14 @@ def finish(*, store_id: UUID, now: datetime) -> None:
             connection.list_categories()
     except StoreFailed as error:
         _note_refusal(store, error, now=now)
+        return
+    _note_connected(store, shop, now=now)
+
+
+@transaction.atomic
+def _note_connected(store: Store, shop: Shop, *, now: datetime) -> None:
+    """Unless somebody has disconnected it while it was tried."""
+    if not Store.objects.select_for_update().filter(id=store.id, state="connecting").exists():
         return
     store.name = store.name or shop.name
     store.currency = shop.currency
@@ -268,14 +284,16 @@ def begin_again(*, tenant: Tenant, by: Membership, store_id: UUID) -> Store:
     return store
 
 
-def lock_store(*, tenant: Tenant, store_id: UUID) -> Store:
-    """Raises Store.DoesNotExist, also for another shop's."""
-    return Store.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=store_id)
+def lock_store(*, tenant: Tenant, store_id: UUID, leaving: bool = False) -> Store:
+    """Raises Store.DoesNotExist, also for another shop's, and for one that is being disconnected
+    unless that is allowed."""
+    rows = Store.objects.for_tenant(tenant).listed().select_for_update(of=("self",))
+    return (rows if leaving else rows.exclude(state=Store.State.LEAVING)).get(id=store_id)
 
 
-def check_may_manage(by: Membership) -> None:
-    """Raises NotAllowed."""
-    if not by.develops:
+def check_may_manage(by: Membership | None) -> None:
+    """None is a key, whose scope was checked. Raises NotAllowed."""
+    if by is not None and not by.develops:
         raise NotAllowed
 
 
@@ -294,6 +312,8 @@ def _make_token(store: Store, *, now: datetime) -> str:
 
 def _find_by_token(token: str, *, now: datetime) -> Store | None:
     stores = Store.objects.select_for_update(of=("self",))
+    # One that a person is taking leave of takes no keys any more.
+    stores = stores.exclude(state=Store.State.LEAVING)
     return stores.filter(token_sha256=hash_token(token), token_until__gt=now).first()
 
 

@@ -8,10 +8,15 @@ from django.db import transaction
 from django.db.models import Max
 
 from annotations.models import Annotation, Review
-from annotations.reviewing.corrections import Correction, CorrectionRefused, Corrections
+from annotations.reviewing.corrections import (
+    MOST_COLOURS,
+    Correction,
+    CorrectionRefused,
+    Corrections,
+)
 from annotations.reviewing.services import NotReviewable, Reviewer, review_annotation
 from integrations.stores import changes, words
-from integrations.stores.changes import Edit, Written
+from integrations.stores.changes import Edit, Written, fold
 from integrations.stores.contract import RemoteProduct
 from integrations.stores.models import Store, StoreProduct, WriteBack
 
@@ -69,21 +74,27 @@ def _correct(
     if garment is None or _was_reviewed_since(row, garment.annotation):
         return
     dictionary = words.read_dictionary(store)
-    category, attributes = "", dict[str, str | None]()
+    category, colours, attributes = "", list[str](), dict[str, str | None]()
     for edit in edits:
         if edit.slot == "category":
             found = dictionary.find(words.list_labels()["category"], edit.words)
             category = found.removeprefix("category:")
+        elif edit.slot == f"attribute:{words.COLOUR}":
+            found_colours = dictionary.find_all(words.list_colours(), edit.words)
+            # Beside a word that nobody knows they don't say all of it.
+            colours = found_colours if len(found_colours) == len(set(edit.words)) else []
         elif key := _find_key(edit, written):
             instead = edit.words or _list_foreign_tags(remote, written)
             if label := dictionary.find(words.list_values(key), instead):
                 attributes[key] = label.rpartition(":")[2]
-    if not category and not attributes:
+    colours = colours or _find_colours(edits, remote, written, dictionary)
+    if not category and not attributes and not colours:
         return
-    corrections = [Correction(garment.id, category, attributes)]
+    named = colours[:MOST_COLOURS] or None
+    corrections = [Correction(garment.id, category, attributes, colours=named)]
     if category and attributes:
         # What does not apply to the new category says nothing against the category.
-        corrections.append(Correction(garment.id, category, {}))
+        corrections.append(Correction(garment.id, category, {}, colours=named))
     for correction in corrections:
         try:
             with transaction.atomic():
@@ -111,6 +122,29 @@ def _find_key(edit: Edit, written: Written) -> str:
         key = label.split(":")[1]
         return "" if key in written.attributes else key
     return ""
+
+
+def _find_colours(
+    edits: Sequence[Edit], remote: RemoteProduct, written: Written, dictionary: words.Dictionary
+) -> list[str]:
+    """Where only tags say them: those of ours that stayed, with the person's in place of those
+    that went. None where nothing came instead, or where the attribute says them."""
+    ours = {fold(tag): label for tag, label in written.tags.items()}
+    gone = {edit.slot for edit in edits if any(map(_is_colour, edit.labels))}
+    if words.COLOUR in written.attributes or not any(each.startswith("tag:") for each in gone):
+        return []
+    new = dictionary.find_all(words.list_colours(), _list_foreign_tags(remote, written))
+    tags = set(map(fold, remote.tags))
+    stayed = [
+        label.removeprefix("colour:")
+        for tag, label in ours.items()
+        if _is_colour(label) and tag in tags
+    ]
+    return list(dict.fromkeys([*stayed, *new])) if new else []
+
+
+def _is_colour(label: str) -> bool:
+    return label.startswith("colour:")
 
 
 def _list_foreign_tags(remote: RemoteProduct, written: Written) -> list[str]:

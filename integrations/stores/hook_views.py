@@ -30,7 +30,7 @@ def receive(request: HttpRequest, store_id: UUID) -> HttpResponse:
         body = request.body
     except RequestDataTooBig:
         return _refuse(413, "The message is too large.")
-    store = Store.objects.select_related("tenant").filter(id=store_id).first()
+    store = Store.objects.listed().select_related("tenant").filter(id=store_id).first()
     if store is None:
         return _refuse(404, "There is no such store.")
     headers = {name.lower(): value for name, value in request.headers.items()}
@@ -66,7 +66,7 @@ def take_compliance(request: HttpRequest) -> HttpResponse:
         return _refuse(413, "The message is too large.")
     headers = {name.lower(): value for name, value in request.headers.items()}
     url = f"https://{headers.get('x-shopify-shop-domain', '')}"
-    for store in Store.objects.filter(platform=Platform.SHOPIFY, url=url):
+    for store in Store.objects.listed().filter(platform=Platform.SHOPIFY, url=url):
         try:
             receiving.receive(store=store, headers=headers, body=body, now=timezone.now())
         except (receiving.BadSignature, StoreFailed):

@@ -41,6 +41,7 @@ def wake_writer(store_id: UUID, *, at: datetime) -> None:
 
 
 def wake_poller(store_id: UUID, *, at: datetime) -> None:
+    """It is also the one who takes leave of the store, so that it makes no webhook anew then."""
     _wake("poll", POLL_TASK, store_id, at=at)
 
 

@@ -92,6 +92,8 @@ def plan(
 
 def wake_sleepers(*, now: datetime) -> None:
     """Where a job ended by a defect, or together with the database."""
+    for store in Store.objects.filter(state=Store.State.LEAVING).only("id", "quiet_until"):
+        jobs.wake_poller(store.id, at=max(now, store.quiet_until or now))
     active = Store.objects.filter(state=Store.State.ACTIVE)
     for store in active.only("id", "quiet_until"):
         at = max(now, store.quiet_until or now)

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -24,14 +24,26 @@ class Platform(models.TextChoices):
     CUSTOM = "custom", _("Custom")
 
 
+class StoreQuerySet(TenantQuerySet["Store"]):
+    def listed(self) -> Self:
+        """Without those that were disconnected, whose rows only wait to be connected again."""
+        return self.exclude(state=Store.State.DISCONNECTED)
+
+
 class Store(models.Model):
-    """A shop's online store. Its credentials are sealed for this row and never shown again."""
+    """A shop's online store. Its credentials are sealed for this row and never shown again.
+
+    A store that is disconnected keeps its row, without keys: connected again it has its products,
+    and what Kalas wrote into them can still be undone.
+    """
 
     class State(models.TextChoices):
         CONNECTING = "connecting", _("Being connected")
         ACTIVE = "active", _("Connected")
         PAUSED = "paused", _("Switched off")
         BROKEN = "broken", _("Needs you")
+        LEAVING = "leaving", _("Being disconnected")
+        DISCONNECTED = "disconnected", _("Disconnected")
 
     class Mode(models.TextChoices):
         NOW = "now", _("Write at once what the model is sure of")
@@ -82,6 +94,9 @@ class Store(models.Model):
     polled_at = models.DateTimeField(null=True, editable=False)
     # In the store's time: what was changed later is asked for next time.
     modified_after = models.DateTimeField(null=True, editable=False)
+    # Where the list of changes is read on, and when in the store's time that reading began.
+    poll_cursor = models.CharField(max_length=300, blank=True, editable=False)
+    poll_began_at = models.DateTimeField(null=True, editable=False)
     # When everything it has was compared with what is known here.
     compared_at = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
@@ -93,7 +108,7 @@ class Store(models.Model):
     created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
     connected_at = models.DateTimeField(_("connected"), null=True, blank=True)
 
-    objects = TenantQuerySet["Store"].as_manager()
+    objects = StoreQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("store")
@@ -104,13 +119,19 @@ class Store(models.Model):
                 condition=Q(threshold__gte=0, threshold__lte=1), name="store_threshold"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["connecting", "active", "paused", "broken"])
+                condition=Q(
+                    state__in=[
+                        *("connecting", "active", "paused", "broken"),
+                        *("leaving", "disconnected"),
+                    ]
+                )
                 & Q(platform__in=["woocommerce", "shopify", "custom"])
                 & Q(mode__in=["now", "review", "suggest"]),
                 name="store_choices",
             ),
             models.CheckConstraint(
-                condition=Q(state="connecting") | Q(credentials__isnull=False),
+                condition=Q(state__in=["connecting", "disconnected"])
+                | Q(credentials__isnull=False),
                 name="store_connected_has_credentials",
             ),
             models.UniqueConstraint(
@@ -129,6 +150,10 @@ class Store(models.Model):
     @property
     def is_active(self) -> bool:
         return self.state == self.State.ACTIVE
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.state == self.State.LEAVING
 
     @property
     def is_custom(self) -> bool:
@@ -369,6 +394,8 @@ class WriteBack(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
+    # Whether it is what made the product a published one.
+    published = models.BooleanField(default=False, editable=False)
     applied_at = models.DateTimeField(_("written"), null=True, blank=True)
     reverted_at = models.DateTimeField(_("undone"), null=True, blank=True)
 

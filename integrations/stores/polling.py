@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=2)
 # Of one store's list of changes: others wait for their turn.
 LONGEST_S = 600.0
+# A place in a list that was left so long ago says nothing any more.
+OLDEST_PLACE = timedelta(hours=6)
 COMPARE_EVERY = timedelta(hours=20)
 
 
@@ -34,7 +36,10 @@ def poll(*, store_id: UUID, now: datetime) -> None:
         return
     try:
         connection = platforms.open_connection(store)
-        _ask_for_changes(store, connection, now=now)
+        if not _ask_for_changes(store, connection, now=now):
+            # Others first; then it goes on where it stopped.
+            jobs.wake_poller(store.id, at=now)
+            return
         if store.compared_at is None or now - store.compared_at >= COMPARE_EVERY:
             _compare(store, connection, now=now)
         check_webhooks(store, connection, now=now)
@@ -43,6 +48,8 @@ def poll(*, store_id: UUID, now: datetime) -> None:
         raise
     except StoreFailed as error:
         logger.info("A store could not be asked: %s", error.code)
+        if not error.is_passing:
+            _note_place(store, "", None)
         troubles.note_failure(store, error, now=now)
 
 
@@ -72,24 +79,33 @@ def check_webhooks(store: Store, connection: Connection, *, now: datetime) -> No
     # What happened while nobody was told is found by the next poll, which this one just was.
 
 
-def _ask_for_changes(store: Store, connection: Connection, *, now: datetime) -> None:
+def _ask_for_changes(store: Store, connection: Connection, *, now: datetime) -> bool:
+    """Page by page, each noted together with its place: who is stopped goes on there, with nothing
+    left out and nothing asked for twice. False where there is more to read."""
     after = store.modified_after or store.created_at
-    cursor, newest = "", None
+    if store.poll_began_at is None or now - store.poll_began_at > OLDEST_PLACE:
+        _note_place(store, "", None)
     end = time.monotonic() + LONGEST_S
-    while True:
-        if time.monotonic() > end:
-            # What was found so far is known; the next time begins where this one did.
-            raise StoreFailed("timeout")
-        page = connection.list_products(cursor=cursor, modified_after=after)
-        newest = newest or page.store_time or now
+    while time.monotonic() < end:
+        page = connection.list_products(cursor=store.poll_cursor, modified_after=after)
+        began_at = store.poll_began_at or page.store_time or now
         with transaction.atomic():
             changed = _list_changed(store, page.products)
             hints.hint(store=store, external_ids=changed, now=now)
-        cursor = page.cursor
-        if not cursor:
-            break
-    store.polled_at, store.modified_after = now, newest - OVERLAP
-    store.save(update_fields=["polled_at", "modified_after"])
+            if page.cursor:
+                _note_place(store, page.cursor, began_at)
+                continue
+            _note_place(store, "", None)
+            store.polled_at, store.modified_after = now, began_at - OVERLAP
+            store.save(update_fields=["polled_at", "modified_after"])
+            return True
+    return False
+
+
+def _note_place(store: Store, cursor: str, began_at: datetime | None) -> None:
+    if (store.poll_cursor, store.poll_began_at) != (cursor, began_at):
+        store.poll_cursor, store.poll_began_at = cursor, began_at
+        store.save(update_fields=["poll_cursor", "poll_began_at"])
 
 
 def _list_changed(store: Store, products: tuple[RemoteProduct, ...]) -> list[str]:

@@ -16,6 +16,7 @@ from integrations.stores import hints, jobs, platforms, troubles
 from integrations.stores.contract import BadSignature, Hint
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Store, StoreDelivery
+from kalas.lib.tenant_rows import only_rows_of
 
 __all__ = ["BadSignature", "receive", "replay"]
 
@@ -45,10 +46,16 @@ class Kept:
 
 
 def receive(*, store: Store, headers: Mapping[str, str], body: bytes, now: datetime) -> Hint:
-    """Header names in lower case. Nothing is written for a wrong signature.
+    """Header names in lower case. Nothing is written for a wrong signature, and nothing is seen of
+    another shop than the store's.
 
     Raises BadSignature, and StoreFailed where the store's secret can't be read.
     """
+    with only_rows_of(store.tenant_id):
+        return _receive(store, headers=headers, body=body, now=now)
+
+
+def _receive(store: Store, *, headers: Mapping[str, str], body: bytes, now: datetime) -> Hint:
     started = time.monotonic()
     hint = platforms.read_hint(store, headers=headers, body=body)
     if hint.kind == "ping":

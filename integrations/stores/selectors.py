@@ -53,12 +53,17 @@ class LabelGroup:
 
 
 def list_stores(*, tenant: Tenant) -> list[Store]:
-    return list(Store.objects.for_tenant(tenant).order_by("created_at", "id"))
+    return list(Store.objects.for_tenant(tenant).listed().order_by("created_at", "id"))
 
 
 def get_store(*, tenant: Tenant, store_id: UUID) -> Store:
     """Raises Store.DoesNotExist, also for another shop's."""
-    return Store.objects.for_tenant(tenant).get(id=store_id)
+    return Store.objects.for_tenant(tenant).listed().get(id=store_id)
+
+
+def was_disconnected(*, tenant: Tenant, store_id: UUID) -> bool:
+    rows = Store.objects.for_tenant(tenant).filter(state=Store.State.DISCONNECTED)
+    return rows.filter(id=store_id).exists()
 
 
 def count_states(*, store: Store) -> dict[str, int]:
@@ -87,7 +92,7 @@ def list_changes(
 
 def get_change(*, tenant: Tenant, write_back_id: UUID) -> WriteBack:
     """Raises WriteBack.DoesNotExist."""
-    rows = WriteBack.objects.for_tenant(tenant)
+    rows = WriteBack.objects.for_tenant(tenant).exclude(store__state=Store.State.DISCONNECTED)
     return rows.select_related("store", "store_product__product", "by", "run").get(id=write_back_id)
 
 
@@ -105,7 +110,9 @@ def list_deliveries(*, store: Store, state: str = "") -> QuerySet[StoreDelivery]
 
 def get_delivery(*, tenant: Tenant, delivery_id: UUID) -> StoreDelivery:
     """Raises StoreDelivery.DoesNotExist."""
-    return StoreDelivery.objects.for_tenant(tenant).select_related("store").get(id=delivery_id)
+    rows = StoreDelivery.objects.for_tenant(tenant)
+    rows = rows.exclude(store__state=Store.State.DISCONNECTED)
+    return rows.select_related("store").get(id=delivery_id)
 
 
 def show_changes(write_backs: list[WriteBack]) -> list[ShownChange]:

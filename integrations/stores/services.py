@@ -8,9 +8,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import Membership, Tenant
-from integrations.stores import addresses, jobs, platforms
+from integrations.stores import disconnecting, jobs
 from integrations.stores.connecting import check_may_manage, lock_store
-from integrations.stores.failures import StoreFailed
 from integrations.stores.models import (
     Store,
     StoreProduct,
@@ -35,7 +34,7 @@ class RunGoesOn(Exception):
 
 @transaction.atomic
 def change_settings(
-    *, tenant: Tenant, by: Membership, store_id: UUID, values: Mapping[str, object]
+    *, tenant: Tenant, by: Membership | None, store_id: UUID, values: Mapping[str, object]
 ) -> Store:
     """Raises Store.DoesNotExist and NotAllowed, as everything here does."""
     check_may_manage(by)
@@ -49,7 +48,7 @@ def change_settings(
 
 @transaction.atomic
 def change_words(
-    *, tenant: Tenant, by: Membership, store_id: UUID, words: Mapping[str, str | None]
+    *, tenant: Tenant, by: Membership | None, store_id: UUID, words: Mapping[str, str | None]
 ) -> None:
     """The shop's own words; None goes back to Kalas's word, an empty one leaves the label out."""
     check_may_manage(by)
@@ -64,7 +63,7 @@ def change_words(
 
 
 @transaction.atomic
-def pause(*, tenant: Tenant, by: Membership, store_id: UUID) -> Store:
+def pause(*, tenant: Tenant, by: Membership | None, store_id: UUID) -> Store:
     """Nothing is read or written; what the store tells is kept for later."""
     check_may_manage(by)
     store = lock_store(tenant=tenant, store_id=store_id)
@@ -75,7 +74,7 @@ def pause(*, tenant: Tenant, by: Membership, store_id: UUID) -> Store:
 
 
 @transaction.atomic
-def resume(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) -> Store:
+def resume(*, tenant: Tenant, by: Membership | None, store_id: UUID, now: datetime) -> Store:
     check_may_manage(by)
     store = lock_store(tenant=tenant, store_id=store_id)
     if store.state == Store.State.PAUSED:
@@ -87,7 +86,7 @@ def resume(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) -> 
 
 
 @transaction.atomic
-def poll_now(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) -> Store:
+def poll_now(*, tenant: Tenant, by: Membership | None, store_id: UUID, now: datetime) -> Store:
     """Raises NotConnected."""
     check_may_manage(by)
     store = lock_store(tenant=tenant, store_id=store_id)
@@ -99,26 +98,30 @@ def poll_now(*, tenant: Tenant, by: Membership, store_id: UUID, now: datetime) -
     return store
 
 
-def disconnect(*, tenant: Tenant, by: Membership, store_id: UUID) -> list[str]:
-    """Take the webhooks out of the store and forget it; products and photos stay in the catalogue.
+@transaction.atomic
+def disconnect(*, tenant: Tenant, by: Membership | None, store_id: UUID, now: datetime) -> Store:
+    """Have a job take the webhooks out of the store, and then forget its keys; products and photos
+    stay in the catalogue. Asked once more the store itself is not asked any longer.
 
-    Returns what could not be done in the store, in words.
+    What never was connected is deleted.
     """
     check_may_manage(by)
-    store = Store.objects.for_tenant(tenant).get(id=store_id)
-    left = []
-    if store.webhooks:
-        try:
-            platforms.open_connection(store).remove_webhooks(url=addresses.build_hook_url(store))
-        except StoreFailed as error:
-            left.append(error.detail)
-    store.delete()
-    return left
+    store = lock_store(tenant=tenant, store_id=store_id, leaving=True)
+    if store.connected_at is None and not store.webhooks:
+        store.delete()
+    elif store.is_leaving or store.credentials is None or not store.webhooks:
+        disconnecting.forget_keys(store, now=now)
+    else:
+        store.state, store.problem, store.problem_about = Store.State.LEAVING, "", ""
+        store.failures, store.quiet_until = 0, None
+        store.save(update_fields=["state", "problem", "problem_about", "failures", "quiet_until"])
+        jobs.wake_poller(store.id, at=now)
+    return store
 
 
 @transaction.atomic
 def start_run(
-    *, tenant: Tenant, by: Membership, store_id: UUID, preview: bool, now: datetime
+    *, tenant: Tenant, by: Membership | None, store_id: UUID, preview: bool, now: datetime
 ) -> StoreRun:
     """Raises NotConnected and RunGoesOn."""
     check_may_manage(by)
@@ -129,7 +132,11 @@ def start_run(
     if store.runs.filter(state__in=open_states).exists():
         raise RunGoesOn
     run = StoreRun.objects.create(
-        tenant=tenant, store=store, preview=preview, started_by=by.user, created_at=now
+        tenant=tenant,
+        store=store,
+        preview=preview,
+        started_by=by.user if by else None,
+        created_at=now,
     )
     jobs.wake_run(store.id, at=now)
     return run
@@ -137,7 +144,7 @@ def start_run(
 
 @transaction.atomic
 def set_run_state(
-    *, tenant: Tenant, by: Membership, store_id: UUID, state: StoreRun.State, now: datetime
+    *, tenant: Tenant, by: Membership | None, store_id: UUID, state: StoreRun.State, now: datetime
 ) -> StoreRun:
     """Pause, go on with or stop the open run. Raises StoreRun.DoesNotExist."""
     check_may_manage(by)
@@ -158,7 +165,7 @@ def set_run_state(
 def write_suggestions(
     *,
     tenant: Tenant,
-    by: Membership,
+    by: Membership | None,
     store_id: UUID,
     now: datetime,
     ids: Sequence[UUID] | None = None,
@@ -174,7 +181,7 @@ def write_suggestions(
 
 
 @transaction.atomic
-def dismiss(*, tenant: Tenant, by: Membership, store_id: UUID, ids: Sequence[UUID]) -> int:
+def dismiss(*, tenant: Tenant, by: Membership | None, store_id: UUID, ids: Sequence[UUID]) -> int:
     check_may_manage(by)
     store = lock_store(tenant=tenant, store_id=store_id)
     waiting = [WriteBack.State.SUGGESTED, WriteBack.State.REVIEW]
@@ -183,14 +190,14 @@ def dismiss(*, tenant: Tenant, by: Membership, store_id: UUID, ids: Sequence[UUI
     StoreProduct.objects.filter(id__in=held).update(
         is_held=True, state=StoreProduct.State.UNCHANGED
     )
-    return rows.update(state=WriteBack.State.DISMISSED, by=by.user)
+    return rows.update(state=WriteBack.State.DISMISSED, by=by.user if by else None)
 
 
 @transaction.atomic
 def undo(
     *,
     tenant: Tenant,
-    by: Membership,
+    by: Membership | None,
     store_id: UUID,
     now: datetime,
     ids: Sequence[UUID] | None = None,
@@ -208,13 +215,17 @@ def undo(
 
 
 @transaction.atomic
-def read_again(*, tenant: Tenant, by: Membership, row_id: int, now: datetime) -> StoreProduct:
+def read_again(
+    *, tenant: Tenant, by: Membership | None, row_id: int, now: datetime
+) -> StoreProduct:
     """Read a product anew and write what is to be written, whatever was undone before.
 
     Raises StoreProduct.DoesNotExist.
     """
     check_may_manage(by)
-    row = StoreProduct.objects.for_tenant(tenant).select_related("store").get(id=row_id)
+    rows = StoreProduct.objects.for_tenant(tenant)
+    rows = rows.exclude(store__state__in=[Store.State.LEAVING, Store.State.DISCONNECTED])
+    row = rows.select_related("store").get(id=row_id)
     StoreProduct.objects.filter(id=row.id).update(
         is_held=False, state=StoreProduct.State.WAITING, read_due_at=now, tries=0, run=None
     )
@@ -227,11 +238,11 @@ def _set_due(
     rows: QuerySet[WriteBack],
     state: WriteBack.State,
     *,
-    by: Membership,
+    by: Membership | None,
     now: datetime,
 ) -> int:
     products = list(rows.values_list("store_product_id", flat=True))
-    changed = rows.update(state=state, by=by.user)
+    changed = rows.update(state=state, by=by.user if by else None)
     wanted = StoreProduct.objects.filter(id__in=products)
     if state == WriteBack.State.DUE:
         wanted.update(write_due_at=now, tries=0, is_held=False)

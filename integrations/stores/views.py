@@ -4,12 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.http import TenantRequest
 from integrations.stores import addresses, selectors, services, words
@@ -24,7 +26,11 @@ RUN_STATES = {"pause": "paused", "resume": "running", "stop": "cancelled"}
 @require_safe
 @one_transaction
 def show_store(request: TenantRequest, store_id: UUID) -> HttpResponse:
+    if selectors.was_disconnected(tenant=request.tenant, store_id=store_id):
+        return _go_on(request)
     store = get_store(request, store_id)
+    if store.is_leaving:
+        return render(request, "integrations/stores/leaving.html", {"store": store})
     if store.state == Store.State.CONNECTING:
         context = {
             "store": store,
@@ -101,18 +107,14 @@ def poll_store(request: TenantRequest, store_id: UUID) -> HttpResponse:
 
 @developers_only
 @require_POST
+@one_transaction
 def disconnect_store(request: TenantRequest, store_id: UUID) -> HttpResponse:
-    try:
-        left = services.disconnect(tenant=request.tenant, by=request.membership, store_id=store_id)
-    except Store.DoesNotExist:
-        return _missing()
-    if left:
-        messages.warning(
-            request,
-            _("Disconnected, but the webhooks are still in the store: %s") % " ".join(left),
-        )
-    else:
-        messages.success(request, _("Disconnected. Products and photos stay in the catalogue."))
+    store = services.disconnect(
+        tenant=request.tenant, by=request.membership, store_id=store_id, now=timezone.now()
+    )
+    if store.is_leaving:
+        return redirect("store", store_id)
+    messages.success(request, _("Disconnected. Products and photos stay in the catalogue."))
     return redirect("integrations")
 
 
@@ -256,5 +258,9 @@ def _read_id(text: str) -> UUID | None:
         return UUID(int=0)
 
 
-def _missing() -> HttpResponse:
-    raise Http404
+def _go_on(request: TenantRequest) -> HttpResponse:
+    """From the page of a store that is disconnected by now."""
+    messages.success(request, _("Disconnected. Products and photos stay in the catalogue."))
+    if "HX-Request" in request.headers:
+        return HttpResponseClientRedirect(reverse("integrations"))
+    return redirect("integrations")

@@ -61,6 +61,11 @@ class Dictionary:
                 continue
         return [each for each in dict.fromkeys(found) if each]
 
+    def find_all(self, labels: Sequence[str], words: Iterable[str]) -> list[str]:
+        """The names of the labels that these words mean, in the words' order, each once."""
+        found = (self.find(labels, [word]) for word in words)
+        return list(dict.fromkeys(each.rpartition(":")[2] for each in found if each))
+
     def find(self, labels: Iterable[str], words: Iterable[str]) -> str:
         """The label that one of these words means, in singular or plural; empty where none does."""
         wanted = set(map(fold, words))
@@ -132,6 +137,10 @@ def list_labels() -> dict[str, list[str]]:
         values = [f"value:{attribute.key}:{each.name}" for each in attribute.values]
         groups[attribute.key] = [f"attribute:{attribute.key}", *values]
     return groups
+
+
+def list_colours() -> list[str]:
+    return [f"colour:{each.name}" for each in taxonomy.load().colours]
 
 
 def list_values(key: str) -> list[str]:

@@ -17,7 +17,7 @@ from integrations.stores.contract import Applied, Change, RemoteProduct
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Store, StoreProduct, StoreRun, WriteBack
 from retrieval.models import Product
-from retrieval.services import photos
+from retrieval.services import photos, products
 
 logger = logging.getLogger(__name__)
 
@@ -248,14 +248,15 @@ def _note_applied(
         change = changes.keep_what_holds(whole, applied.after)
         write_back.change, write_back.after = change.to_json(), applied.after.to_json()
         write_back.state, write_back.applied_at = WriteBack.State.APPLIED, now
+        # Locked as everywhere, after its photos; nobody else writes this product's state now.
+        write_back.published = bool(
+            products.publish_products(tenant=row.store.tenant, product_ids=[product.id], now=now)
+        )
     else:
         write_back.state = WriteBack.State.DISMISSED
-    write_back.save(update_fields=["change", "after", "state", "applied_at"])
+    write_back.save(update_fields=["change", "after", "state", "published", "applied_at"])
     row.state = row.State.WRITTEN if _has_written(row) else row.State.UNCHANGED
     row.save(update_fields=["remote", "written", "taken_over", "state"])
-    if was_written:
-        # Locked as everywhere, after its photos; nobody else writes this product's state now.
-        Product.objects.filter(id=product.id).update(state=Product.State.PUBLISHED, updated_at=now)
 
 
 def _undo(store: Store, row: StoreProduct, write_back: WriteBack, *, now: datetime) -> None:
@@ -277,6 +278,18 @@ def _undo(store: Store, row: StoreProduct, write_back: WriteBack, *, now: dateti
         row.save(update_fields=["written", "remote", "is_held", "state"])
         write_back.state, write_back.reverted_at = WriteBack.State.REVERTED, now
         write_back.save(update_fields=["state", "reverted_at"])
+        _take_back_state(store, row, now=now)
+
+
+def _take_back_state(store: Store, row: StoreProduct, *, now: datetime) -> None:
+    """Once nothing of ours is left the product is what it was before; what a person has marked as
+    published stays so."""
+    published = row.write_backs.filter(published=True)
+    still = [WriteBack.State.APPLIED, WriteBack.State.REVERTING]
+    if row.product_id is None or row.write_backs.filter(state__in=still).exists():
+        return
+    if published.update(published=False):
+        photos.judge_again(tenant=store.tenant, product_id=row.product_id, now=now, unpublish=True)
 
 
 def _note_remote(row: StoreProduct, after: RemoteProduct) -> dict[str, object]:

@@ -172,10 +172,16 @@ def judge_products_with(*, tenant_id: UUID, image_id: UUID, now: datetime) -> No
 
 
 @transaction.atomic
-def judge_again(*, tenant: Tenant, product_id: UUID, now: datetime) -> None:
-    """Judge a product by the photos it has come to. Raises Product.DoesNotExist."""
+def judge_again(
+    *, tenant: Tenant, product_id: UUID, now: datetime, unpublish: bool = False
+) -> None:
+    """Judge a product by the photos it has come to; `unpublish` also takes back that it was
+    published. Raises Product.DoesNotExist."""
     products = Product.objects.for_tenant(tenant).select_for_update(of=("self",))
-    judge_product(products.get(id=product_id), now=now)
+    product = products.get(id=product_id)
+    if unpublish and product.state == Product.State.PUBLISHED:
+        product.state = Product.State.NEW
+    judge_product(product, now=now)
 
 
 def judge_product(product: Product, *, now: datetime) -> None:

@@ -105,7 +105,7 @@ export class ReviewPanel {
     const label = garment.labels.find((each) => each.key === field);
     const confidence = field === "category" ? garment.category_confidence : label?.confidence;
     const origin = field === "category" ? garment.category_origin : label?.origin;
-    if (origin === "human") return this.text.human;
+    if (origin === "human" || origin === "store") return this.text[origin];
     if (confidence === undefined) return "";
     return [doubt && h("span", { class: "visually-hidden" }, this.text.doubt), `${Math.round(confidence * 100)} %`];
   }

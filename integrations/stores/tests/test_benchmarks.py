@@ -8,4 +8,4 @@ def test_write_backs_end_as_intended_in_a_store_that_fails(settings):
 
     assert {name: n for name, n in figures.items() if "must be 0" in name and n} == {}
     assert figures["tries"] > figures["writes"]
-    assert figures["edits by a person in between"] > 0
+    assert figures["merchant edits in between"] > 0

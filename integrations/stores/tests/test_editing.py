@@ -3,11 +3,20 @@
 import pytest
 from django.utils import timezone
 
+from annotations import services as annotations
 from annotations.models import Annotation, Review
 from annotations.tests.factories import make_photo_bytes
 from integrations.models import Store
 from integrations.stores import platforms
-from integrations.stores.tests.factories import add_product, get_row, read, tell, work, write
+from integrations.stores.tests.factories import (
+    add_product,
+    annotate,
+    get_row,
+    read,
+    tell,
+    work,
+    write,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +52,7 @@ def test_another_value_is_a_correction(shop, store, number):
 
     labels = get_row(store, number).product.garment.labels
     assert [(each.key, each.name, each.origin) for each in labels.all()] == [
-        ("pattern", "checked", "human")
+        ("pattern", "checked", "store")
     ]
     (change,) = Review.objects.get().changes
     assert (change["key"], change["from"], change["to"]) == ("pattern", "striped", "checked")
@@ -153,8 +162,67 @@ def test_a_category_that_somebody_chose_instead_is_a_correction(shop, store):
     look_again(store, number)
 
     garment = get_row(store, number).product.garment
-    assert (garment.category, garment.category_origin) == ("dress", "human")
+    assert (garment.category, garment.category_origin) == ("dress", "store")
     assert shop.names_of(number, "categories") == ["Dresses"]
+
+
+def read_colours(store, number):
+    garment = get_row(store, number).product.garment
+    return [(each.name, each.origin) for each in garment.colours.order_by("position")]
+
+
+def test_another_colour_is_a_correction(shop, store, number):
+    change_option(shop, number, "Colour", ["White", "kırmızı"])
+
+    look_again(store, number)
+
+    assert read_colours(store, number) == [("white", "model"), ("red", "store")]
+    assert get_row(store, number).product.colours == ["white", "red"]
+    (change,) = Review.objects.get().changes
+    assert change["key"] == "colours"
+    assert shop.attributes_of(number)["Colour"] == ["White", "kırmızı"]
+
+
+def test_a_colour_beside_one_that_nobody_knows_is_left_to_the_person(shop, store, number):
+    change_option(shop, number, "Colour", ["White", "Sunset over Izmir"])
+
+    look_again(store, number)
+
+    assert not Review.objects.exists()
+    assert "attribute:colour" in get_row(store, number).taken_over
+
+
+def test_another_colour_tag_in_its_place_is_a_correction(shop, store):
+    Store.objects.update(write_attributes=False)
+    number = add_product(shop)
+    work(store, number)
+    shop.edit(number, tags=["T-shirt", "White", "Striped", "Red"])
+
+    look_again(store, number)
+
+    assert read_colours(store, number) == [("white", "model"), ("red", "store")]
+
+
+def test_a_later_answer_of_a_model_does_not_outrank_the_store(shop, store, number, member):
+    change_option(shop, number, "Pattern", ["Checked"])
+    change_option(shop, number, "Colour", ["Red"])
+    look_again(store, number)
+    garment = get_row(store, number).product.garment
+    annotations.annotate_again(
+        tenant=store.tenant,
+        annotation_id=garment.annotation_id,
+        requested_by=member.user,
+        now=timezone.now(),
+    )
+
+    annotate(store)
+
+    row = get_row(store, number)
+    assert row.product.garment != garment
+    assert [(each.name, each.origin) for each in row.product.garment.labels.all()] == [
+        ("checked", "store")
+    ]
+    assert read_colours(store, number) == [("red", "store")]
 
 
 def test_what_nobody_touched_is_no_correction(shop, store, number):

@@ -24,6 +24,7 @@ from integrations.stores.tests.factories import (
     write,
 )
 from integrations.woocommerce import simulator
+from integrations.woocommerce.simulator import rest
 
 pytestmark = pytest.mark.django_db
 
@@ -106,15 +107,81 @@ def test_skips_nothing_when_a_product_goes_while_it_turns_the_pages(shop, store)
     assert seen == [str(number) for number in numbers]
 
 
+def count_pages(shop):
+    return shop.requests.count("GET products")
+
+
+def test_goes_on_where_it_was_stopped(shop, store, monkeypatch):
+    """Killed between two pages, or refused: nothing is left out, and no page read twice."""
+    Store.objects.update(compared_at=timezone.now())
+    numbers = [shop.add_product(f"Nothing to see {n}") for n in range(120)]
+    answer = shop.answer
+    shop.requests.clear()
+
+    def die(method, path, params, body):
+        if count_pages(shop) == 2:
+            raise simulator.Refused(503, "busy", "Not now.")
+        return answer(method, path, params, body)
+
+    monkeypatch.setattr(shop, "answer", die)
+    poll(store)
+    store.refresh_from_db()
+    assert store.polled_at is None
+    assert store.poll_cursor
+    known = store.products.count()
+    assert 0 < known < 120
+    late = shop.add_product("Added meanwhile")
+    monkeypatch.setattr(shop, "answer", answer)
+    shop.requests.clear()
+    first_again = str(numbers[0])
+    StoreProduct.objects.filter(external_id=first_again).update(hints=0)
+
+    poll(store, now=later(minutes=10))
+
+    store.refresh_from_db()
+    assert (store.poll_cursor, store.poll_began_at) == ("", None)
+    found = set(store.products.values_list("external_id", flat=True))
+    assert found == {str(each) for each in (*numbers, late)}
+    assert count_pages(shop) == 2  # of three
+    assert StoreProduct.objects.get(external_id=first_again).hints == 0
+    # What changed while it was read comes the next time.
+    assert store.modified_after < timezone.now()
+
+
+def test_what_takes_long_is_read_on_after_others_had_their_turn(shop, store, monkeypatch):
+    for number in range(120):
+        shop.add_product(f"Nothing to see {number}")
+    clock = iter(range(10**6))
+    monkeypatch.setattr(polling, "LONGEST_S", 1.5)
+    monkeypatch.setattr(polling.time, "monotonic", lambda: next(clock))
+
+    for _time in range(4):
+        poll(store)
+        store.refresh_from_db()
+
+    assert store.products.count() == 120
+    assert store.polled_at is not None
+    assert store.failures == 0
+
+
+def test_an_old_place_is_not_gone_on_with(shop, store):
+    number = add_product(shop)
+    Store.objects.update(poll_cursor="5000:99999", poll_began_at=later(hours=-7))
+
+    poll(store)
+
+    assert get_row(store, number)
+
+
 def test_a_list_without_an_end_is_left_at_its_first_empty_page(shop, store, monkeypatch):
     add_product(shop)
-    page = simulator._page
+    cut_page = rest.cut_page
 
     def promise(rows, params):
-        found, headers = page(rows, params)
+        found, headers = cut_page(rows, params)
         return found, {**headers, "X-WP-Total": 10**9, "X-WP-TotalPages": 10**9}
 
-    monkeypatch.setattr(simulator, "_page", promise)
+    monkeypatch.setattr(rest, "cut_page", promise)
 
     poll(store)
 

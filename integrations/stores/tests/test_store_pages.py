@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from accounts.tests.factories import make_member
-from integrations.models import Store, StoreRun, StoreWord, WriteBack
+from integrations.models import Store, StoreRun, StoreWord
 from integrations.stores import addresses, connecting
 from integrations.stores.tests.factories import (
     add_product,
@@ -321,26 +321,6 @@ def test_a_broken_store_says_what_to_do(page, member):
     page.post(reverse("reconnect_store", args=[store.id]))
 
     assert "Paste a key" in page.get(reverse("store", args=[store.id])).content.decode()
-
-
-def test_disconnects_and_takes_the_webhooks_along(page, shop, store):
-    number = add_product(shop)
-    work(store, number)
-
-    page.post(reverse("disconnect_store", args=[store.id]))
-
-    assert not Store.objects.exists()
-    assert not WriteBack.objects.exists()
-    assert shop.webhooks == {}
-
-
-def test_disconnects_a_store_that_is_away(page, shop, store):
-    shop.choose_fault = lambda _request: "500"
-
-    answer = page.post(reverse("disconnect_store", args=[store.id]), follow=True)
-
-    assert "webhooks are still in the store" in answer.content.decode()
-    assert not Store.objects.exists()
 
 
 def test_the_store_page_makes_few_queries(page, member, django_assert_max_num_queries):

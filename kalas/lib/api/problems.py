@@ -127,6 +127,18 @@ TYPES: dict[str, ProblemType] = {
             "Set its `state` to `active`; what was held back is sent then.",
         ),
         ProblemType(
+            "store-not-connected",
+            409,
+            "The store is not connected",
+            "It waits for keys, is switched off, or tells its products by itself. Look at `state`.",
+        ),
+        ProblemType(
+            "backfill-goes-on",
+            409,
+            "Another backfill or preview of this store is not done yet",
+            "Wait for it, or end it: PATCH its `state` to `cancelled`.",
+        ),
+        ProblemType(
             "product-id-taken",
             409,
             "Another product has this external_id",
