@@ -207,7 +207,8 @@ class ReviewInput(StrictSerializer):
         min_value=0,
         max_value=2**31 - 1,
         required=False,
-        help_text="The result's `version` that was looked at; 409 if it is another by now.",
+        help_text="The result's `version` that was looked at; 409 if it is another by now. Without "
+        "it the result must be one that nobody has reviewed; else 428.",
     )
     seconds = serializers.FloatField(
         min_value=0, max_value=86400, required=False, help_text="How long it took."
