@@ -32,6 +32,7 @@ urlpatterns = [
     path("review/words/", reviews.send_words, name="review_words"),
     path("review/counts/", reviews.send_counts, name="review_counts"),
     path("review/claim/", reviews.claim_items, name="review_claim"),
+    path("review/keep/", reviews.keep_items, name="review_keep"),
     path("review/return/", reviews.return_items, name="review_return"),
     path("review/undo/", reviews.undo_last, name="review_undo"),
     path("review/grid/", review_grid.show_grid, name="review_grid"),

@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict
+from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from accounts.models import Membership, Role, Tenant, User
+from annotations import sources
 from annotations.models import (
     Annotation,
     AnnotationQuerySet,
     Garment,
     Label,
+    Origin,
     Review,
     ReviewSettings,
     ReviewTask,
 )
+from annotations.reviewing.thresholds import CATEGORY, read_thresholds
 
 # Who corrects what the model says; the admin and the pages ask here.
 REVIEWERS = (Role.OWNER, Role.MANAGER, Role.REVIEWER)
@@ -35,6 +39,7 @@ class Wanted:
 
     category: str = ""
     key: str = ""
+    store: UUID | None = None
     product: str = ""
     older_than: timedelta | None = None
     only_mine: bool = False
@@ -58,8 +63,9 @@ def filter_queue(*, tenant: Tenant, wanted: Wanted = ALL, now: datetime) -> Anno
         garments = Garment.objects.filter(annotation=OuterRef("id"), primary=True)
         rows = rows.filter(Exists(garments.filter(category=wanted.category)))
     if wanted.key:
-        labels = Label.objects.filter(garment__annotation=OuterRef("id"), key=wanted.key)
-        rows = rows.filter(Exists(labels))
+        rows = only_unsure_of(rows, tenant=tenant, key=wanted.key)
+    if wanted.store:
+        rows = rows.filter(sources.of_store(wanted.store))
     if wanted.product:
         rows = rows.filter(product=wanted.product)
     if wanted.older_than:
@@ -69,6 +75,24 @@ def filter_queue(*, tenant: Tenant, wanted: Wanted = ALL, now: datetime) -> Anno
         # What a person has suggested has no confidence and comes first.
         return rows.order_by(F("least_confidence").asc(nulls_first=True), "id")
     return rows.order_by(*order)
+
+
+def only_unsure_of(rows: AnnotationQuerySet, *, tenant: Tenant, key: str) -> AnnotationQuerySet:
+    """Whose main garment has a value of this key (or category) below the shop's threshold; a query
+    for these."""
+    thresholds = read_thresholds(tenant=tenant)
+    field, category = ("confidence", "garment__category")
+    if key == CATEGORY:
+        field, category = ("category_confidence", "category")
+    own = {name: value for (each, name), value in thresholds.values.items() if each == key and name}
+    below = Q(**{f"{field}__lt": thresholds.find(key, "")}) & ~Q(**{f"{category}__in": list(own)})
+    for name, value in own.items():
+        below |= Q(**{category: name, f"{field}__lt": value})
+    if key == CATEGORY:
+        garments = Garment.objects.filter(annotation=OuterRef("id"), primary=True)
+        return rows.filter(Exists(garments.filter(below, category_origin=Origin.MODEL)))
+    labels = Label.objects.filter(garment__annotation=OuterRef("id"), garment__primary=True)
+    return rows.filter(Exists(labels.filter(below, key=key, origin=Origin.MODEL)))
 
 
 def free_for(rows: AnnotationQuerySet, *, user: User, now: datetime) -> AnnotationQuerySet:

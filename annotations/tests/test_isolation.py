@@ -42,6 +42,7 @@ WITHOUT_OBJECT = [
     ("review_words", "get"),
     ("review_counts", "get"),
     ("review_claim", "post"),
+    ("review_keep", "post"),
     ("review_return", "post"),
     ("review_undo", "post"),
     ("review_grid", "get"),
