@@ -5,6 +5,7 @@ from annotations.models.batches import Batch, BatchItem
 from annotations.models.garments import Colour, Garment, GarmentQuerySet, Label, Origin
 from annotations.models.heads import TrainedHead
 from annotations.models.photos import DemoShop, FashionImage, FashionImageQuerySet
+from annotations.models.review_jobs import ReviewJob
 from annotations.models.reviewing import (
     ReviewItem,
     ReviewOutcome,
@@ -30,6 +31,7 @@ __all__ = [
     "Origin",
     "Review",
     "ReviewItem",
+    "ReviewJob",
     "ReviewOutcome",
     "ReviewSettings",
     "ReviewTask",
