@@ -11,8 +11,9 @@ from annotations.models.rows import TenantQuerySet
 
 
 class TrainedHead(models.Model):
-    """What a shop's reviews teach about its categories: a linear layer over the model's embedding
-    (see `reviewing.heads`). At most one of a shop is in use."""
+    """What reviews teach about categories and attributes: linear layers over the model's embedding
+    (see `reviewing.lessons`). At most one of a shop is in use. Without a shop it was learned from
+    all that consented, and serves every shop that uses none of its own."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
@@ -22,7 +23,9 @@ class TrainedHead(models.Model):
         FAILED = "failed", _("Failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="+", null=True, blank=True, verbose_name=_("shop")
+    )
     number = models.PositiveIntegerField(_("number"))
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
     progress = models.FloatField(_("progress"), default=0)
@@ -30,7 +33,9 @@ class TrainedHead(models.Model):
     # The model whose embeddings it reads.
     model_name = models.CharField(_("model"), max_length=60)
     model_version = models.CharField(_("model version"), max_length=20)
-    labels = models.JSONField(default=list)
+    size = models.PositiveSmallIntegerField(default=256)
+    # By key what its head chooses from, in the order of the weights.
+    labels = models.JSONField(default=dict)
     weights = models.BinaryField(default=b"")
     report = models.JSONField(_("report"), default=dict)
     # Lineage: the reviews that it learned from.
@@ -49,14 +54,20 @@ class TrainedHead(models.Model):
         verbose_name = _("trained head")
         verbose_name_plural = _("trained heads")
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "number"], name="head_number_once"),
             models.UniqueConstraint(
-                fields=["tenant"], condition=models.Q(is_in_use=True), name="head_in_use_once"
+                fields=["tenant", "number"], name="head_number_once", nulls_distinct=False
+            ),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=models.Q(is_in_use=True),
+                name="head_in_use_once",
+                nulls_distinct=False,
             ),
             models.UniqueConstraint(
                 fields=["tenant"],
                 condition=models.Q(state__in=["waiting", "running"]),
                 name="head_in_training_once",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(
                 condition=models.Q(is_in_use=False) | models.Q(state="ready"),
