@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
-from annotations import review_admin, services  # noqa: F401 - registers its pages
+from annotations import heads_admin, review_admin, services  # noqa: F401 - register their pages
 from annotations.admin_photos import draw_photo, draw_thumbnail
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.templatetags.annotations import category_title, percent

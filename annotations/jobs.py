@@ -16,6 +16,7 @@ from kalas.lib.lanes import wake
 
 ANNOTATE_TASK = "annotations.annotate"
 TRAIN_TASK = "annotations.train_head"
+REVIEW_TASK = "annotations.review_many"
 FETCH_TASK = "annotations.fetch_batches"
 # A queue of its own, so that hosts that take their time hold up no annotation, and as many of its
 # workers as one shop keeps busy.
@@ -104,3 +105,11 @@ def defer_training(head_id: UUID) -> None:
         TRAIN_TASK, allow_unknown=False, priority=-10, lock="train_head", queueing_lock=str(head_id)
     )
     task.defer(head_id=str(head_id))
+
+
+def defer_review_job(job_id: UUID) -> None:
+    """In the running transaction; people look at its progress, but photos that wait go first."""
+    task = app.configure_task(REVIEW_TASK, allow_unknown=False, queueing_lock=str(job_id))
+    # One that begins anew may have its turn before it.
+    with suppress(AlreadyEnqueued), transaction.atomic():
+        task.defer(job_id=str(job_id))

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.validators import MaxValueValidator
+from django.db.models import QuerySet
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from annotations.forms import LAST_DAY, Choices, list_categories, midnight
 from annotations.models import Review, ReviewSettings
 from annotations.reviewing.grid import Setting
@@ -21,6 +24,8 @@ class QueueForm(forms.Form):
     """Which part of the review queue, and in which order."""
 
     category = forms.CharField(label=_("Category"), required=False, max_length=60)
+    key = forms.ChoiceField(label=_("Unsure of"), required=False)
+    store = forms.ChoiceField(label=_("Store"), required=False)
     product = forms.CharField(label=_("Product"), required=False, max_length=200)
     order = forms.ChoiceField(
         label=_("Order"),
@@ -36,12 +41,21 @@ class QueueForm(forms.Form):
         label=_("Older than (days)"), required=False, min_value=0, max_value=3650
     )
     mine = forms.BooleanField(label=_("Only what is assigned to me"), required=False)
-    # Set by links of the catalogue and of a store's page.
-    store = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    # Set by links of the catalogue.
     of = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, categories: list[tuple[str, int]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        categories: list[tuple[str, int]],
+        stores: list[tuple[str, str]],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        for field, offered in (("key", list_keys()), ("store", stores)):
+            choices_of(self, field, [("", _("All")), *offered])
+        if not stores:
+            del self.fields["store"]
         known, language = taxonomy.load(), get_language() or "en"
         choices = [
             (name, f"{known.title('category', name, language)} ({number})")
@@ -56,11 +70,12 @@ class QueueForm(forms.Form):
         days = data.get("days")
         return Wanted(
             category=data.get("category", ""),
+            key=data.get("key", ""),
+            store=UUID(data["store"]) if data.get("store") else None,
             product=data.get("product", ""),
             older_than=timedelta(days=days) if days else None,
             only_mine=data.get("mine", False),
             order=data.get("order") or "unsure",
-            store=data.get("store"),
             of=data.get("of"),
         )
 
@@ -97,11 +112,9 @@ class GridForm(forms.Form):
 
     def __init__(self, *args: Any, waiting: list[tuple[str, int]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["value"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
-        field.choices = list_values()
+        choices_of(self, "value", list_values())
         self.first = f"category:{waiting[0][0]}" if waiting else "category:t-shirt"
-        field.initial = self.first
+        self.fields["value"].initial = self.first
 
     def read(self) -> tuple[str, str, bool]:
         """Key, value and whether only what waits is shown; what is wrong is left out."""
@@ -118,14 +131,12 @@ class SetForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["set"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
         known, language = taxonomy.load(), get_language() or "en"
         without = [
             (f"{a.key}:", _("No %s") % known.title("attribute", a.key, language).lower())
             for a in known.attributes
         ]
-        field.choices = [
+        choices: list[Any] = [
             ("accept", _("Right as it is")),
             (
                 _("No answer"),
@@ -137,6 +148,7 @@ class SetForm(forms.Form):
             *list_values(),
             (_("Take away"), without),
         ]
+        choices_of(self, "set", choices)
 
     def as_setting(self) -> Setting:
         key, _colon, value = self.cleaned_data["set"].partition(":")
@@ -152,6 +164,22 @@ class SetForm(forms.Form):
         choices: Any = self.fields["set"].widget.choices
         flat = [pair for name, group in choices for pair in _flatten(name, group)]
         return str(dict(flat)[self.cleaned_data["set"]])
+
+
+class AssignForm(forms.Form):
+    """Whom chosen photos are meant for."""
+
+    reviewer = forms.ModelChoiceField(
+        label=_("Assign to"), required=False, queryset=User.objects.none(), empty_label=_("Nobody")
+    )
+
+    def __init__(self, *args: Any, reviewers: QuerySet[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["reviewer"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - tells mypy
+        field.queryset = reviewers
+        # An attribute of the field, as Django has it.
+        field.label_from_instance = lambda user: user.get_full_name()  # type: ignore[method-assign]
 
 
 class PastForm(forms.Form):
@@ -193,9 +221,7 @@ class PastForm(forms.Form):
             ("key", keys),
             ("source", list(Review.Source.choices)),
         ):
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
-            field.choices = [("", _("All")), *choices]
+            choices_of(self, name, [("", _("All")), *choices])
 
     def as_wanted(self) -> PastWanted:
         """What is wrong in the address is left out."""
@@ -226,6 +252,12 @@ def _flatten(name: str, group: Any) -> Choices:
     return list(group) if isinstance(group, list | tuple) else [(name, group)]
 
 
+def choices_of(form: forms.Form, name: str, choices: Choices) -> None:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
+    field.choices = choices
+
+
 class PlannerForm(forms.Form):
     """Of what the chart and the planner tell."""
 
@@ -233,9 +265,7 @@ class PlannerForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["key"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
-        field.choices = list_keys()
+        choices_of(self, "key", list_keys())
 
     def read_key(self) -> str:
         self.is_valid()

@@ -19,7 +19,7 @@ from procrastinate.jobs import Job
 
 from annotations import asking, batches, fetching, files, jobs, services
 from annotations.models import Annotation
-from annotations.reviewing import training
+from annotations.reviewing import bulk, training
 from inference import client
 from inference.contract import InvalidImage
 from kalas.lib.shared_connections.base import lend_connection
@@ -57,6 +57,12 @@ def annotate(*, annotation_id: str) -> None:
 def train_head(*, head_id: str) -> None:
     """A killed one is run again from its beginning, which takes seconds."""
     training.run_training(head_id=UUID(head_id))
+
+
+@app.task(name=jobs.REVIEW_TASK, retry=RetryForAsLongAsItTakes())
+def review_many(*, job_id: str) -> None:
+    """A killed one goes on where it was."""
+    bulk.run_job(job_id=UUID(job_id))
 
 
 @app.periodic(cron="41 * * * *")

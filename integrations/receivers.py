@@ -15,9 +15,13 @@ from annotations.signals import (
     annotations_deleted,
     batch_finished,
 )
+from annotations.sources import offer_stores
 from integrations import messages
 from integrations.models import WebhookEvent
 from integrations.stores import progress
+from integrations.stores.selectors import list_names, of_store
+
+offer_stores(list_stores=list_names, of_store=of_store)
 
 
 @receiver(annotation_finished)

@@ -10,7 +10,7 @@ from typing import Any
 from accounts.models import Tenant
 from annotations.models import FashionImage, Garment
 from inference import taxonomy
-from retrieval.importing.cells import escape_formula
+from kalas.lib.formulas import escape_formula
 from retrieval.models import Product
 from retrieval.services.photos import read_newest_annotations
 

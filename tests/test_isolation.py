@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import ApiKey, Invitation, Membership, Role
 from accounts.tests.factories import make_key, make_member
-from annotations.models import Annotation, FashionImage, Review, ReviewTask, TrainedHead
+from annotations.models import Annotation, FashionImage, Review, ReviewJob, ReviewTask, TrainedHead
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import hide_tokens, make_done_annotation
 from integrations.models import (
@@ -95,6 +95,9 @@ def foreign_ids() -> dict[str, object]:
         "head_id": TrainedHead.objects.create(
             tenant=owner.tenant, number=1, state="ready", model_name="kalas-mini", model_version="1"
         ).id,
+        "job_id": ReviewJob.objects.create(
+            tenant=owner.tenant, kind="grid", state="done", total=1, reviews=[review.id]
+        ).id,
         "index_id": make_index(tenant=owner.tenant).id,
         "import_id": make_import(tenant=owner.tenant).id,
         "invitation_id": invitation.id,
@@ -123,6 +126,7 @@ def snapshot() -> list[list[dict[str, Any]]]:
         Product,
         ProductImage,
         Review,
+        ReviewJob,
         ReviewTask,
         TrainedHead,
     )

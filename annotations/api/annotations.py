@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import Scope
-from annotations import files, overlays, photos, results, selectors, services
+from annotations import files, overlays, photos, results, selectors, services, sources
 from annotations.api import ordering
 from annotations.api.answers import AnnotationAnswer
 from annotations.api.inputs import (
@@ -24,6 +24,7 @@ from annotations.api.inputs import (
     build_wish,
 )
 from annotations.models import Annotation
+from annotations.reviewing import queue
 from kalas.lib import remote_images
 from kalas.lib.api.bodies import JsonParser
 from kalas.lib.api.etags import PRIVATE, answer_with_etag, build_etag, find_unchanged
@@ -64,6 +65,12 @@ class AnnotationsView(ApiView):
         )
         if asked["needs_review"] is False:
             found = found.filter(needs_review=False)
+        if store := asked.get("store"):
+            found = found.filter(sources.of_store(store))
+        if key := asked.get("unsure_of"):
+            found = queue.only_unsure_of(
+                found.filter(needs_review=True), tenant=self.tenant, key=key
+            )
         fields = asked.get("fields")
         pages = NewestFirst()
         page: Sequence[Annotation] = (

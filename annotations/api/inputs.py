@@ -11,6 +11,7 @@ from rest_framework import serializers
 from annotations.models import Annotation, Garment, Review
 from annotations.orders import Wish
 from annotations.reviewing.corrections import MOST_COLOURS
+from annotations.reviewing.thresholds import CATEGORY
 from inference import taxonomy
 from inference.contract import Box
 from kalas.lib.api.inputs import FieldList, StrictSerializer, UploadField
@@ -140,9 +141,21 @@ class AnnotationQuery(ResultQuery, PageQuery):
     )
     colour = serializers.CharField(max_length=40, required=False)
     product = serializers.CharField(max_length=200, required=False)
+    store = serializers.UUIDField(required=False, help_text="The id of a connected store.")
+    unsure_of = serializers.CharField(
+        max_length=40,
+        required=False,
+        help_text="Waits for a person because of this: category or an attribute's key.",
+    )
     image = serializers.UUIDField(required=False, help_text="The id of a photo.")
     since = serializers.DateTimeField(required=False, help_text="Requested at or after this.")
     until = serializers.DateTimeField(required=False, help_text="Requested before this.")
+
+    def validate_unsure_of(self, key: str) -> str:
+        try:
+            return key if key == CATEGORY else taxonomy.load().attribute(key).key
+        except taxonomy.UnknownLabel as error:
+            raise serializers.ValidationError("There is no such attribute.") from error
 
     def validate_category(self, name: str) -> str:
         try:
@@ -207,7 +220,8 @@ class ReviewInput(StrictSerializer):
         min_value=0,
         max_value=2**31 - 1,
         required=False,
-        help_text="The result's `version` that was looked at; 409 if it is another by now.",
+        help_text="The result's `version` that was looked at; 409 if it is another by now. Without "
+        "it the result must be one that nobody has reviewed; else 428.",
     )
     seconds = serializers.FloatField(
         min_value=0, max_value=86400, required=False, help_text="How long it took."

@@ -103,7 +103,11 @@ class ReviewView(ApiView):
     )
     @once_per_idempotency_key
     def post(self, request: Request, annotation_id: UUID) -> Response:
-        """Accept the result, with corrections where there are any."""
+        """Accept the result, with corrections where there are any.
+
+        `version` says what was looked at, so that nobody replaces what a colleague said unseen:
+        409 where it is another by now, 428 where none is given and somebody has reviewed it.
+        """
         asked = read(ReviewInput, request.data)
         try:
             review_annotation(
@@ -113,7 +117,7 @@ class ReviewView(ApiView):
                 by=Reviewer(self.caller.user, self.caller.key, Review.Source.API),
                 now=timezone.now(),
                 remark=Remark(
-                    version=asked.get("version"),
+                    version=asked.get("version", 0),
                     comment=asked.get("comment", ""),
                     seconds=asked.get("seconds"),
                 ),
@@ -121,7 +125,8 @@ class ReviewView(ApiView):
         except NotReviewable as error:
             raise Problem("not-reviewable") from error
         except ReviewedMeanwhile as error:
-            raise Problem("reviewed-meanwhile", version=error.version) from error
+            name = "reviewed-meanwhile" if "version" in asked else "version-required"
+            raise Problem(name, version=error.version) from error
         except CorrectionRefused as error:
             raise ValidationError({error.field: [error.detail]}) from error
         annotation = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)

@@ -1,7 +1,5 @@
 """Who reviews what, and from which confidence on nobody has to."""
 
-import uuid
-
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,7 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
-from annotations.models.core import Annotation, Review, TenantQuerySet
+from annotations.models.annotations import Annotation
+from annotations.models.reviews import Review
+from annotations.models.rows import TenantQuerySet
 
 
 class ReviewThreshold(models.Model):
@@ -175,61 +175,3 @@ class ReviewOutcome(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.value} → {self.said}"
-
-
-class TrainedHead(models.Model):
-    """What a shop's reviews teach about its categories: a linear layer over the model's embedding
-    (see `reviewing.heads`). At most one of a shop is in use."""
-
-    class State(models.TextChoices):
-        WAITING = "waiting", _("Waiting")
-        RUNNING = "running", _("Training")
-        READY = "ready", _("Ready")
-        REFUSED = "refused", _("Not better")
-        FAILED = "failed", _("Failed")
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
-    number = models.PositiveIntegerField(_("number"))
-    state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
-    progress = models.FloatField(_("progress"), default=0)
-    error = models.CharField(_("failed because"), max_length=300, blank=True)
-    # The model whose embeddings it reads.
-    model_name = models.CharField(_("model"), max_length=60)
-    model_version = models.CharField(_("model version"), max_length=20)
-    labels = models.JSONField(default=list)
-    weights = models.BinaryField(default=b"")
-    report = models.JSONField(_("report"), default=dict)
-    # Lineage: the reviews that it learned from.
-    reviews = ArrayField(models.UUIDField(), default=list)
-    is_in_use = models.BooleanField(_("in use"), default=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    created_at = models.DateTimeField(_("requested"), default=timezone.now, editable=False)
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    promoted_at = models.DateTimeField(_("promoted"), null=True, blank=True)
-
-    objects = TenantQuerySet["TrainedHead"].as_manager()
-
-    class Meta:
-        verbose_name = _("trained head")
-        verbose_name_plural = _("trained heads")
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "number"], name="head_number_once"),
-            models.UniqueConstraint(
-                fields=["tenant"], condition=models.Q(is_in_use=True), name="head_in_use_once"
-            ),
-            models.UniqueConstraint(
-                fields=["tenant"],
-                condition=models.Q(state__in=["waiting", "running"]),
-                name="head_in_training_once",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(is_in_use=False) | models.Q(state="ready"),
-                name="head_in_use_is_ready",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.model_name} {self.model_version} + {self.number}"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Func, Value
+from django.db.models import Func, Q, Value
 
 from accounts.models import Tenant, User
 from annotations import live
@@ -92,6 +92,17 @@ def find_claimer(*, tenant: Tenant, annotation_id: UUID, now: datetime) -> User 
     )
     found = task.select_related("claimed_by").first()
     return found.claimed_by if found else None
+
+
+def keep(
+    *, tenant: Tenant, reviewer: User, annotation_ids: Sequence[UUID], now: datetime
+) -> set[UUID]:
+    """Of an open page, before they run out; also take again what ran out while its computer slept,
+    unless somebody else has it or has reviewed it. Return what this person has."""
+    rows = Annotation.objects.for_tenant(tenant).filter(id__in=annotation_ids)
+    # A review ends every claim.
+    still = rows.filter(Q(needs_review=True) | Q(task__claimed_by=reviewer))
+    return _claim(list(still.values_list("id", flat=True)), reviewer, now)
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Many photos at once: those of one value, to be accepted or set together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +23,9 @@ from annotations.reviewing.services import Reviewer, review_many
 from annotations.reviewing.snapshots import read_snapshot
 from annotations.reviewing.thresholds import CATEGORY
 
-MOST = 200
+# Of photos that are decided at once; so many are looked at together.
+MOST = 1000
+CHUNK = 200
 Chosen = Sequence[tuple[UUID, int]]
 
 
@@ -65,13 +67,14 @@ def filter_grid(
 
 
 def preview_setting(*, tenant: Tenant, chosen: Chosen, setting: Setting) -> Preview:
-    """What `apply_setting` would do; four queries."""
+    """What `apply_setting` would do; four queries for each chunk."""
     versions = dict(chosen[:MOST])
-    rows = Annotation.objects.for_tenant(tenant).filter(id__in=versions)
     changing: list[Annotation] = []
-    same = refused = 0
-    found = [row for row in selectors.with_everything(rows) if row.version == versions[row.id]]
-    for row in found:
+    same = refused = seen = 0
+    for row in _read(tenant, list(versions)):
+        if row.version != versions[row.id]:
+            continue
+        seen += 1
         before = read_snapshot(row)
         photo = Photo(row.image.width, row.image.height)
         try:
@@ -83,7 +86,7 @@ def preview_setting(*, tenant: Tenant, chosen: Chosen, setting: Setting) -> Prev
             changing.append(row)
         else:
             same += 1
-    return Preview(changing, same, refused, stale=len(versions) - len(found))
+    return Preview(changing, same, refused, stale=len(versions) - seen)
 
 
 def apply_setting(
@@ -91,9 +94,8 @@ def apply_setting(
 ) -> tuple[list[Review], int]:
     """Review each of them so; return the reviews and how many were left out."""
     versions = dict(chosen[:MOST])
-    rows = Annotation.objects.for_tenant(tenant).filter(id__in=versions)
     said, left = [], len(versions)
-    for row in selectors.with_everything(rows):
+    for row in _read(tenant, list(versions)):
         corrections = _build(row, setting)
         photo = Photo(row.image.width, row.image.height)
         try:
@@ -103,6 +105,12 @@ def apply_setting(
         said.append((row.id, versions[row.id], corrections))
     reviews, _stale = review_many(tenant=tenant, said=said, by=by, now=now)
     return reviews, left - len(reviews)
+
+
+def _read(tenant: Tenant, ids: Sequence[UUID]) -> Iterator[Annotation]:
+    for start in range(0, len(ids), CHUNK):
+        rows = Annotation.objects.for_tenant(tenant).filter(id__in=ids[start : start + CHUNK])
+        yield from selectors.with_everything(rows)
 
 
 def _build(annotation: Annotation, setting: Setting) -> Corrections:

@@ -9,16 +9,19 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OrderBy, OuterRef, Q, QuerySet
 
 from accounts.models import Membership, Role, Tenant, User
+from annotations import sources
 from annotations.models import (
     Annotation,
     AnnotationQuerySet,
     FashionImage,
     Garment,
     Label,
+    Origin,
     Review,
     ReviewSettings,
     ReviewTask,
 )
+from annotations.reviewing.thresholds import CATEGORY, read_thresholds
 
 # Who corrects what the model says; the admin and the pages ask here.
 REVIEWERS = (Role.OWNER, Role.MANAGER, Role.REVIEWER)
@@ -37,12 +40,12 @@ class Wanted:
 
     category: str = ""
     key: str = ""
+    store: UUID | None = None
     product: str = ""
     older_than: timedelta | None = None
     only_mine: bool = False
     order: str = "unsure"
-    # Of the catalogue: what one store sells, and one of its products, whose photos come first.
-    store: UUID | None = None
+    # Of the catalogue: a product whose photos come first.
     of: UUID | None = None
 
 
@@ -63,28 +66,45 @@ def filter_queue(*, tenant: Tenant, wanted: Wanted = ALL, now: datetime) -> Anno
         garments = Garment.objects.filter(annotation=OuterRef("id"), primary=True)
         rows = rows.filter(Exists(garments.filter(category=wanted.category)))
     if wanted.key:
-        labels = Label.objects.filter(garment__annotation=OuterRef("id"), key=wanted.key)
-        rows = rows.filter(Exists(labels))
+        rows = only_unsure_of(rows, tenant=tenant, key=wanted.key)
+    if wanted.store:
+        rows = rows.filter(sources.of_store(wanted.store))
     if wanted.product:
         rows = rows.filter(product=wanted.product)
     if wanted.older_than:
         rows = rows.filter(created_at__lt=now - wanted.older_than)
-    if wanted.store:
-        rows = rows.filter(_is_of(store_id=wanted.store))
     order = list[str | OrderBy](ORDERS.get(wanted.order, ORDERS["unsure"]))
     if order[0] == "least_confidence":
         # What a person has suggested has no confidence and comes first.
         order[0] = F("least_confidence").asc(nulls_first=True)
     if wanted.of:
-        rows = rows.alias(is_of_product=_is_of(id=wanted.of))
+        rows = rows.alias(is_of_product=_is_of(wanted.of))
         order.insert(0, "-is_of_product")
     return rows.order_by(*order)
 
 
-def _is_of(**product: UUID) -> Exists:
+def _is_of(product: UUID) -> Exists:
     """The catalogue is the layer above: its rows are known here by their names alone."""
-    of = {f"product_images__product__{name}": value for name, value in product.items()}
+    of = {"product_images__product": product}
     return Exists(FashionImage.objects.filter(id=OuterRef("image_id"), **of))
+
+
+def only_unsure_of(rows: AnnotationQuerySet, *, tenant: Tenant, key: str) -> AnnotationQuerySet:
+    """Whose main garment has a value of this key (or category) below the shop's threshold; a query
+    for these."""
+    thresholds = read_thresholds(tenant=tenant)
+    field, category = ("confidence", "garment__category")
+    if key == CATEGORY:
+        field, category = ("category_confidence", "category")
+    own = {name: value for (each, name), value in thresholds.values.items() if each == key and name}
+    below = Q(**{f"{field}__lt": thresholds.find(key, "")}) & ~Q(**{f"{category}__in": list(own)})
+    for name, value in own.items():
+        below |= Q(**{category: name, f"{field}__lt": value})
+    if key == CATEGORY:
+        garments = Garment.objects.filter(annotation=OuterRef("id"), primary=True)
+        return rows.filter(Exists(garments.filter(below, category_origin=Origin.MODEL)))
+    labels = Label.objects.filter(garment__annotation=OuterRef("id"), garment__primary=True)
+    return rows.filter(Exists(labels.filter(below, key=key, origin=Origin.MODEL)))
 
 
 def free_for(rows: AnnotationQuerySet, *, user: User, now: datetime) -> AnnotationQuerySet:

@@ -6,7 +6,8 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Tenant, User
-from annotations.models import ReviewSettings
+from annotations.models import ReviewJob, ReviewSettings
+from annotations.reviewing.bulk import start_recount
 from annotations.reviewing.thresholds import change_thresholds
 
 
@@ -20,8 +21,8 @@ def change_settings(
     training_consent: bool,
     second_review_percent: int,
     now: datetime,
-) -> int:
-    """Save all of it; return how many annotations join or leave the queue."""
+) -> ReviewJob:
+    """Save all of it; the job says how many annotations join or leave the queue."""
     settings, _created = ReviewSettings.objects.select_for_update(of=("self",)).get_or_create(
         tenant=tenant
     )
@@ -33,4 +34,5 @@ def change_settings(
     if tenant.review_threshold != category:
         tenant.review_threshold = category
         tenant.save(update_fields=["review_threshold"])
-    return change_thresholds(tenant=tenant, values=thresholds)
+    change_thresholds(tenant=tenant, values=thresholds)
+    return start_recount(tenant=tenant, by=by, now=now)

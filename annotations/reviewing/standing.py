@@ -15,8 +15,9 @@ _READ = """
         (SELECT coalesce(jsonb_agg(jsonb_build_array(t.key, t.category, t.value)), '[]')
          FROM annotations_reviewthreshold AS t WHERE t.tenant_id = %(tenant)s)::text,
         (SELECT h.id FROM annotations_trainedhead AS h
-         WHERE h.tenant_id = %(tenant)s AND h.is_in_use
-            AND h.model_name = %(name)s AND h.model_version = %(version)s),
+         WHERE (h.tenant_id = %(tenant)s OR h.tenant_id IS NULL) AND h.is_in_use
+            AND h.model_name = %(name)s AND h.model_version = %(version)s
+         ORDER BY h.tenant_id NULLS LAST LIMIT 1),
         EXISTS (SELECT FROM annotations_annotation AS a
          WHERE a.image_id = %(image)s AND a.id <> %(annotation)s
             AND a.crop IS NOT DISTINCT FROM %(crop)s::jsonb)
@@ -25,8 +26,9 @@ _READ = """
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`head_id` is of the head in use for this model; `is_again`: the same photo and box were
-    asked for before, and people may have reviewed the answer."""
+    """`head_id` is of the head in use for this model, the shop's own before that of all shops;
+    `is_again`: the same photo and box were asked for before, and people may have reviewed the
+    answer."""
 
     thresholds: Thresholds
     head_id: UUID | None

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.models import Tenant
-from annotations.models import ReviewThreshold
+from annotations.models import Annotation, AnnotationQuerySet, ReviewThreshold
 from inference import taxonomy
 from inference.contract import Garment
 
@@ -23,8 +25,8 @@ NEWEST = """NOT EXISTS (
         AND newer.crop IS NOT DISTINCT FROM a.crop
         AND (newer.created_at, newer.id) > (a.created_at, a.id))"""
 
-# Like `Thresholds.find_least`, for all annotations of a shop that nobody has reviewed. What only
-# the sub-select asks is not asked again of a row that somebody changes at this moment.
+# Like `Thresholds.find_least`, for annotations that nobody has reviewed. What only the sub-select
+# asks is not asked again of a row that somebody changes at this moment.
 _RECOUNT = f"""
     UPDATE annotations_annotation AS a
     SET needs_review = d.least IS NOT NULL, least_confidence = d.least
@@ -45,7 +47,7 @@ _RECOUNT = f"""
             ON own.tenant_id = a.tenant_id AND own.key = v.key AND own.category = g.category
         LEFT JOIN annotations_reviewthreshold AS shared
             ON shared.tenant_id = a.tenant_id AND shared.key = v.key AND shared.category = ''
-        WHERE a.tenant_id = %(tenant)s AND a.state = 'done' AND a.reviewed_at IS NULL
+        WHERE a.id = ANY(%(ids)s) AND a.state = 'done' AND a.reviewed_at IS NULL
             AND NOT EXISTS (SELECT FROM annotations_reviewtask AS t
                             WHERE t.annotation_id = a.id AND t.note <> '')
             AND {NEWEST}
@@ -54,6 +56,18 @@ _RECOUNT = f"""
     WHERE a.id = d.id AND a.version = d.version AND a.state = 'done' AND a.reviewed_at IS NULL
         AND (a.needs_review, a.least_confidence) IS DISTINCT FROM (d.least IS NOT NULL, d.least)
 """  # noqa: S608 - a part from here
+
+
+Place = tuple[datetime, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """`last` is where the next batch goes on; None where there is none."""
+
+    looked_at: int
+    changed: int
+    last: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +108,8 @@ def read_thresholds(*, tenant: Tenant) -> Thresholds:
 
 
 @transaction.atomic
-def change_thresholds(*, tenant: Tenant, values: Mapping[tuple[str, str], float | None]) -> int:
-    """Set these, None for the default; return how many annotations join or leave the queue.
+def change_thresholds(*, tenant: Tenant, values: Mapping[tuple[str, str], float | None]) -> None:
+    """Set these, None for the default; the caller recounts the queue.
 
     Raises taxonomy.UnknownLabel.
     """
@@ -112,14 +126,29 @@ def change_thresholds(*, tenant: Tenant, values: Mapping[tuple[str, str], float 
             rows.update_or_create(
                 tenant=tenant, key=key, category=category, defaults={"value": value}
             )
-    return recount_queue(tenant_id=tenant.id, category=tenant.review_threshold)
 
 
-def recount_queue(*, tenant_id: UUID, category: float) -> int:
-    """Decide anew what waits for a person, by one query; return how many annotations changed."""
+def recount_batch(*, tenant: Tenant, after: Place | None, most: int) -> Recounted:
+    """Decide anew what of the next `most` answers waits for a person, the newest first."""
+    rows = filter_unreviewed(tenant=tenant)
+    if after:
+        rows = rows.filter(created_at__lte=after[0])
+        rows = rows.filter(Q(created_at__lt=after[0]) | Q(id__lt=after[1]))
+    places = list(rows.order_by("-created_at", "-id").values_list("created_at", "id")[:most])
     with connection.cursor() as cursor:
         cursor.execute(
             _RECOUNT,
-            {"tenant": tenant_id, "category": category, "attribute": DEFAULT_ATTRIBUTE},
+            {
+                "ids": [annotation_id for _at, annotation_id in places],
+                "category": tenant.review_threshold,
+                "attribute": DEFAULT_ATTRIBUTE,
+            },
         )
-        return int(cursor.rowcount)
+        last = places[-1] if len(places) == most else None
+        return Recounted(len(places), int(cursor.rowcount), last)
+
+
+def filter_unreviewed(*, tenant: Tenant) -> AnnotationQuerySet:
+    return Annotation.objects.for_tenant(tenant).filter(
+        state=Annotation.State.DONE, reviewed_at=None
+    )

@@ -1,8 +1,11 @@
-"""From reviews to a head in use: asked for, trained as a job, compared, promoted, taken back."""
+"""From reviews to heads in use: asked for, trained as a job, compared, promoted, taken back.
 
-import hashlib
+Of a shop, or where `tenant` is None of all shops that consented, for those that use none of their
+own.
+"""
+
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,21 +13,25 @@ from uuid import UUID
 
 import numpy as np
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, QuerySet
 
 from accounts.models import Tenant, User
 from annotations import jobs
-from annotations.models import Annotation, Garment, Origin, Review, TrainedHead
-from annotations.reviewing import heads, queue
-from annotations.reviewing.use import load_head
-from inference import taxonomy
+from annotations.models import Annotation, Garment, Origin, Review, ReviewSettings, TrainedHead
+from annotations.reviewing import examples, heads, lessons
+from annotations.reviewing.examples import Example
+from annotations.reviewing.lessons import Lesson, apply_lesson
+from annotations.reviewing.thresholds import CATEGORY
+from annotations.reviewing.use import load_lesson
+from inference import contract, taxonomy
 
 logger = logging.getLogger(__name__)
 
 FEWEST = 50
 FEWEST_HELD_OUT = 10
-HELD_OUT_PERCENT = 25
-# A category of which so many photos are held out must not lose more than a point.
+# An attribute that the model says as reviewers do has nothing to learn.
+FEWEST_WRONG = 10
+# A value, or a shop, of which so many photos are held out must not lose more than a point.
 COUNTS = 20
 MOST_LOSS = 0.01
 
@@ -47,41 +54,57 @@ class NotPromotable(Exception):
     """It is not ready, or was not better than what is in use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A reviewed garment. `said` is what the model itself had said."""
+Tell = Callable[[float], None]
+Row = tuple[str, int, int, int]
+"""A value or a shop: how many were held out, and how many of them were right before and are now."""
 
-    embedding: Sequence[float]
-    right: str
-    said: dict[str, Any]
-    sha256: str
-    review_id: UUID
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A head of one key beside what is in use, on what it has not learned from."""
+
+    key: str
+    head: heads.Head
+    rows: Sequence[Row]
+    held_out: int
+    before: int
+    after: int
+    shops: Sequence[Row]
 
     @property
-    def is_held_out(self) -> bool:
-        """The same photo always is, or never."""
-        digest = hashlib.sha256(f"held-out {self.sha256}".encode()).digest()
-        return int.from_bytes(digest[:4]) % 100 < HELD_OUT_PERCENT
+    def is_better(self) -> bool:
+        return self.after > self.before and not _loses(self.rows) and not _any_loses(self.shops)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "used": self.is_better,
+            "held_out": self.held_out,
+            "before": self.before,
+            "after": self.after,
+            "values": [_describe_row(row) for row in self.rows],
+            "shops": [_describe_row(row) for row in self.shops],
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class WouldChange:
-    """What the head would call a garment that nobody has reviewed."""
+    """What would be said of a garment that nobody has reviewed: key, before, after, how surely."""
 
     garment: Garment
-    category: str
-    confidence: float
+    changes: Sequence[tuple[str, str, str, float]]
 
 
-def request_training(*, tenant: Tenant, by: User | None, now: datetime) -> TrainedHead:
+def request_training(*, tenant: Tenant | None, by: User | None, now: datetime) -> TrainedHead:
     """Raises NoConsent, TooFewReviews and AlreadyTraining."""
-    if not queue.read_settings(tenant=tenant).training_consent:
+    consents = ReviewSettings.objects.filter(training_consent=True)
+    if not (consents.for_tenant(tenant) if tenant else consents).exists():
         raise NoConsent
-    model = find_model(tenant=tenant)
-    number = count_examples(tenant=tenant, model=model) if model else 0
+    model = examples.find_model(tenant=tenant)
+    number = examples.count_examples(tenant=tenant, model=model)
     if model is None or number < FEWEST:
         raise TooFewReviews(number)
-    rows = TrainedHead.objects.for_tenant(tenant)
+    rows = filter_heads(tenant=tenant)
     last = rows.aggregate(last=Max("number"))["last"] or 0
     try:
         with transaction.atomic():
@@ -119,25 +142,25 @@ def run_training(*, head_id: UUID) -> None:
 
 
 @transaction.atomic
-def promote_head(*, tenant: Tenant, head_id: UUID, now: datetime) -> TrainedHead:
+def promote_head(*, tenant: Tenant | None, head_id: UUID, now: datetime) -> TrainedHead:
     """Use this head from now on; values of people stay theirs.
 
     Raises TrainedHead.DoesNotExist and NotPromotable.
     """
-    rows = TrainedHead.objects.for_tenant(tenant).select_for_update(of=("self",))
+    rows = filter_heads(tenant=tenant).select_for_update(of=("self",))
     head = rows.get(id=head_id)
     if head.state != TrainedHead.State.READY:
         raise NotPromotable
-    TrainedHead.objects.for_tenant(tenant).filter(is_in_use=True).update(is_in_use=False)
+    filter_heads(tenant=tenant).filter(is_in_use=True).update(is_in_use=False)
     head.is_in_use, head.promoted_at = True, now
     head.save(update_fields=["is_in_use", "promoted_at"])
     return head
 
 
 @transaction.atomic
-def roll_back(*, tenant: Tenant) -> TrainedHead | None:
+def roll_back(*, tenant: Tenant | None) -> TrainedHead | None:
     """Back to the head that was in use before, or to the model alone; return what is in use."""
-    rows = TrainedHead.objects.for_tenant(tenant)
+    rows = filter_heads(tenant=tenant)
     current = rows.filter(is_in_use=True).select_for_update(of=("self",)).first()
     if current is None:
         return None
@@ -151,29 +174,21 @@ def roll_back(*, tenant: Tenant) -> TrainedHead | None:
     return head
 
 
-def find_model(*, tenant: Tenant) -> tuple[str, str] | None:
-    """Name and version of the model that said what was reviewed last; one query."""
-    rows = Annotation.objects.for_tenant(tenant).filter(reviewed_at__isnull=False)
-    newest = rows.exclude(model_name="").order_by("-reviewed_at")
-    return newest.values_list("model_name", "model_version").first()
-
-
-def count_examples(*, tenant: Tenant, model: tuple[str, str] | None) -> int:
-    """One query."""
-    return _find_garments(tenant, model).count() if model else 0
+def filter_heads(*, tenant: Tenant | None) -> "QuerySet[TrainedHead]":
+    return TrainedHead.objects.filter(tenant=tenant)
 
 
 def count_erased(head: TrainedHead) -> int:
     """How many of the reviews that it learned from are gone, with their photos; one query."""
-    there = Review.objects.filter(tenant_id=head.tenant_id, id__in=head.reviews).count()
+    there = Review.objects.filter(id__in=head.reviews).count()
     return len(head.reviews) - there
 
 
 def list_would_change(head: TrainedHead, *, most: int = 200) -> list[WouldChange]:
-    """A dry run over main garments that nobody has reviewed: whose category would be another."""
-    learned = load_head(head.id)
+    """A dry run over main garments that nobody has reviewed: of which something would be another;
+    by product."""
+    lesson = load_lesson(head.id)
     garments = Garment.objects.filter(
-        annotation__tenant_id=head.tenant_id,
         annotation__model_name=head.model_name,
         annotation__model_version=head.model_version,
         annotation__state=Annotation.State.DONE,
@@ -182,89 +197,136 @@ def list_would_change(head: TrainedHead, *, most: int = 200) -> list[WouldChange
         category_origin=Origin.MODEL,
         embedding__isnull=False,
     )
+    if head.tenant_id:
+        garments = garments.filter(annotation__tenant_id=head.tenant_id)
+    garments = garments.select_related("annotation__image").prefetch_related("labels", "colours")
     found = []
-    garments = garments.select_related("annotation__image").order_by("annotation__product", "id")
-    for garment in garments.iterator(chunk_size=500):
-        said = garment.model_said or _describe(garment)
-        pairs = [(each["name"], each["confidence"]) for each in said["alternatives"]]
-        embedding = np.array(garment.embedding, np.float32)
-        if len(embedding) != learned.weights.shape[1] - 1:
-            continue
-        name, confidence, _others = heads.decide(
-            learned, embedding, said["name"], said["confidence"], pairs
-        )
-        if name != garment.category:
-            found.append(WouldChange(garment, name, confidence))
+    for garment in garments.order_by("annotation__product", "id").iterator(chunk_size=500):
+        now = _rebuild(garment, None)
+        changes = _compare(now, apply_lesson(lesson, _rebuild(garment, garment.model_said)))
+        if changes:
+            found.append(WouldChange(garment, changes))
             if len(found) == most:
                 break
     return found
 
 
-def list_examples(*, tenant: Tenant, model: tuple[str, str]) -> Iterator[Example]:
-    """Garments whose category a person has accepted or given, with what the model had said."""
-    garments = _find_garments(tenant, model).select_related("annotation__image")
-    reviews: dict[UUID, list[Review]] = {}
-    rows = Review.objects.for_tenant(tenant).filter(kind=Review.Kind.REVIEW, undone_by=None)
-    for review in rows.filter(annotation__reviewed_at__isnull=False).order_by("version"):
-        reviews.setdefault(review.annotation_id, []).append(review)
-    for garment in garments.order_by("id").iterator(chunk_size=500):
-        said_in = reviews.get(garment.annotation_id, [])
-        if not said_in:
-            continue
-        said = garment.model_said or _find_said(garment.id, said_in[0])
-        if said is None or garment.embedding is None:
-            continue
-        yield Example(
-            embedding=garment.embedding,
-            right=garment.category,
-            said=said,
-            sha256=garment.annotation.image.sha256,
-            review_id=said_in[-1].id,
-        )
+def _rebuild(row: Garment, said: Mapping[str, Any] | None) -> contract.Garment:
+    """As the engine had answered: with what the model itself had said, where it was kept."""
+    labels = [{"key": x.key, "name": x.name, "confidence": x.confidence} for x in row.labels.all()]
+    said = said or {
+        "name": row.category,
+        "confidence": row.category_confidence,
+        "alternatives": row.alternatives,
+    }
+    return contract.Garment(
+        object=row.object_type,  # type: ignore[arg-type]
+        confidence=row.confidence,
+        primary=row.primary,
+        box=row.box,
+        category=contract.Category(
+            said["name"],
+            said["confidence"],
+            tuple(contract.Alternative(**each) for each in said["alternatives"]),
+        ),
+        attributes=tuple(contract.Label(**each) for each in said.get("labels", labels)),
+        embedding=tuple(row.embedding or ()),
+    )
 
 
-def _train(head: TrainedHead, *, tell: Any) -> None:
-    labels = [category.name for category in taxonomy.load().categories]
+def _compare(
+    before: contract.Garment, after: contract.Garment
+) -> list[tuple[str, str, str, float]]:
+    """Key, value before, value after, how surely."""
+    changes = []
+    if before.category.name != after.category.name:
+        category = after.category
+        changes.append((CATEGORY, before.category.name, category.name, category.confidence))
+    old, new = ({x.key: x for x in each.attributes} for each in (before, after))
+    for key in sorted(old.keys() | new.keys()):
+        was, becomes = old.get(key), new.get(key)
+        if (was and was.name) != (becomes and becomes.name):
+            names = [each.name if each else "" for each in (was, becomes)]
+            changes.append((key, names[0], names[1], becomes.confidence if becomes else 0.0))
+    return changes
+
+
+def _train(head: TrainedHead, *, tell: Tell) -> None:
     model = head.model_name, head.model_version
-    examples = [x for x in list_examples(tenant=head.tenant, model=model) if x.right in labels]
-    held_out = sum(example.is_held_out for example in examples)
-    if len(examples) - held_out < FEWEST // 2 or held_out < FEWEST_HELD_OUT:
-        _finish(head, TrainedHead.State.REFUSED, {"examples": len(examples)})
-        return
-    table = _build_table(examples, labels)
-    learned = heads.train(table, labels=labels, tell=tell)
-    current = TrainedHead.objects.for_tenant(head.tenant).filter(
+    found = list(examples.list_examples(tenant=head.tenant, model=model))
+    size = len(found[0].embedding) if found else 0
+    found = [example for example in found if len(example.embedding) == size]
+    in_use = filter_heads(tenant=head.tenant).filter(
         is_in_use=True, model_name=model[0], model_version=model[1]
     )
-    old = current.first()
-    rows, number, before, after = heads.compare(
-        load_head(old.id).weights if old else None, learned, table
-    )
-    report = {
-        "examples": len(examples),
-        "held_out": number,
-        "before": before,
-        "after": after,
-        "against": old.number if old else None,
-        "categories": [
-            {"name": name, "held_out": n, "before": b, "after": a} for name, n, b, a in rows
-        ],
-    }
-    head.labels, head.weights = labels, learned.to_bytes()
-    head.reviews = sorted({x.review_id for x in examples if not x.is_held_out}, key=str)
-    is_better = after > before and not _loses(rows)
-    state = TrainedHead.State.READY if is_better else TrainedHead.State.REFUSED
-    _finish(head, state, report)
+    old = in_use.first()
+    present = load_lesson(old.id).heads if old else {}
+    tried = list(_try_keys(found, present=present, tell=tell))
+    used = {each.key: each.head for each in tried if each.is_better}
+    kept = {key: one for key, one in present.items() if key not in used and one.size == size}
+    lesson = Lesson(kept | used)
+    head.size = size
+    head.labels, head.weights = lesson.labels, lesson.to_bytes()
+    head.reviews = sorted({x.review_id for x in found if not x.is_held_out}, key=str)
+    report = {"examples": len(found), "against": old.number if old else None}
+    report |= {"keys": [each.describe() for each in tried]}
+    _finish(head, TrainedHead.State.READY if used else TrainedHead.State.REFUSED, report)
 
 
-def _loses(rows: Sequence[tuple[str, int, int, int]]) -> bool:
-    """Whether a category, or all that gained nothing together, is worse by more than a point."""
+def _try_keys(
+    found: Sequence[Example], *, present: Mapping[str, heads.Head], tell: Tell
+) -> Iterator[Tried]:
+    """A head for each key of which there is enough to learn and to compare."""
+    keys = [CATEGORY, *(attribute.key for attribute in taxonomy.load().attributes)]
+    for number, key in enumerate(keys):
+        done = number / len(keys)
+        tell(done)
+        part = examples.pick(found, key)
+        held_out = sum(example.is_held_out for example in part)
+        is_enough = len(part) - held_out >= FEWEST // 2 and held_out >= FEWEST_HELD_OUT
+        if not is_enough or (key != CATEGORY and examples.count_wrong(part, key) < FEWEST_WRONG):
+            continue
+        table = examples.build_table(part, key)
+        learned = heads.train(
+            table,
+            labels=lessons.list_labels(key),
+            tell=lambda share, done=done: tell(done + share / len(keys)),
+        )
+        old = present.get(key)
+        if old is not None and old.weights.shape != learned.weights.shape:
+            old = None  # of an earlier taxonomy
+        compared = heads.compare(old.weights if old else None, learned, table)
+        shops = _compare_shops(part, table, old, learned)
+        yield Tried(key, learned, *compared, shops=shops)
+
+
+def _compare_shops(
+    part: Sequence[Example], table: heads.Examples, old: heads.Head | None, learned: heads.Head
+) -> list[Row]:
+    """The same of each shop, so that none pays for the others."""
+    shops = sorted({x.tenant_id for x in part}, key=str)
+    rows = []
+    for shop in shops if len(shops) > 1 else ():
+        mask = np.array([x.tenant_id == shop for x in part])
+        _rows, *counts = heads.compare(old.weights if old else None, learned, table.pick(mask))
+        rows.append((str(shop), *counts))
+    return rows
+
+
+def _describe_row(row: Row) -> dict[str, Any]:
+    name, held_out, before, after = row
+    return {"name": name, "held_out": held_out, "before": before, "after": after}
+
+
+def _any_loses(rows: Sequence[Row]) -> bool:
+    return any(n >= COUNTS and (b - a) / n > MOST_LOSS for _name, n, b, a in rows)
+
+
+def _loses(rows: Sequence[Row]) -> bool:
+    """Whether a value, or all that gained nothing together, is worse by more than a point."""
     others = [(n, b, a) for _name, n, b, a in rows if a <= b]
-    groups = [(n, b, a) for n, b, a in others if n >= COUNTS]
-    groups.append(
-        (sum(n for n, _, _ in others), sum(b for _, b, _ in others), sum(a for *_, a in others))
-    )
-    return any(n and (b - a) / n > MOST_LOSS for n, b, a in groups)
+    n, b, a = (sum(row[i] for row in others) for i in range(3))
+    return _any_loses(rows) or (n > 0 and (b - a) / n > MOST_LOSS)
 
 
 def _finish(head: TrainedHead, state: TrainedHead.State, report: dict[str, Any]) -> None:
@@ -273,6 +335,7 @@ def _finish(head: TrainedHead, state: TrainedHead.State, report: dict[str, Any])
         state=state,
         progress=1,
         report=report,
+        size=head.size,
         labels=head.labels,
         weights=head.weights,
         reviews=head.reviews,
@@ -283,54 +346,3 @@ def _finish(head: TrainedHead, state: TrainedHead.State, report: dict[str, Any])
 
 def _tell(head_id: UUID, part: float) -> None:
     TrainedHead.objects.filter(id=head_id).update(progress=part)
-
-
-def _build_table(examples: Sequence[Example], labels: list[str]) -> heads.Examples:
-    numbers = {name: number for number, name in enumerate(labels)}
-    return heads.Examples(
-        embeddings=np.array([x.embedding for x in examples], np.float32),
-        priors=np.array(
-            [
-                heads.make_prior(
-                    labels,
-                    x.said["name"],
-                    x.said["confidence"],
-                    [(each["name"], each["confidence"]) for each in x.said["alternatives"]],
-                )
-                for x in examples
-            ],
-            np.float32,
-        ),
-        right=np.array([numbers[x.right] for x in examples], np.int64),
-        held_out=np.array([x.is_held_out for x in examples], np.bool_),
-    )
-
-
-def _find_garments(tenant: Tenant, model: tuple[str, str] | None) -> Any:
-    name, version = model or ("", "")
-    return Garment.objects.for_tenant(tenant).filter(
-        Q(annotation__reviewed_at__isnull=False),
-        annotation__state=Annotation.State.DONE,
-        annotation__model_name=name,
-        annotation__model_version=version,
-        embedding__isnull=False,
-    )
-
-
-def _find_said(garment_id: UUID, first: Review) -> dict[str, Any] | None:
-    for garment in first.before.get("garments", ()):
-        if garment["id"] == str(garment_id) and garment["category_origin"] == Origin.MODEL:
-            return {
-                "name": garment["category"],
-                "confidence": garment["category_confidence"],
-                "alternatives": garment["alternatives"],
-            }
-    return None
-
-
-def _describe(garment: Garment) -> dict[str, Any]:
-    return {
-        "name": garment.category,
-        "confidence": garment.category_confidence,
-        "alternatives": garment.alternatives,
-    }

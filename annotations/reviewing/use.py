@@ -1,4 +1,4 @@
-"""The head in use has a say in each new answer of the model whose embeddings it reads."""
+"""The heads in use have a say in each new answer of the model whose embeddings they read."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from annotations.models import TrainedHead
-from annotations.reviewing.heads import Head, apply_head
+from annotations.reviewing.lessons import Lesson, apply_lesson
 from inference.contract import Garment
 
 KEPT = 64
 # Weights never change: a head that is trained anew has another id.
-_heads: OrderedDict[UUID, Head] = OrderedDict()
+_lessons: OrderedDict[UUID, Lesson] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +28,26 @@ def use_head(*, head_id: UUID | None, garments: Sequence[Garment]) -> Learned:
     """No queries, but one where this process has not seen the head before."""
     if head_id is None:
         return Learned(garments, [None] * len(garments))
-    head = load_head(head_id)
-    learned = [apply_head(head, garment) for garment in garments]
+    lesson = load_lesson(head_id)
+    learned = [apply_lesson(lesson, garment) for garment in garments]
     said = [
-        None if new.category == old.category else asdict(old.category)
+        None if new == old else describe_said(old)
         for old, new in zip(garments, learned, strict=True)
     ]
     return Learned(learned, said)
 
 
-def load_head(head_id: UUID) -> Head:
+def describe_said(garment: Garment) -> dict[str, Any]:
+    """What is kept of the model's own answer."""
+    labels = [asdict(label) for label in garment.attributes]
+    return asdict(garment.category) | {"labels": labels}
+
+
+def load_lesson(head_id: UUID) -> Lesson:
     """Raises TrainedHead.DoesNotExist."""
-    if head_id not in _heads:
-        row = TrainedHead.objects.only("labels", "weights").get(id=head_id)
-        _heads[head_id] = Head.from_bytes(row.labels, bytes(row.weights))
-        while len(_heads) > KEPT:
-            _heads.popitem(last=False)
-    return _heads[head_id]
+    if head_id not in _lessons:
+        row = TrainedHead.objects.only("labels", "weights", "size").get(id=head_id)
+        _lessons[head_id] = Lesson.from_bytes(row.labels, bytes(row.weights), size=row.size)
+        while len(_lessons) > KEPT:
+            _lessons.popitem(last=False)
+    return _lessons[head_id]

@@ -107,6 +107,12 @@ def change_key_title(key: str) -> str:
     return known.get(key) or attribute_title(key)
 
 
+@register.filter
+def said_title(key: str, value: str) -> str:
+    """Of a category or an attribute's value; empty is none."""
+    return change_value({"key": key, "value": value or None}, "value")
+
+
 @register.simple_tag
 def change_value(change: dict[str, Any], side: str) -> str:
     """`from` or `to` of one of a review's changes, in words."""

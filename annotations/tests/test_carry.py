@@ -87,7 +87,8 @@ def test_only_the_newest_answer_waits(tenant, old, answer_again):
     new = answer_again(old)
 
     assert list_waiting(tenant) == [new.id]
-    thresholds.recount_queue(tenant_id=tenant.id, category=0.99)
+    tenant.review_threshold = 0.99
+    thresholds.recount_batch(tenant=tenant, after=None, most=10)
     assert list_waiting(tenant) == [new.id]
 
 

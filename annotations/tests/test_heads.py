@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from annotations.reviewing import heads
+from annotations.reviewing.lessons import Lesson, apply_lesson
 from annotations.tests.factories import make_garment
 from inference.contract import Alternative, Category, Garment
 
@@ -72,31 +73,57 @@ def test_tells_how_far_it_is():
 
 def test_is_the_same_after_it_was_stored():
     head = heads.train(make_examples(number=20), labels=LABELS)
+    small = heads.Head(("", "striped"), np.ones((2, SIZE + 3), np.float32))
+    lesson = Lesson({"category": head, "pattern": small})
 
-    again = heads.Head.from_bytes(head.labels, head.to_bytes())
+    again = Lesson.from_bytes(lesson.labels, lesson.to_bytes(), size=SIZE)
 
-    assert np.array_equal(again.weights, head.weights)
-    with pytest.raises(ValueError, match="reshape"):
-        heads.Head.from_bytes(LABELS[:5], head.to_bytes()[:-4])
+    assert np.array_equal(again.heads["category"].weights, head.weights)
+    assert again.heads["pattern"].labels == ("", "striped")
+    assert again.heads["pattern"].size == SIZE
+    with pytest.raises(ValueError, match="weights"):
+        Lesson.from_bytes(lesson.labels, lesson.to_bytes()[:-4], size=SIZE)
+
+
+def make_lesson(fill=0.0, key="category", labels=LABELS):
+    shape = len(labels), SIZE + 1 + len(labels)
+    return Lesson({key: heads.Head(labels, np.full(shape, fill, np.float32))})
 
 
 def test_a_head_of_zeros_says_what_the_model_said():
-    head = heads.Head(LABELS, np.zeros((len(LABELS), SIZE + 1), np.float32))
     garment: Garment = make_garment(category="shirt", embedding=tuple([0.1] * SIZE))
 
-    same = heads.apply_head(head, garment)
+    same = apply_lesson(make_lesson(), garment)
 
     assert same.category.name == "shirt"
     assert same.category.confidence == pytest.approx(0.93, abs=0.02)
 
 
 def test_leaves_alone_what_it_knows_nothing_of():
-    head = heads.Head(LABELS, np.ones((len(LABELS), SIZE + 1), np.float32))
     unknown = make_garment(category="kurta", embedding=tuple([0.1] * SIZE))
     other_model = make_garment(category="shirt", embedding=(1.0, 0.0))
 
-    assert heads.apply_head(head, unknown).category.name == "kurta"
-    assert heads.apply_head(head, other_model) is other_model
+    assert apply_lesson(make_lesson(1.0), unknown).category.name == "kurta"
+    assert apply_lesson(make_lesson(1.0), other_model) == other_model
+
+
+@pytest.mark.parametrize(
+    ("category", "wanted", "said"),
+    [
+        ("shirt", "checked", ["checked"]),  # instead of what the model said
+        ("shirt", "", []),  # it takes away
+        ("watch", "checked", []),  # such a garment has none
+    ],
+)
+def test_changes_attributes(category, wanted, said):
+    labels = ("", "striped", "checked")
+    lesson = make_lesson(key="pattern", labels=labels)
+    lesson.heads["pattern"].weights[labels.index(wanted), SIZE] = 9
+    garment = make_garment(category=category, embedding=tuple([0.1] * SIZE))
+
+    changed = apply_lesson(lesson, garment)
+
+    assert [x.name for x in changed.attributes] == said
 
 
 def test_priors_are_probabilities():

@@ -7,7 +7,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from accounts.tests.factories import make_tenant
-from annotations.models import Annotation, FashionImage, TrainedHead
+from annotations.models import Annotation, FashionImage, ReviewJob, TrainedHead
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import hide_tokens, make_done_annotation
 from annotations.urls import urlpatterns as annotation_routes
@@ -28,6 +28,7 @@ ROUTES = [
     ("review_save", "annotation", "post"),
     ("review_skip", "annotation", "post"),
     ("undo_past_review", "review", "post"),
+    ("undo_review_job", "job", "post"),
     ("promote_head", "head", "post"),
     ("head_changes", "head", "get"),
 ]
@@ -42,12 +43,15 @@ WITHOUT_OBJECT = [
     ("review_words", "get"),
     ("review_counts", "get"),
     ("review_claim", "post"),
+    ("review_keep", "post"),
     ("review_return", "post"),
     ("review_undo", "post"),
     ("review_grid", "get"),
     ("review_grid_preview", "post"),
     ("review_grid_apply", "post"),
+    ("review_grid_assign", "post"),
     ("review_grid_undo", "post"),
+    ("review_job", "get"),
     ("review_quality", "get"),
     ("review_settings", "get"),
     ("review_training", "get"),
@@ -69,7 +73,11 @@ def make_ids(tenant) -> dict[str, uuid.UUID]:
     head = TrainedHead.objects.create(
         tenant=tenant, number=1, state="ready", model_name="kalas-mini", model_version="1"
     )
+    job = ReviewJob.objects.create(
+        tenant=tenant, kind="grid", state="done", total=1, reviews=[review.id]
+    )
     return {
+        "job": job.id,
         "annotation": annotation.id,
         "image": annotation.image_id,
         "review": review.id,

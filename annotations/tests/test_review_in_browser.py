@@ -1,7 +1,7 @@
 """The review page in Chromium, under the strict policy of the real pages."""
 
-from collections.abc import Iterator
-from threading import Thread
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import Membership, Role
 from accounts.tests.factories import PASSWORD, make_member
-from annotations.models import Annotation
+from annotations.models import Annotation, ReviewTask
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation, make_result
 from tests.chromium import run_chromium
@@ -228,9 +228,81 @@ def test_whoever_comes_second_keeps_what_they_typed(page, waiting, member):
     expect(page.locator("[data-notice]")).to_be_hidden()
 
 
-def say_elsewhere(annotation: Annotation) -> None:
+def test_of_two_who_type_on_one_photo_one_wins_and_the_other_loses_nothing(
+    context, member, waiting
+):
+    """The first one's computer slept until the claim had run out; somebody else got the photo."""
+    colleague = do_elsewhere(lambda: make_member(tenant=member.tenant, role=Role.REVIEWER))
+    first = log_in(context, member)
+    open_queue(first)
+    expect_photo(first, waiting[0])
+    first.keyboard.press("1")
+    first.keyboard.press("3")
+    first.keyboard.press("m")
+    first.keyboard.type("The label says so")
+    mine = first.locator("[data-field=category] .review-field-value").inner_text()
+    do_elsewhere(lambda: ReviewTask.objects.update(claimed_until=timezone.now()))
+    browser = context.browser
+    assert browser
+    base = first.url.partition("/review")[0]
+    second = log_in(browser.new_context(base_url=base), colleague)
+    open_queue(second)
+    expect_photo(second, waiting[0])
+    second.keyboard.press("1")
+    second.keyboard.press("2")
+    theirs = second.locator("[data-field=category] .review-field-value").inner_text()
+
+    second.keyboard.press("Enter")
+    settle(second)
+    first.locator("[data-action=accept]").click()
+
+    settle(first)
+    assert mine != theirs
+    assert do_elsewhere(lambda: waiting[0].garments.get().category) != "t-shirt"
+    expect(first.locator("kalas-review")).not_to_have_attribute("data-item", str(waiting[0].id))
+    first.keyboard.press("Enter")
+    expect_photo(first, waiting[0])
+    expect(first.locator("[data-notice]")).to_contain_text("has reviewed this photo meanwhile")
+    expect(first.locator("[data-field=category]")).to_contain_text(mine)
+    expect(first.locator("#review-comment")).to_have_value("The label says so")
+    first.keyboard.press("Enter")
+    first.keyboard.press("Enter")
+    settle(first)
+    reviews = do_elsewhere(lambda: list(waiting[0].reviews.order_by("version")))
+    assert [each.reviewer_id for each in reviews] == [colleague.user_id, member.user_id]
+    assert reviews[1].comment == "The label says so"
+    assert reviews[1].changes[0]["from"] == reviews[0].changes[0]["to"]
+
+
+def test_an_open_page_says_that_it_is_still_there(page, waiting):
+    page.clock.install()
+    page.reload()
+    expect_photo(page, waiting[0])
+    do_elsewhere(lambda: ReviewTask.objects.update(claimed_until=timezone.now()))
+
+    with page.expect_response("**/review/keep/"):
+        page.clock.run_for(121_000)
+
+    tasks = do_elsewhere(
+        lambda: ReviewTask.objects.filter(claimed_until__gt=timezone.now()).count()
+    )
+    assert tasks == 4
+
+
+def do_elsewhere(work: Callable[[], Any]) -> Any:
     """In a thread of its own: in this one Playwright's loop runs."""
 
+    def run() -> Any:
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
+
+
+def say_elsewhere(annotation: Annotation) -> None:
     def work() -> None:
         other = make_member(tenant=annotation.tenant, role=Role.REVIEWER, name="Ayşe")
         review_annotation(
@@ -239,11 +311,8 @@ def say_elsewhere(annotation: Annotation) -> None:
             by=Reviewer(user=other.user),
             now=timezone.now(),
         )
-        connections.close_all()
 
-    thread = Thread(target=work)
-    thread.start()
-    thread.join()
+    do_elsewhere(work)
 
 
 def test_works_by_touch_on_a_phone(context, member, waiting):

@@ -9,7 +9,7 @@ from accounts import services
 from accounts.models import Role, Tenant
 from accounts.tests.factories import make_member
 from annotations.models import Annotation, ReviewTask
-from annotations.reviewing import claims, queue, suggestions, thresholds
+from annotations.reviewing import bulk, claims, queue, suggestions, thresholds
 from annotations.reviewing.queue import Wanted
 from annotations.reviewing.services import Remark, ReviewedMeanwhile, Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation, make_result
@@ -72,6 +72,37 @@ def test_whoever_works_on_keeps_what_is_at_hand(tenant, claim, other):
     assert claim(other, now=start + claims.CLAIM + timedelta(seconds=5)) == []
 
 
+def test_an_open_page_keeps_what_it_has(tenant, member, claim, other):
+    one, two = (make_unsure(tenant, confidence).id for confidence in (0.2, 0.4))
+    start = timezone.now()
+    claim(number=2, now=start)
+    beat = start + claims.CLAIM - timedelta(minutes=1)
+
+    kept = claims.keep(tenant=tenant, reviewer=member.user, annotation_ids=[one], now=beat)
+
+    assert kept == {one}
+    later = start + claims.CLAIM + timedelta(seconds=1)
+    assert claim(other, number=5, now=later) == [two]  # which no open page holds any more
+    slept = later + claims.CLAIM
+    both = {"tenant": tenant, "reviewer": member.user, "annotation_ids": [one, two]}
+    assert claims.keep(**both, now=later) == {one}
+    assert claims.keep(**both, now=slept) == {one, two}
+    review_annotation(tenant=tenant, annotation_id=one, by=Reviewer(user=other), now=slept)
+    assert claims.keep(**both, now=slept) == {two}
+
+
+def test_one_key_can_be_asked_for(tenant, claim):
+    """What is below its threshold, not what has a value of it."""
+    category = make_unsure(tenant, 0.4).id
+    thresholds.change_thresholds(tenant=tenant, values={("pattern", ""): 0.9})
+    pattern = make_done_annotation(tenant=tenant).id
+
+    assert claim(number=5, wanted=Wanted(key="category")) == [category]
+    assert set(claim(number=5, wanted=Wanted(key="pattern"))) == {category, pattern}
+    thresholds.change_thresholds(tenant=tenant, values={("pattern", "t-shirt"): 0.1})
+    assert claim(number=5, wanted=Wanted(key="pattern")) == []
+
+
 def test_what_is_skipped_or_returned_goes_to_others(tenant, member, claim, other):
     one, two = (make_unsure(tenant, confidence).id for confidence in (0.2, 0.4))
     claim(number=2)
@@ -125,8 +156,8 @@ def test_another_shops_cannot_be_touched(tenant, member):
     [
         (Wanted(category="dress"), ["b"]),
         (Wanted(product="A 1"), ["a"]),
-        (Wanted(key="pattern"), ["a", "b"]),
-        (Wanted(key="rise"), []),
+        (Wanted(key="category"), ["a", "b"]),
+        (Wanted(key="pattern"), []),
         (Wanted(older_than=timedelta(days=1)), ["b"]),
         (Wanted(order="newest"), ["a", "b"]),
         (Wanted(order="oldest"), ["b", "a"]),
@@ -216,9 +247,10 @@ def test_a_second_note_stays_beside_the_first(tenant, member, other):
 class TestThresholds:
     def change(self, tenant, **values):
         changed = {tuple(key.split("__")): value for key, value in values.items()}
-        return thresholds.change_thresholds(
+        thresholds.change_thresholds(
             tenant=tenant, values={(key, c): v for (key, c), v in changed.items()}
         )
+        return bulk.start_recount(tenant=tenant, by=None, now=timezone.now()).changed
 
     @pytest.mark.parametrize(
         ("values", "waits"),
@@ -278,7 +310,8 @@ def test_a_review_while_thresholds_change_stays_reviewed():
 
     def change() -> None:
         try:
-            thresholds.recount_queue(tenant_id=tenant.id, category=0.99)
+            tenant.review_threshold = 0.99
+            thresholds.recount_batch(tenant=tenant, after=None, most=10)
         finally:
             connections.close_all()
 

@@ -1,7 +1,10 @@
 """From reviews to a head in use; what a head learns is in test_heads."""
 
+import io
+
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
@@ -9,11 +12,12 @@ from django.utils import timezone
 from accounts.models import Role
 from accounts.tests.factories import make_member
 from annotations import services
-from annotations.models import Garment, ReviewSettings, TrainedHead
-from annotations.reviewing import heads, training
+from annotations.models import Garment, Review, ReviewSettings, TrainedHead
+from annotations.reviewing import examples, heads, training
 from annotations.reviewing.corrections import Correction, Corrections
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation, make_garment, make_result
+from kalas.lib.tenant_rows import only_rows_of
 
 pytestmark = pytest.mark.django_db
 SIZE = 16
@@ -25,8 +29,8 @@ def embed(kind, rng):
     return tuple(float(x) for x in vector / np.linalg.norm(vector))
 
 
-def review(tenant, *, kind, called, rng):
-    """A garment of this kind, which the model calls so, and what a person says."""
+def review(tenant, *, kind, called, rng, pattern="striped"):
+    """A garment of this kind, which the model calls so and striped, and what a person says."""
     garment = make_garment(category=called, confidence=0.7, embedding=embed(kind, rng))
     annotation = make_done_annotation(tenant=tenant, result=make_result(garment))
     row = annotation.garments.get()
@@ -35,7 +39,9 @@ def review(tenant, *, kind, called, rng):
         annotation_id=annotation.id,
         by=Reviewer(),
         now=timezone.now(),
-        corrections=Corrections([Correction(row.id, category=kind)]),
+        corrections=Corrections(
+            [Correction(row.id, category=kind, attributes={"pattern": pattern})]
+        ),
     )
 
 
@@ -77,7 +83,9 @@ def test_learns_is_promoted_and_taken_back(tenant, reviewed):
     head = train(tenant)
 
     assert head.state == "ready", head.report
-    assert head.report["after"] > head.report["before"]
+    (part,) = head.report["keys"]
+    assert (part["key"], part["used"]) == ("category", True)
+    assert part["after"] > part["before"]
     assert head.progress == 1
     before = annotate(tenant, "top", "shirt").garments.get()
     assert (before.category, before.model_said) == ("shirt", None)
@@ -90,6 +98,122 @@ def test_learns_is_promoted_and_taken_back(tenant, reviewed):
     assert annotate(tenant, "dress", "dress").garments.get().category == "dress"
     assert training.roll_back(tenant=tenant) is None
     assert annotate(tenant, "top", "shirt").garments.get().category == "shirt"
+
+
+def test_learns_attributes(tenant, consent):
+    """Dresses are checked, whatever the model says."""
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        review(tenant, kind="dress", called="dress", rng=rng, pattern="checked")
+        review(tenant, kind="shirt", called="shirt", rng=rng)
+        review(tenant, kind="top", called="top", rng=rng)
+
+    head = train(tenant)
+
+    assert (head.state, list(head.labels)) == ("ready", ["pattern"])
+    waiting = annotate(tenant, "dress", "dress")
+    (change,) = training.list_would_change(head)
+    assert change.garment.annotation_id == waiting.id
+    assert [each[:3] for each in change.changes] == [("pattern", "striped", "checked")]
+    training.promote_head(tenant=tenant, head_id=head.id, now=timezone.now())
+    dress = annotate(tenant, "dress", "dress").garments.get()
+    assert [x.name for x in dress.labels.all()] == ["checked"]
+    assert [x["name"] for x in dress.model_said["labels"]] == ["striped"]
+    assert annotate(tenant, "shirt", "shirt").garments.get().labels.get().name == "striped"
+
+
+class TestForAllShops:
+    @pytest.fixture
+    def shops(self, tenant, reviewed):
+        """Another one whose reviews count, and one that has not consented."""
+        other, silent = make_member().tenant, make_member().tenant
+        ReviewSettings.objects.create(tenant=other, training_consent=True)
+        rng = np.random.default_rng(2)
+        for shop in (other, silent):
+            for _ in range(10):
+                review(shop, kind="dress", called="dress", rng=rng)
+                review(shop, kind="top", called="shirt", rng=rng)
+        return tenant, other, silent
+
+    def test_learns_only_from_those_that_consented_and_serves_all(self, shops):
+        tenant, other, silent = shops
+
+        head = train(None)
+
+        assert (head.state, head.report["examples"]) == ("ready", 110)
+        of = set(Review.objects.filter(id__in=head.reviews).values_list("tenant", flat=True))
+        assert of == {tenant.id, other.id}
+        training.promote_head(tenant=None, head_id=head.id, now=timezone.now())
+        with only_rows_of(silent.id):
+            assert annotate(silent, "top", "shirt").garments.get().category == "top"
+        assert training.roll_back(tenant=None) is None
+        assert annotate(silent, "top", "shirt").garments.get().category == "shirt"
+
+    def test_a_shops_own_comes_first(self, shops):
+        tenant = shops[0]
+        shared, own = train(None), train(tenant)
+        training.promote_head(tenant=None, head_id=shared.id, now=timezone.now())
+        training.promote_head(tenant=tenant, head_id=own.id, now=timezone.now())
+
+        assert annotate(tenant, "top", "shirt").head == own
+        assert annotate(shops[1], "top", "shirt").head == shared
+
+    def test_no_shop_sees_or_promotes_it_as_its_own(self, shops, page):
+        head = train(None)
+
+        assert page.post(reverse("promote_head", args=[head.id])).status_code == 404
+        assert page.get(reverse("head_changes", args=[head.id])).status_code == 404
+
+    def test_is_refused_where_one_shop_would_pay(self, shops, monkeypatch):
+        """The other shop calls shirts what the first calls tops."""
+        other = shops[1]
+        rng = np.random.default_rng(3)
+        for _ in range(100):
+            review(other, kind="top", called="shirt", rng=rng, pattern="striped")
+        Garment.objects.filter(annotation__tenant=other, category="top").update(category="shirt")
+
+        head = train(None)
+
+        (part,) = head.report["keys"]
+        assert len(part["shops"]) == 2
+        assert head.state == "refused"
+
+    def test_by_command(self, shops):
+        out = io.StringIO()
+        call_command("train_heads", "train", stdout=out)
+        training.run_training(head_id=TrainedHead.objects.get().id)
+        call_command("train_heads", "list", stdout=out)
+        call_command("train_heads", "changes", "1", stdout=out)
+        call_command("train_heads", "promote", "1", stdout=out)
+
+        assert TrainedHead.objects.get().is_in_use
+        assert "category" in out.getvalue()
+        call_command("train_heads", "roll-back", stdout=out)
+        assert not TrainedHead.objects.get().is_in_use
+        with pytest.raises(CommandError, match="no version 9"):
+            call_command("train_heads", "promote", "9")
+
+    def test_in_the_admin(self, shops, client):
+        operator = make_member().user
+        operator.is_staff = operator.is_superuser = True
+        operator.save()
+        client.force_login(operator)
+        path = reverse("admin:annotations_trainedhead_changelist")
+
+        client.post(reverse("admin:annotations_trainedhead_train"))
+        head = TrainedHead.objects.get()
+        training.run_training(head_id=head.id)
+        html = client.get(path).content.decode()
+        assert "Train for all shops" in html
+        client.post(path, {"action": "promote", "_selected_action": [str(head.id)]})
+        head.refresh_from_db()
+        assert head.is_in_use
+        annotate(shops[2], "top", "shirt")
+        one = client.get(reverse("admin:annotations_trainedhead_change", args=[head.id]))
+        assert "reviews" in one.content.decode()
+        client.post(path, {"action": "roll_back", "_selected_action": [str(head.id)]})
+        head.refresh_from_db()
+        assert not head.is_in_use
 
 
 def test_is_the_shops_own(tenant, reviewed):
@@ -129,7 +253,7 @@ def test_a_dry_run_says_what_would_change(tenant, reviewed):
     (found,) = training.list_would_change(head)
 
     assert found.garment.annotation_id == changes.id
-    assert found.category == "top"
+    assert [change[:3] for change in found.changes] == [("category", "shirt", "top")]
     assert changes.garments.get().category == "shirt"
 
 
@@ -157,9 +281,9 @@ def test_says_what_it_learned_from_and_what_was_erased_since(tenant, reviewed):
     services.delete_image(tenant=tenant, image_id=gone.image_id)
 
     assert training.count_erased(head) == 1
-    model = training.find_model(tenant=tenant)
+    model = examples.find_model(tenant=tenant)
     assert model
-    left = {x.review_id for x in training.list_examples(tenant=tenant, model=model)}
+    left = {x.review_id for x in examples.list_examples(tenant=tenant, model=model)}
     assert head.reviews[0] not in left
 
 

@@ -25,6 +25,7 @@ from annotations.review_forms import PastForm
 from annotations.reviewing import history, queue
 from annotations.reviewing.queue import REVIEWERS
 from annotations.reviewing.services import NotUndoable, Reviewer, undo_review
+from kalas.lib.formulas import escape_formula
 from kalas.lib.streams import stream
 
 PAGE = 25
@@ -182,16 +183,13 @@ def _list_rows(review: Review) -> Iterator[list[Any]]:
     for change in review.changes or [{}]:
         values = [change.get(name) for name in ("garment", "category", "key", "from", "to")]
         values += [change.get("origin"), change.get("confidence")]
-        yield [_defuse(each) for each in (*start, *values, model)]
+        yield [_write(each) for each in (*start, *values, model)]
 
 
-def _defuse(value: Any) -> Any:
-    """What a person typed is no formula for the spreadsheet that opens it."""
+def _write(value: Any) -> str:
     if isinstance(value, list):
         value = " ".join(str(each) for each in value)
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value
+    return "" if value is None else escape_formula(str(value))
 
 
 def _find(request: TenantRequest) -> QuerySet[Review]:

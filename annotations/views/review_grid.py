@@ -18,13 +18,16 @@ from accounts.decorators import role_required
 from accounts.http import TenantRequest
 from annotations import selectors
 from annotations.models import Review
-from annotations.review_forms import GridForm, SetForm
-from annotations.reviewing import grid, queue
+from annotations.review_forms import AssignForm, GridForm, SetForm
+from annotations.reviewing import bulk, claims, grid, queue
 from annotations.reviewing.queue import REVIEWERS
 from annotations.reviewing.services import NotUndoable, Reviewer, undo_review
 from annotations.views.photos import is_htmx
+from annotations.views.review_jobs import find_job
 
 PAGE = 60
+# More of them are reviewed by a job, whose progress the page shows.
+AT_ONCE = 60
 LAST = "review_grid_last"
 
 
@@ -42,6 +45,7 @@ def show_grid(request: TenantRequest) -> HttpResponse:
         user=request.user,
         now=timezone.now(),
     )
+    assign_form = AssignForm(reviewers=queue.list_reviewers(tenant=request.tenant))
     pages = Paginator(selectors.with_everything(found), PAGE)
     page = pages.get_page(request.GET.get("page"))
     return render(
@@ -54,6 +58,10 @@ def show_grid(request: TenantRequest) -> HttpResponse:
             "waiting": waiting[:12],
             "chosen": (key, value),
             "undoable": len(request.session.get(LAST, ())),
+            "job": find_job(request, "grid"),
+            "about": "grid",
+            "most": grid.MOST,
+            "assign_form": assign_form,
         },
     )
 
@@ -75,7 +83,7 @@ def preview_grid(request: TenantRequest) -> HttpResponse:
         "title": form.title,
         "total": len(chosen),
         "todo": len(preview.changing) + preview.same,
-        "chosen": request.POST.getlist("item"),
+        "chosen": " ".join(f"{each}:{version}" for each, version in chosen),
         "set": request.POST.get("set", ""),
         "next": _read_next(request),
     }
@@ -86,10 +94,20 @@ def preview_grid(request: TenantRequest) -> HttpResponse:
 @role_required(*REVIEWERS)
 def apply_grid(request: TenantRequest) -> HttpResponse:
     form = SetForm(request.POST)
-    if form.is_valid():
+    chosen = _read_chosen(request)
+    if form.is_valid() and len(chosen) > AT_ONCE:
+        request.session.pop(LAST, None)
+        bulk.start_grid(
+            tenant=request.tenant,
+            chosen=chosen,
+            setting=form.as_setting(),
+            by=request.user,
+            now=timezone.now(),
+        )
+    elif form.is_valid():
         reviews, left = grid.apply_setting(
             tenant=request.tenant,
-            chosen=_read_chosen(request),
+            chosen=chosen,
             setting=form.as_setting(),
             by=_reviewer(request),
             now=timezone.now(),
@@ -105,6 +123,30 @@ def apply_grid(request: TenantRequest) -> HttpResponse:
                 left,
             )
             messages.warning(request, text % left)
+    return redirect(_read_next(request))
+
+
+@require_POST
+@role_required(*REVIEWERS)
+def assign_grid(request: TenantRequest) -> HttpResponse:
+    """Mean the chosen ones for one reviewer, or for nobody in particular."""
+    reviewers = queue.list_reviewers(tenant=request.tenant)
+    form = AssignForm(request.POST, reviewers=reviewers)
+    chosen = _read_chosen(request)
+    if not chosen:
+        messages.warning(request, _("Choose some photos first."))
+    elif form.is_valid():
+        number = claims.assign(
+            tenant=request.tenant,
+            annotation_ids=[annotation_id for annotation_id, _version in chosen],
+            reviewer=form.cleaned_data["reviewer"],
+            now=timezone.now(),
+        )
+        text = ngettext("%d photo was assigned.", "%d photos were assigned.", number)
+        messages.success(request, text % number)
+        if left := len(chosen) - number:
+            text = ngettext("%d needs no review.", "%d need no review.", left)
+            messages.info(request, text % left)
     return redirect(_read_next(request))
 
 
@@ -138,15 +180,31 @@ def _show_preview(request: TenantRequest, context: dict[str, Any]) -> HttpRespon
 
 
 def _read_chosen(request: TenantRequest) -> list[tuple[UUID, int]]:
-    """From `id:version` of each; what is not of that form is left out."""
+    """From `id:version` of each, or all that the page's filter finds; what is not of that form is
+    left out."""
+    if request.POST.get("everything"):
+        return _find_everything(request)
     chosen = []
-    for item in request.POST.getlist("item")[: grid.MOST]:
+    for item in " ".join(request.POST.getlist("item")).split()[: grid.MOST]:
         annotation_id, _colon, version = item.partition(":")
         try:
             chosen.append((UUID(annotation_id), int(version)))
         except ValueError:
             continue
     return chosen
+
+
+def _find_everything(request: TenantRequest) -> list[tuple[UUID, int]]:
+    key, _colon, value = request.POST["everything"].partition(":")
+    found = grid.filter_grid(
+        tenant=request.tenant,
+        key=key,
+        value=value,
+        only_waiting=not request.POST.get("all"),
+        user=request.user,
+        now=timezone.now(),
+    )
+    return list(found.values_list("id", "version")[: grid.MOST])
 
 
 def _read_next(request: TenantRequest) -> str:

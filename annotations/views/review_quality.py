@@ -15,9 +15,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.decorators import role_required
 from accounts.http import TenantRequest
 from accounts.models import Role
+from annotations.models import ReviewJob
 from annotations.review_forms import PlannerForm, ReviewSettingsForm, ThresholdsForm
 from annotations.reviewing import planner, quality, queue, settings, thresholds
 from annotations.reviewing.queue import REVIEWERS
+from annotations.views.review_jobs import find_job
 
 DAYS = (0, 7, 30, 90)
 
@@ -68,7 +70,7 @@ def change_settings(request: TenantRequest) -> HttpResponse:
     form = ThresholdsForm(data, current=current)
     other = ReviewSettingsForm(data, saved=saved)
     if request.method == "POST" and form.is_valid() and other.is_valid():
-        changed = settings.change_settings(
+        job = settings.change_settings(
             tenant=request.tenant,
             by=request.user,
             thresholds=form.as_changes(),
@@ -77,16 +79,22 @@ def change_settings(request: TenantRequest) -> HttpResponse:
             second_review_percent=other.cleaned_data["second_review_percent"],
             now=timezone.now(),
         )
-        text = ngettext(
-            "Saved. %d photo joins or leaves the queue.",
-            "Saved. %d photos join or leave the queue.",
-            changed,
-        )
-        messages.success(request, text % changed if changed else _("Saved."))
+        messages.success(request, _tell(job))
         return redirect("review_settings")
     status = 422 if request.method == "POST" else 200
-    context = {"form": form, "other": other, "saved": saved}
+    context = {"form": form, "other": other, "saved": saved, "job": find_job(request, "recount")}
     return render(request, "annotations/review_settings.html", context, status=status)
+
+
+def _tell(job: ReviewJob) -> str:
+    if job.is_open or not job.changed:
+        return _("Saved.")
+    text = ngettext(
+        "Saved. %d photo joins or leaves the queue.",
+        "Saved. %d photos join or leave the queue.",
+        job.changed,
+    )
+    return text % job.changed
 
 
 def _read_days(request: TenantRequest) -> int:

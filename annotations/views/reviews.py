@@ -19,7 +19,7 @@ from rest_framework import serializers
 
 from accounts.decorators import role_required, tenant_required
 from accounts.http import TenantRequest
-from annotations import selectors
+from annotations import selectors, sources
 from annotations.api.inputs import ReviewInput
 from annotations.api.reviews import build_corrections
 from annotations.models import Annotation, Review
@@ -53,6 +53,10 @@ class ClaimInput(StrictSerializer):
     only = serializers.UUIDField(required=False)
 
 
+class KeepInput(StrictSerializer):
+    items = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_AT_HAND)
+
+
 class SaveInput(ReviewInput):
     review = serializers.UUIDField()
     second = serializers.BooleanField(required=False)
@@ -79,7 +83,7 @@ def in_shop_of_page(view: View) -> View:
 @require_safe
 @role_required(*REVIEWERS)
 def show_review(request: TenantRequest) -> HttpResponse:
-    form = QueueForm(request.GET, categories=queue.count_categories(tenant=request.tenant))
+    form = _build_form(request, categories=queue.count_categories(tenant=request.tenant))
     return render(
         request,
         "annotations/review.html",
@@ -136,6 +140,23 @@ def claim_items(request: TenantRequest) -> HttpResponse:
     if len(found) < number:
         found += _list_seconds(request, asked["without"], number - len(found))
     return JsonResponse({"items": found, "counts": _count(request)})
+
+
+@require_POST
+@role_required(*REVIEWERS)
+@in_shop_of_page
+def keep_items(request: TenantRequest) -> HttpResponse:
+    """What an open page has at hand stays this person's; the answer names what it has lost."""
+    asked = _read(request, KeepInput)
+    if isinstance(asked, HttpResponse):
+        return asked
+    kept = claims.keep(
+        tenant=request.tenant,
+        reviewer=request.user,
+        annotation_ids=asked["items"],
+        now=timezone.now(),
+    )
+    return JsonResponse({"lost": [str(each) for each in asked["items"] if each not in kept]})
 
 
 @require_POST
@@ -350,7 +371,12 @@ def _count(request: TenantRequest) -> dict[str, int]:
 
 
 def _read_wanted(request: TenantRequest) -> Wanted:
-    return QueueForm(request.GET, categories=[]).as_wanted()
+    return _build_form(request, categories=[]).as_wanted()
+
+
+def _build_form(request: TenantRequest, *, categories: list[tuple[str, int]]) -> QueueForm:
+    stores = sources.list_stores(request.tenant)
+    return QueueForm(request.GET, categories=categories, stores=stores)
 
 
 def _read_only(request: HttpRequest) -> str:

@@ -14,7 +14,7 @@ from accounts.decorators import role_required
 from accounts.http import TenantRequest
 from accounts.models import Role
 from annotations.models import TrainedHead
-from annotations.reviewing import queue, training
+from annotations.reviewing import examples, queue, training
 
 MOST = 20
 MANAGERS = (Role.OWNER, Role.MANAGER)
@@ -95,12 +95,12 @@ def show_changes(request: TenantRequest, head_id: UUID) -> HttpResponse:
 def _read(request: TenantRequest) -> dict[str, object]:
     rows = TrainedHead.objects.for_tenant(request.tenant).defer("weights", "labels")
     heads = list(rows.select_related("created_by").order_by("-number")[:MOST])
-    model = training.find_model(tenant=request.tenant)
+    model = examples.find_model(tenant=request.tenant)
     return {
         "heads": [{"head": head, "erased": training.count_erased(head)} for head in heads],
         "in_use": next((head for head in heads if head.is_in_use), None),
         "is_training": any(head.state in ("waiting", "running") for head in heads),
-        "examples": training.count_examples(tenant=request.tenant, model=model),
+        "examples": examples.count_examples(tenant=request.tenant, model=model),
         "fewest": training.FEWEST,
         "consent": queue.read_settings(tenant=request.tenant).training_consent,
     }

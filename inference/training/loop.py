@@ -18,6 +18,7 @@ from inference import taxonomy, weights
 from inference.networks.garment_net import EMBEDDING_SIZE, normalise
 from inference.networks.text_net import TextNet
 from inference.registry import build_untrained
+from inference.training import reviews
 from inference.training.batches import Batch, Plan, TrainingSet
 from inference.training.config import TrainConfig
 from inference.training.losses import (
@@ -84,12 +85,17 @@ def _prepare(config: TrainConfig, data: Path, say: Say) -> tuple[TrainingSet, li
     negatives = make_negatives(backgrounds, seed=config.seed, count=config.negative_photos)
     outfits = read_outfits(data / "ccp-train.parquet", limit=config.limit)
     say(f"ccp: {len(outfits)} garments cut from outfits")
-    samples = [*fpi.samples, *clothing.samples, *outfits, *negatives]
+    reviewed = []
+    if (data / reviews.FILE).exists():
+        reviewed = reviews.read_garments(data / reviews.FILE, limit=config.limit)
+        say(f"reviews: {len(reviewed)} garments")
+    samples = [*fpi.samples, *clothing.samples, *outfits, *negatives, *reviewed]
     repeats = [
         *[config.repeats.get(sample.article, 1.0) for sample in fpi.samples],
         *[config.clothing_repeats] * len(clothing.samples),
         *[config.outfit_repeats] * len(outfits),
         *[1.0] * len(negatives),
+        *[config.clothing_repeats] * len(reviewed),
     ]
     articles = sorted({sample.article for sample in fpi.samples})
     training_set = TrainingSet(

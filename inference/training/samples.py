@@ -27,7 +27,7 @@ _LANGUAGES: tuple[Literal["en", "tr"], ...] = ("en", "tr")
 _UNSEEN = ("season", "occasion")
 """Keys that nearly every product has and few people search by."""
 _SHELVES = ("Pants", "Shoes", "shoes", "loafers", "sneakers", "intimate")
-_SMALLEST_CUT = 12
+SMALLEST_CUT = 12
 STORED_HEIGHT = 176
 """Larger photos are kept at this height: more than any run's input, with room to crop."""
 
@@ -114,7 +114,7 @@ def _usable(
             continue
         image = decode(row["image"])
         yield Sample(
-            image=_shrink(image) if shrink else image,
+            image=shrink(image) if shrink else image,
             id=str(row["id"]),
             label=row[column],
             accepts=accepts,
@@ -140,12 +140,12 @@ def read_outfits(path: Path, *, limit: int = 0) -> list[Sample]:
         for garment in garments_of(read_mask(row["mask"]), width, height):
             categories = labels.meaning(garment.label).categories
             accepts = head_indices(categories)
-            if not accepts or min(garment.box.width, garment.box.height) < _SMALLEST_CUT:
+            if not accepts or min(garment.box.width, garment.box.height) < SMALLEST_CUT:
                 continue
             said = {"label": garment.label}
             samples.append(
                 Sample(
-                    image=_shrink(_cut(image, with_margin(garment.box, whole(image)))),
+                    image=shrink(_cut(image, with_margin(garment.box, whole(image)))),
                     id=f"{row['id']}-{len(samples)}",
                     label=garment.label,
                     accepts=accepts,
@@ -223,7 +223,7 @@ def _index(labels: taxonomy.LabelMap, label: str | None, order: list[str]) -> in
     return order.index(categories[0]) if categories else NONE
 
 
-def _shrink(image: Pixels) -> Pixels:
+def shrink(image: Pixels) -> Pixels:
     height, width = image.shape[:2]
     if height <= STORED_HEIGHT:
         return image

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Tenant
 from integrations.stores import addresses, jobs, running, terms, words
@@ -205,3 +205,15 @@ def is_reachable() -> bool:
 
 def list_category_names(store: Store) -> list[str]:
     return terms.list_names(store, "categories")
+
+
+def list_names(tenant: Tenant) -> list[tuple[str, str]]:
+    """Ids and names; one query."""
+    stores = Store.objects.filter(tenant=tenant).order_by("created_at")
+    return [(str(store.id), str(store)) for store in stores]
+
+
+def of_store(store_id: UUID) -> Q:
+    """Of annotations: those of photos of the store's products."""
+    rows = StoreProduct.objects.filter(store=store_id, tenant=OuterRef("tenant"))
+    return Q(Exists(rows.filter(product__photos__image=OuterRef("image"))))

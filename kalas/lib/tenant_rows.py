@@ -66,6 +66,15 @@ def replan_sql(table: str) -> tuple[str, str]:
     )
 
 
+def shared_sql(table: str) -> tuple[str, str]:
+    """For a migration: rows of no shop are there for all shops to read; none of them writes one."""
+    return (
+        f"ALTER POLICY rows_of_one_shop ON {table}"
+        f" USING (tenant_id IS NULL OR {_IS_MINE}) WITH CHECK ({_IS_MINE});",
+        f"ALTER POLICY rows_of_one_shop ON {table} USING ({_IS_MINE}) WITH CHECK ({_IS_MINE});",
+    )
+
+
 def policy_sql_of_child(table: str, column: str, parent: str) -> tuple[str, str]:
     """As `policy_sql`, for a table whose rows belong to the shop of the parent's row."""
     return _build(

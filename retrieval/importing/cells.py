@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
 
+from kalas.lib.formulas import unescape_formula
 from retrieval.models import Product
 from retrieval.services.photos import MOST_PHOTOS
 
@@ -24,8 +25,6 @@ _OUT_OF_STOCK = {
     "hayır", "tükendi", "stokta yok",
 }  # fmt: skip
 _PREORDER = {"preorder", "pre-order", "onbackorder", "backorder", "ön sipariş"}
-# Spreadsheets calculate cells that begin so; exports write an apostrophe before them.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +73,6 @@ def parse_row(
         row.values["stock"] = _read_stock(row, single["stock"])
     row.images = _read_images(row, texts.get("images", []), archive)
     return row
-
-
-def unescape_formula(cell: str) -> str:
-    """Without the apostrophe that exports put before what a spreadsheet would calculate."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in (*FORMULA_STARTS, "'") else cell
-
-
-def escape_formula(cell: str) -> str:
-    risky = cell.startswith(FORMULA_STARTS) or (
-        cell[:1] == "'" and cell[1:2] in (*FORMULA_STARTS, "'")
-    )
-    return f"'{cell}" if risky else cell
 
 
 def _read_text(row: ParsedRow, name: str, text: str, longest: int) -> str:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.decorators import tenant_required
 from accounts.http import TenantRequest
-from retrieval.importing.cells import escape_formula
+from kalas.lib.formulas import escape_formula
 from retrieval.importing.columns import FIELDS
 from retrieval.models import CatalogueImport, ProductImage
 from retrieval.services import imports

@@ -21,6 +21,12 @@ class KalasGrid extends HTMLElement {
     this.list.addEventListener("click", (event) => this.click(event));
     this.list.addEventListener("keydown", (event) => this.press(event));
     this.list.addEventListener("pointerdown", (event) => this.grab(event));
+    // Past htmx, which would take the form's own address for every button.
+    this.querySelector("[data-assign]")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      this.form.action = event.target.formAction;
+      this.form.submit();
+    });
     this.addEventListener("htmx:afterSwap", () => this.dialog.open || this.dialog.showModal());
     this.dialog.addEventListener("click", (event) => {
       if (!event.target.closest("[data-close]") && event.target !== this.dialog) return;
@@ -42,9 +48,11 @@ class KalasGrid extends HTMLElement {
   }
 
   count() {
-    const chosen = this.boxes.filter((box) => box.checked).length;
+    const everything = this.querySelector("[data-everything]");
+    const chosen = everything?.checked ? Number(everything.dataset.everything) : this.boxes.filter((box) => box.checked).length;
     this.querySelector("[data-chosen] b").textContent = chosen;
-    this.querySelector("[data-go]").disabled = chosen === 0;
+    for (const button of this.querySelectorAll("[data-go], [data-assign]")) button.disabled = chosen === 0;
+    if (everything) this.list.classList.toggle("is-everything", everything.checked);
     const all = this.querySelector("[data-all]");
     all.checked = chosen > 0 && chosen === this.boxes.length;
     all.indeterminate = chosen > 0 && chosen < this.boxes.length;

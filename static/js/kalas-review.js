@@ -1,6 +1,6 @@
 /* The review page: one photo after the other, by keyboard, mouse or touch. Its parts are the review-*.js modules.
  *
- *   <kalas-review words="…" claim="…" return="…" undo="…" save="…/0/save/" skip="…/0/skip/" first="" data-who="shop.user"
+ *   <kalas-review words="…" claim="…" keep="…" return="…" undo="…" save="…/0/save/" skip="…/0/skip/" first="" data-who="shop.user"
  *       data-shop="…" data-token="…" data-text='{"offline": "…", …}'>
  *     <p data-notice hidden></p> <div data-work hidden> <img data-photo> <svg data-boxes> <div data-panel> </div>
  *     <button data-action="accept">…</button> … <div data-empty hidden></div>
@@ -12,7 +12,7 @@ import { Draft } from "./review-draft.js";
 import { ReviewHelp } from "./review-help.js";
 import { keepDraft, keepFor } from "./review-kept.js";
 import { Keys } from "./review-keys.js";
-import { comeBack, hear } from "./review-news.js";
+import { comeBack, hear, lose } from "./review-news.js";
 import { Outbox, Sender } from "./review-outbox.js";
 import { ReviewPanel } from "./review-panel.js";
 import { press } from "./review-press.js";
@@ -38,7 +38,7 @@ class KalasReview extends HTMLElement {
     this.sender = new Sender(this.dataset.token, this.dataset.shop);
     this.outbox = new Outbox(this.dataset.who, this.sender);
     this.queue = new ReviewQueue({
-      claimUrl: this.getAttribute("claim") + location.search, returnUrl: this.getAttribute("return"), sender: this.sender, only: this.getAttribute("first"),
+      claimUrl: this.getAttribute("claim") + location.search, keepUrl: this.getAttribute("keep"), returnUrl: this.getAttribute("return"), sender: this.sender, only: this.getAttribute("first"),
       pending: () => this.outbox.ids,
     });
     this.panel = new ReviewPanel(this.querySelector("[data-panel]"), {
@@ -74,6 +74,7 @@ class KalasReview extends HTMLElement {
     this.queue.addEventListener("changed", () => this.showNext());
     this.queue.addEventListener("counts", (event) => this.view.count(event.detail));
     this.queue.addEventListener("lost", () => this.view.say("warning", "offline"));
+    this.queue.addEventListener("away", ({ detail }) => lose(this, detail, "taken"));
     this.queue.addEventListener("stopped", () => this.view.say("warning", "loggedOut"));
     this.queue.addEventListener("otherShop", () => this.view.say("warning", "otherShop"));
     this.outbox.addEventListener("stopped", ({ detail }) => this.view.say("warning", STOPPED[detail.status] ?? "offline", this.outbox.size));

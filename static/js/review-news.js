@@ -18,7 +18,7 @@ export function hear(review, { type, id, state }) {
   if (type === "review") review.view.countLater(() => review.queue.refill());
 }
 
-function lose(review, id, reason) {
+export function lose(review, id, reason) {
   const isOpen = review.draft?.item.id === id;
   if (isOpen && review.draft.dirty && reason === "taken") return review.view.say("warning", "taken");
   if (!review.queue.drop(id) || !isOpen) return undefined;

@@ -1,4 +1,4 @@
-/* The items that <kalas-review claim="/review/claim/" return="/review/return/"> has claimed: some ahead, with their photos
+/* The items that <kalas-review claim="/review/claim/" keep="/review/keep/" return="/review/return/"> has claimed: some ahead, with their photos
  * loaded, so that the next one is there at once. */
 
 const AHEAD = 8;
@@ -6,15 +6,18 @@ const REFILL_BELOW = 6;
 const MOST = 100;
 const SOON_MS = 300;
 const DRY_MS = 15_000;
+const KEEP_MS = 120_000; // claims run out after ten minutes: a page that is closed without a word gives them back so
 
 export class ReviewQueue extends EventTarget {
-  constructor({ claimUrl, returnUrl, sender, only, pending }) {
+  constructor({ claimUrl, keepUrl, returnUrl, sender, only, pending }) {
     super();
-    Object.assign(this, { claimUrl, returnUrl, sender, only, pending });
+    Object.assign(this, { claimUrl, keepUrl, returnUrl, sender, only, pending });
     this.items = [];
     this.mine = new Set(); // answered here: hints about them are no news
     this.asksSkipped = true; // at first, and when there has been nothing else for a while
     window.addEventListener("pagehide", () => this.giveBack());
+    document.addEventListener("visibilitychange", () => document.hidden || this.keep());
+    setInterval(() => this.keep(), KEEP_MS);
   }
 
   get current() {
@@ -104,6 +107,16 @@ export class ReviewQueue extends EventTarget {
       this.asksSkipped = asksSkipped;
       this.refill();
     }, wait);
+  }
+
+  /* An open page keeps what it has; what others got while its computer slept leaves it. */
+  async keep() {
+    const ids = this.items.filter((item) => !item.second).map((item) => item.id);
+    if (!ids.length) return;
+    const response = await this.sender.post(this.keepUrl, { items: ids }).catch(() => null);
+    if (!response?.ok) return;
+    const { lost } = await response.json();
+    for (const id of lost) if (!this.mine.has(id)) this.dispatchEvent(new CustomEvent("away", { detail: id }));
   }
 
   /* Others need not wait until the claims expire. */

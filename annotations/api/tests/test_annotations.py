@@ -509,6 +509,24 @@ def test_names_the_wrong_correction(api, tenant, change, field):
     assert Label.objects.get().name == "striped"
 
 
+def test_a_second_review_says_what_it_has_seen(api, tenant):
+    """Nobody replaces what a colleague said without having seen it."""
+    annotation = make_done_annotation(tenant=tenant)
+    path = f"{PATH}{annotation.id}/review/"
+    change = {"id": str(annotation.garments.get().id), "category": "shirt"}
+    assert post_json(api, path=path).json()["version"] == 1
+
+    unseen = post_json(api, path=path, garments=[change])
+    stale = post_json(api, path=path, garments=[change], version=0)
+
+    assert (unseen.status_code, problem_of(unseen)) == (428, "version-required")
+    assert unseen.json()["version"] == 1
+    assert (stale.status_code, problem_of(stale)) == (409, "reviewed-meanwhile")
+    assert annotation.garments.get().category == "t-shirt"
+    seen = post_json(api, path=path, garments=[change], version=1)
+    assert seen.json()["garments"][0]["category"]["name"] == "shirt"
+
+
 def test_what_waits_cannot_be_reviewed(api, tenant):
     annotation = make_annotation(tenant=tenant)
 

@@ -89,12 +89,19 @@ class AsyncKalas:
             ask = requests.next_page(page)
 
     async def review(
-        self, annotation_id: str, corrections: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        annotation_id: str,
+        corrections: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        version: int | None = None,
     ) -> Annotation:
         """Accept the result; `corrections` name what changes by the garment's id:
         `{garment.id: {"category": "top", "attributes": {"pattern": None}}}`.
+
+        `version` is the annotation's that you have seen, which a result that somebody has reviewed
+        takes: a Problem (`reviewed-meanwhile`) if it is another by now.
         """
-        ask = requests.review(annotation_id, corrections)
+        ask = requests.review(annotation_id, corrections, version)
         return build(Annotation, (await self._send(ask)).json())
 
     async def delete_annotation(self, annotation_id: str) -> None:

@@ -98,6 +98,8 @@ class Annotation:
     model: ModelName | None = None
     abstained: str | None = None
     error: str | None = None
+    version: int = 0
+    """Counts what people said; send it with a review."""
 
     @property
     def is_pending(self) -> bool:

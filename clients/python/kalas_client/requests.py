@@ -74,9 +74,14 @@ def list_annotations(filters: Mapping[str, Any]) -> Ask:
     return Ask("GET", "annotations/", given)
 
 
-def review(annotation_id: str, corrections: Mapping[str, Mapping[str, Any]] | None) -> Ask:
+def review(
+    annotation_id: str, corrections: Mapping[str, Mapping[str, Any]] | None, version: int | None
+) -> Ask:
     garments = [{"id": garment, **change} for garment, change in (corrections or {}).items()]
-    return Ask("POST", f"annotations/{annotation_id}/review/", body={"garments": garments})
+    body: dict[str, Any] = {"garments": garments}
+    if version is not None:
+        body["version"] = version
+    return Ask("POST", f"annotations/{annotation_id}/review/", body=body)
 
 
 def create_batch(items: list[dict[str, Any]]) -> Ask:

@@ -88,12 +88,19 @@ class Kalas:
             ask = requests.next_page(page)
 
     def review(
-        self, annotation_id: str, corrections: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        annotation_id: str,
+        corrections: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        version: int | None = None,
     ) -> Annotation:
         """Accept the result; `corrections` name what changes by the garment's id:
         `{garment.id: {"category": "top", "attributes": {"pattern": None}}}`.
+
+        `version` is the annotation's that you have seen, which a result that somebody has reviewed
+        takes: a Problem (`reviewed-meanwhile`) if it is another by now.
         """
-        ask = requests.review(annotation_id, corrections)
+        ask = requests.review(annotation_id, corrections, version)
         return build(Annotation, (self._send(ask)).json())
 
     def delete_annotation(self, annotation_id: str) -> None:

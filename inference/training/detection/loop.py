@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from inference import weights
 from inference.networks.garment_finder import GarmentFinder, start_from_classifier
 from inference.networks.garment_net import normalise
+from inference.training import reviews
 from inference.training.detection.batches import Batch, Scenes, make_batches
 from inference.training.detection.config import FinderConfig
 from inference.training.detection.losses import edges_loss, heat_loss, segments_loss
@@ -68,6 +69,10 @@ def read_scenes(config: FinderConfig, data: Path, say: Say) -> Scenes:
         flat_lays=read_flat_lays(data / "clothing-train.parquet", limit=limit),
         grounds=cut_backgrounds(outfits, seed=config.seed, limit=limit),
     )
+    if (data / reviews.FILE).exists():
+        reviewed = reviews.read_scenes(data / reviews.FILE, limit=limit)
+        scenes.flat_lays.extend(reviewed)
+        say(f"{len(reviewed)} photos with the boxes of reviewers")
     say(
         f"{len(scenes.outfits)} outfits, {len(scenes.products)} products, "
         f"{len(scenes.flat_lays)} flat-lays, {len(scenes.grounds)} grounds"

@@ -77,7 +77,7 @@ def outfit_scene(image: Pixels, mask: Ids) -> Scene:
     ids[body_of(mask) > 0] = BODY
     for number, garment in enumerate(garments, start=1):
         ids[garment.mask > 0] = number
-    return _stored(Scene(image, ids, tuple(garment.detail for garment in garments)))
+    return stored(Scene(image, ids, tuple(garment.detail for garment in garments)))
 
 
 def read_products(path: Path, *, per_type: int, seed: int, limit: int = 0) -> list[Scene]:
@@ -142,7 +142,7 @@ def _flat_lays(photos: Iterator[tuple[Pixels, str]]) -> Iterator[Scene]:
         ids = np.zeros(image.shape[:2], np.uint8)
         ids[box.top : box.bottom, box.left : box.right] = 1
         if not _shows_skin(image, ids, detail):
-            yield _stored(Scene(image, ids, (detail,), outlined=False))
+            yield stored(Scene(image, ids, (detail,), outlined=False))
 
 
 def detail_of(data_set: Literal["fpi", "clothing"], label: str, name: str = "") -> Detail | None:
@@ -177,7 +177,7 @@ def _shows_skin(image: Pixels, ids: Ids, detail: Detail) -> bool:
     return bool((skin[ids > 0] > 0).mean() > 0.03)
 
 
-def _stored(scene: Scene) -> Scene:
+def stored(scene: Scene) -> Scene:
     height, width = scene.ids.shape
     if height <= STORED_HEIGHT:
         return scene

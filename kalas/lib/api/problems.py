@@ -189,6 +189,13 @@ TYPES: dict[str, ProblemType] = {
             " BMP file within 15 seconds.",
         ),
         ProblemType(
+            "version-required",
+            428,
+            "Somebody has reviewed this annotation: say which version of it you have seen",
+            "Get it again and send its `version` with your review. Without one, only what nobody"
+            " has reviewed yet is taken. `If-Match` is not read.",
+        ),
+        ProblemType(
             "too-many-requests",
             429,
             "Too many requests",
