@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from inference.etryon import mallzee
 from inference.mmfashion.names import BadNames
@@ -59,7 +59,7 @@ def _read_attributes(path: Path) -> ValueOrder:
     keys = [key for key, _ in order]
     if len(set(keys)) < len(keys):
         raise BadNames(f"{path.name}: patterns have to follow each other, and so have styles.")
-    return tuple((cast(str, key), tuple(words)) for key, words in order)
+    return tuple((key, tuple(words)) for key, words in order)
 
 
 def _read_lines(path: Path) -> tuple[str, ...]:

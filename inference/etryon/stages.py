@@ -89,15 +89,14 @@ class Stages:
         """Everything in the photo, or the area's one garment where one is given or no detector is
         there: then without an object unless its class tells."""
         if area is None and "detector" in self.stages:
-            found: Sequence[Found] = self.find(image)
-            places = [(f.object, f.confidence, f.box) for f in found]
+            found = self.find(image)
+            boxes = [f.box for f in found]
         else:
-            places = [(None, 1.0, area or whole(image))]
-        boxes = [box for _, _, box in places]
+            found, boxes = [], [area or whole(image)]
         classes, labels = self.name(image, boxes), self.describe(image, boxes)
         return [
-            self._join(kind, confidence, box, classes[i], labels[i])
-            for i, (kind, confidence, box) in enumerate(places)
+            self._join(found[i] if found else None, box, classes[i], labels[i])
+            for i, box in enumerate(boxes)
         ]
 
     def find(self, image: Pixels) -> list[Found]:
@@ -159,13 +158,13 @@ class Stages:
 
     def _join(
         self,
-        kind: ObjectType | None,
-        confidence: float,
+        found: Found | None,
         box: Box,
         classes: dict[str, float],
         labels: dict[Key, dict[str, float]],
     ) -> Seen:
         likeliest = max(classes, key=lambda n: classes[n]) if classes else ""
+        kind, confidence = (found.object, found.confidence) if found else (None, 1.0)
         if kind is None and likeliest:
             kind, confidence = mallzee.find_object(likeliest), classes[likeliest]
         said = {}

@@ -54,8 +54,8 @@ def build(
 ) -> EfficientNet | FasterRCNN | Aligned:
     """With random weights; on "meta" there are none yet.
 
-    settings: `type`, one of KINDS; `answers`; a detector's `size` and `longest` side in pixels and
-    `anchors`; `dropout`.
+    settings: `type`, one of KINDS; `answers`; `dropout`; a detector's `size` and `longest` side in
+    pixels, `anchors`, and `proposals` in training.
     """
     with torch.device(device):
         network = _build(settings)
@@ -78,5 +78,6 @@ def _build(settings: Mapping[str, Any]) -> EfficientNet | FasterRCNN | Aligned:
             min_size=size,
             max_size=settings.get("longest", size * 5 // 3),
             box_score_thresh=0.01,
+            rpn_post_nms_top_n_train=settings.get("proposals", 2000),
         )
     return efficientnet_b4(num_classes=settings["answers"], dropout=settings.get("dropout", 0.5))

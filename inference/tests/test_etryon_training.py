@@ -17,7 +17,7 @@ from inference.networks import etryon
 from inference.tests.photos import encode, paint
 from inference.tests.test_mmfashion_data import lay  # noqa: F401
 from inference.tests.threads import one_thread  # noqa: F401
-from inference.training.etryon import layers, losses, photos, recipe, train, views
+from inference.training.etryon import layers, losses, photos, recipe, tasks, train, views
 from inference.training.etryon.photos import Photo
 from inference.training.etryon.recipe import BadRecipe, Recipe
 
@@ -179,9 +179,8 @@ def test_begins_with_imagenets_weights(tmp_path):
 
     layers.begin_with(network, str(tmp_path / "imagenet.safetensors"), store=tmp_path)
 
-    assert (
-        network.features[3][0].block[0][0].weight.equal(released.features[3][0].block[0][0].weight)
-    )
+    kept, given = network.state_dict(), released.state_dict()
+    assert all(kept[key].equal(given[key]) for key in kept if key.startswith("features"))
 
 
 def test_begins_with_an_alignment_in_the_store(data, tmp_path):
@@ -297,7 +296,7 @@ def test_alignment_is_clips_loss_and_equal_texts_share_the_answer():
 
 def test_rare_classes_are_shown_as_often(data):
     some = [Photo("a", b"", "shirts")] * 8 + [Photo("b", b"", "jeans")] * 2
-    task = train.TASKS["category"](some, some, Recipe("category", "tiny"))
+    task = tasks.Categories(some, some, Recipe("category", "tiny"))
 
     weights = task.weigh()
 

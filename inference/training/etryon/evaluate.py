@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -119,13 +119,13 @@ class _Served:
         return ranked
 
     def describe(self, photo: Photo) -> Mapping[Key, str]:
-        said = {}
+        said: dict[Key, str] = {}
         for garment in self._ask(photo)[:1]:
             for label in garment.attributes:
-                if label.key in mallzee.KEYS:
-                    word = mallzee.word_from_kalas(cast(Key, label.key), label.name)
+                for key in mallzee.KEYS:
+                    word = mallzee.word_from_kalas(key, label.name) if label.key == key else None
                     if word:
-                        said[cast(Key, label.key)] = word
+                        said[key] = word
         return said
 
     def _ask(self, photo: Photo) -> list[Garment]:

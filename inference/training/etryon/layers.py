@@ -1,10 +1,9 @@
 """Which of a network's layers learn."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from inference import specs
 from inference.etryon.stages import load_network
@@ -63,16 +62,12 @@ def begin_with(network: nn.Module, weights: str, *, store: Path) -> int:
     return len(own)
 
 
-def _read(weights: str, store: Path) -> dict[str, nn.Parameter]:
+def _read(weights: str, store: Path) -> dict[str, Tensor]:
     if "@" not in weights:
-        return dict(_unwrap(load_file(Path(weights)).items()))
+        found = load_file(Path(weights))
+        return {key.removeprefix("module."): value for key, value in found.items()}
     spec = specs.find(weights, store=store)
     aligned = load_network(spec)
     if not isinstance(aligned, Aligned):
         raise BadRecipe(f"weights: {weights} is no alignment.")
     return dict(aligned.image.state_dict())
-
-
-def _unwrap(items: Iterator[tuple[str, nn.Parameter]]) -> Iterator[tuple[str, nn.Parameter]]:
-    for key, value in items:
-        yield key.removeprefix("module."), value

@@ -68,6 +68,7 @@ class Recipe:
                 "size": self.size,
                 "anchors": anchors,
                 "longest": self.size * 5 // 3,
+                "proposals": self.proposals,
             }
         return {"type": self.kind, "answers": answers, "dropout": self.dropout}
 

@@ -16,7 +16,7 @@ from inference.networks.etryon import Aligned
 from inference.training.etryon.losses import alignment_loss, label_loss, soft_f1_loss
 from inference.training.etryon.photos import Photo, box_flat_lay
 from inference.training.etryon.recipe import Recipe
-from inference.training.etryon.views import show, show_outfit
+from inference.training.etryon.views import show_all, show_outfit
 from inference.words import encode_words
 
 Metrics = dict[str, float]
@@ -66,9 +66,10 @@ class Categories:
     def compute_loss(
         self, network: nn.Module, chosen: Sequence[Photo], dice: np.random.Generator
     ) -> Tensor:
-        images = torch.stack([show(p, self.recipe, dice) for p in chosen])
-        truth = torch.tensor([self._index(p) for p in chosen])
-        return nn.functional.cross_entropy(network(images), truth, weight=self.weights)
+        device = _find_device(network)
+        logits = network(show_all(chosen, self.recipe, dice).to(device))
+        truth = torch.tensor([self._index(p) for p in chosen], device=device)
+        return nn.functional.cross_entropy(logits, truth, weight=self.weights.to(device))
 
     def measure(self, network: nn.Module) -> Metrics:
         scores = _ask(network, self.val, self.recipe).softmax(1).numpy()
@@ -106,12 +107,14 @@ class Attributes:
     def compute_loss(
         self, network: nn.Module, chosen: Sequence[Photo], dice: np.random.Generator
     ) -> Tensor:
-        logits = network(torch.stack([show(p, self.recipe, dice) for p in chosen]))
+        device = _find_device(network)
+        logits = network(show_all(chosen, self.recipe, dice).to(device))
         truth, known = (
-            torch.from_numpy(np.stack([self.truth[id(p)][i] for p in chosen])) for i in (0, 1)
+            torch.from_numpy(np.stack([self.truth[id(p)][i] for p in chosen])).to(device)
+            for i in (0, 1)
         )
         compute = soft_f1_loss if self.recipe.loss == "soft-f1" else label_loss
-        return compute(logits, truth.float(), known.float(), self.weights)
+        return compute(logits, truth.float(), known.float(), self.weights.to(device))
 
     def measure(self, network: nn.Module) -> Metrics:
         scores = _ask(network, self.val, self.recipe).sigmoid().numpy()
@@ -160,15 +163,19 @@ class Detector:
     def compute_loss(
         self, network: nn.Module, chosen: Sequence[Photo], dice: np.random.Generator
     ) -> Tensor:
+        device = _find_device(network)
         shown = [show_outfit(p, self.recipe, dice) for p in chosen]
-        losses = network([image for image, _ in shown], [truth for _, truth in shown])
+        losses = network(
+            [image.to(device) for image, _ in shown],
+            [{key: value.to(device) for key, value in truth.items()} for _, truth in shown],
+        )
         return torch.stack(list(losses.values())).sum()
 
     def measure(self, network: nn.Module) -> Metrics:
         found, wanted = [], []
         for number, photo in enumerate(self.val):
             image, _ = show_outfit(photo, self.recipe, None)
-            [answer] = network([image])
+            [answer] = network([image.to(_find_device(network))])
             for label, score, corners in zip(
                 answer["labels"].tolist(),
                 answer["scores"].tolist(),
@@ -216,10 +223,12 @@ class Alignment:
         aligned = cast(Aligned, network)
         # Clipped before it counts; the optimiser has moved it since.
         aligned.clip()
-        images = torch.stack([show(p, self.recipe, dice) for p in chosen])
-        seen, read = aligned(images, *_encode(chosen))
+        device = _find_device(network)
+        ids, weights = (torch.from_numpy(part) for part in encode_words([p.text for p in chosen]))
+        images = show_all(chosen, self.recipe, dice)
+        seen, read = aligned(images.to(device), ids.to(device), weights.to(device))
         texts = [p.text for p in chosen]
-        same = torch.tensor([[one == other for other in texts] for one in texts])
+        same = torch.tensor([[a == b for b in texts] for a in texts], device=device)
         return alignment_loss(seen, read, aligned.scale.exp(), same)
 
     def measure(self, network: nn.Module) -> Metrics:
@@ -227,7 +236,7 @@ class Alignment:
         aligned = cast(Aligned, network)
         seen = nn.functional.normalize(_ask(aligned.image, self.val, self.recipe), dim=1)
         texts = sorted({p.text for p in self.val})
-        scores = (seen @ aligned.text.encode(texts).T).numpy()
+        scores = (seen @ aligned.text.encode(texts).cpu().T).numpy()
         truth = np.array([texts.index(p.text) for p in self.val])
         measured = {
             f"text of photo@{k}": metrics.measure_top(scores, truth, k=k) for k in (1, 5, 10)
@@ -252,16 +261,17 @@ def _need(photos: list[Photo], what: str) -> list[Photo]:
     return photos
 
 
-def _encode(photos: Sequence[Photo]) -> tuple[Tensor, Tensor]:
-    ids, weights = encode_words([p.text for p in photos])
-    return torch.from_numpy(ids), torch.from_numpy(weights)
+def _find_device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 def _ask(network: nn.Module, photos: Sequence[Photo], recipe: Recipe) -> Tensor:
+    """On the CPU."""
+    device = _find_device(network)
     parts = []
     for start in range(0, len(photos), recipe.batch):
         batch = photos[start : start + recipe.batch]
-        parts.append(network(torch.stack([show(p, recipe, None) for p in batch])))
+        parts.append(network(show_all(batch, recipe, None).to(device)).cpu())
     return torch.cat(parts)
 
 

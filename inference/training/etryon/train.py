@@ -56,11 +56,10 @@ def train(
     torch.manual_seed(recipe.seed)
     task = prepare(recipe, data, val, say)
     network = build(recipe.settings(task.answers))
-    if recipe.kind == "detector":
-        network.rpn._post_nms_top_n["training"] = recipe.proposals
     if recipe.weights:
         count = layers.begin_with(network, recipe.weights, store=store)
         say(f"{count} tensors come from {recipe.weights}")
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     run = _Run(recipe, task, network, work=work, say=say)
     run.go()
     spec = keep(recipe, task, run.best, run.at.measured, store=store)
@@ -114,7 +113,8 @@ class _Run:
             judged = self.task.judged_by
             better = not at.measured or measured[judged] > at.measured[judged]
             if better:
-                self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
+                state = self.network.state_dict()
+                self.best = {k: v.detach().cpu().clone() for k, v in state.items()}
                 at.measured = measured
             at.epoch, at.step, at.waited = at.epoch + 1, 0, 0 if better else at.waited + 1
             if at.epoch == recipe.head_epochs:
@@ -166,8 +166,8 @@ class _Run:
         """Which photos an epoch shows; upsampled ones are drawn as often as they are rare."""
         dice, count = self._roll(epoch, 0), len(self.task.train)
         if self.weights is None:
-            return dice.permutation(count).tolist()
-        return dice.choice(count, count, p=self.weights / self.weights.sum()).tolist()
+            return [int(i) for i in dice.permutation(count)]
+        return [int(i) for i in dice.choice(count, count, p=self.weights / self.weights.sum())]
 
     def _roll(self, epoch: int, step: int) -> np.random.Generator:
         return np.random.Generator(np.random.PCG64([self.recipe.seed, epoch, step]))
@@ -189,7 +189,9 @@ class _Run:
 
     def _load(self) -> None:
         try:
-            state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
+            state: dict[str, Any] = torch.load(
+                self.checkpoint, map_location="cpu", weights_only=True
+            )
             same = state["identity"] == self.identity
         except Exception as error:
             raise BadRecipe(

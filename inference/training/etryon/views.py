@@ -1,5 +1,9 @@
 """A photo as a network sees it in training: mirrored, turned, nearer or farther, by the dice."""
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import torch
@@ -9,6 +13,13 @@ from inference.etryon.tensors import normalise
 from inference.preprocess import Pixels, crop_alone, decode, whole
 from inference.training.etryon.photos import Photo
 from inference.training.etryon.recipe import Recipe
+
+
+def show_all(photos: Sequence[Photo], recipe: Recipe, dice: np.random.Generator | None) -> Tensor:
+    """float32 (N, 3, size, size); several are decoded at once, each with dice of its own."""
+    own = dice.spawn(len(photos)) if dice is not None else [None] * len(photos)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return torch.stack(list(pool.map(show, photos, [recipe] * len(photos), own)))
 
 
 def show(photo: Photo, recipe: Recipe, dice: np.random.Generator | None) -> Tensor:
