@@ -142,12 +142,13 @@ def measure_imbalance(labels: Bools) -> Floats:
     """IRLbl of each label that occurs: how many times rarer it is than the most frequent one."""
     counts = labels.sum(0)
     counts = counts[counts > 0]
-    ratios: Floats = counts.max() / counts
+    ratios: Floats = counts.max(initial=0) / counts
     return ratios
 
 
 def measure_mean_ir(labels: Bools) -> float:
-    return float(measure_imbalance(labels).mean())
+    """1 where all labels are equally frequent, or there are none."""
+    return float(measure_imbalance(labels).mean()) if labels.any() else 1.0
 
 
 def measure_scumble(labels: Bools) -> float:

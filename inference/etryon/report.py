@@ -1,11 +1,16 @@
 """An evaluation as the tables of a deliverable: Markdown, a table for each question."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from inference import taxonomy
+from inference.etryon import mallzee
+
+FORMAT = "etryon-1"
+_DETECTION = ("AP", "AP50", "AP75", "AR@1", "AR@10", "AR@100")
+_LABELS = ("exact match", "binary accuracy", "F1 micro", "F1 macro", "meanIR", "SCUMBLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,10 @@ class Row:
 
 
 def write(evaluation: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of a report on what `evaluate --json` wrote."""
+    """The lines of a report on what `evaluate --json` or `evaluate_etryon --json` wrote."""
+    if evaluation["format"] == FORMAT:
+        yield from write_stages(evaluation)
+        return
     model = evaluation["model"]
     yield f"# {model['name']} {model['version']}"
     yield ""
@@ -35,7 +43,43 @@ def write(evaluation: Mapping[str, Any]) -> Iterator[str]:
             yield f"## {file['name']}, {way}: {file['photos']} photos"
             yield from write_metrics(result["metrics"])
             if result.get("confusion"):
-                yield from write_categories(result["confusion"])
+                yield from write_categories(result["confusion"], find_object=_find_object)
+
+
+def write_stages(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    """A table for each stage and file."""
+    yield f"# {evaluation['model']}"
+    for file in evaluation["files"]:
+        if found := file.get("detection"):
+            yield ""
+            yield f"## {file['name']}, detection: {found['photos']} photos"
+            yield ""
+            yield f"| object | garments | {' | '.join(_DETECTION)} |"
+            yield f"|---|---:|{'---:|' * len(_DETECTION)}"
+            for kind, numbers in found["objects"].items():
+                row = " | ".join(f"{numbers[name]:.3f}" for name in _DETECTION)
+                yield f"| {kind} | {numbers['garments']} | {row} |"
+        if named := file.get("category"):
+            yield ""
+            yield f"## {file['name']}, category: {named['photos']} photos"
+            yield ""
+            yield "| accuracy | top-3 | top-5 |"
+            yield "|---:|---:|---:|"
+            yield f"| {named['accuracy']:.3f} | {named['top-3']:.3f} | {named['top-5']:.3f} |"
+            yield from write_categories(named["confusion"], find_object=_find_class)
+        if told := file.get("attributes"):
+            yield ""
+            yield f"## {file['name']}, attributes: {told['photos']} photos"
+            yield ""
+            yield f"| {' | '.join(_LABELS)} |"
+            yield f"|{'---:|' * len(_LABELS)}"
+            yield f"| {' | '.join(f'{told[name]:.3f}' for name in _LABELS)} |"
+            yield ""
+            yield "| key | value | photos | precision | recall | F1 |"
+            yield "|---|---|---:|---:|---:|---:|"
+            for label, numbers in told["labels"].items():
+                key, _, word = label.partition(": ")
+                yield _write_row(key, Row(word, *numbers))
 
 
 def write_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -48,14 +92,14 @@ def write_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield f"| {name} | {metric['value']:.3f} | {interval} | {metric['count']} |"
 
 
-def write_categories(confusion: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+def write_categories(
+    confusion: Mapping[str, Mapping[str, int]], *, find_object: Callable[[str], str]
+) -> Iterator[str]:
     """Precision, recall and F1 of each category, object by object, with their means."""
-    known = taxonomy.load()
     rows = list_rows(confusion)
     objects: dict[str, list[Row]] = {}
     for row in rows:
-        kind: str = "none" if row.name == known.abstention else known.category(row.name).object_type
-        objects.setdefault(kind, []).append(row)
+        objects.setdefault(find_object(row.name), []).append(row)
     yield ""
     yield "| object | category | photos | precision | recall | F1 |"
     yield "|---|---|---:|---:|---:|---:|"
@@ -95,6 +139,15 @@ def list_rows(confusion: Mapping[str, Mapping[str, int]]) -> list[Row]:
         for name, answers in confusion.items()
         if answers
     ]
+
+
+def _find_object(name: str) -> str:
+    known = taxonomy.load()
+    return "none" if name == known.abstention else known.category(name).object_type
+
+
+def _find_class(name: str) -> str:
+    return mallzee.find_object(name)
 
 
 def _write_row(kind: str, row: Row) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 
 from inference import specs
+from inference.etryon import names as etryon
+from inference.etryon.tensors import MEAN, STD
 from inference.mmfashion import names
 from inference.networks.mmfashion import released
 from inference.specs import WeightsSpec
@@ -58,10 +60,16 @@ def import_weights(
 ) -> Imported:
     """The checkpoint as a new version of `name` in the store. Raises CannotImport.
 
-    config: the name of a released model, `superpoint`, or a path to MMFashion's file.
-    labels, attributes: DeepFashion's list_category_cloth.txt and list_attr_cloth.txt.
+    config: the name of a released model, `superpoint`, one of eTryOn's, or a path to MMFashion's
+    file. labels, attributes: DeepFashion's list_category_cloth.txt and list_attr_cloth.txt; of
+    eTryOn's models a name a line.
     """
     size = _measure(file)
+    answers = (
+        etryon.find(config, labels=labels, attributes=attributes)
+        if config in etryon.CONFIGS
+        else None
+    )
     name = name or _make_name(config, part)
     if not _is_name(name):
         raise CannotImport(f"{name!r} is no name: small letters, digits and hyphens are.")
@@ -72,6 +80,7 @@ def import_weights(
             {
                 "file": str(file.resolve()),
                 "config": _place(config),
+                "settings": dict(answers.settings) if answers else None,
                 "part": part,
                 "work": work,
                 "memory": _RUNTIME + 3 * size,
@@ -81,24 +90,19 @@ def import_weights(
             seconds,
         )
         read = Path(work) / "weights.safetensors"
-        model: Mapping[str, Any] | None = answer["model"]
-        known = names.find(model, labels=labels, attributes=attributes)
         versions = specs.list_versions(name, store=store)
         spec = WeightsSpec(
             name=name,
             version=str(int(versions[-1]) + 1 if versions else 1),
-            architecture="mmfashion" if model is not None else "superpoint",
-            taxonomy="deepfashion" if known else "none",
             sha256=hash_file(read),
-            input_size=(224, 224) if model is not None else (0, 0),
-            mean=(0.485, 0.456, 0.406) if model is not None else (0.0, 0.0, 0.0),
-            std=(0.229, 0.224, 0.225) if model is not None else (1.0, 1.0, 1.0),
-            config=json.dumps(model) if model is not None else "",
-            labels=known.categories if known else (),
-            attributes=(("deepfashion", known.attributes),) if known else (),
             source=source or f"imported from {file.name}",
             licence=licence or "not stated",
             folder=store,
+            **(
+                _describe_stage(answers)
+                if answers
+                else _describe(answer["model"], labels=labels, attributes=attributes)
+            ),
         )
         described = specs.write(replace(spec, folder=Path(work)))
         memory = read.stat().st_size
@@ -107,9 +111,42 @@ def import_weights(
     return Imported(spec, answer["tensors"], answer["counters"], memory)
 
 
+def _describe(
+    model: Mapping[str, Any] | None, *, labels: Path | None, attributes: Path | None
+) -> dict[str, Any]:
+    """Of MMFashion's models; of SuperPoint where there are no settings."""
+    if model is None:
+        return {"architecture": "superpoint", "taxonomy": "none"}
+    known = names.find(model, labels=labels, attributes=attributes)
+    return {
+        "architecture": "mmfashion",
+        "taxonomy": "deepfashion" if known else "none",
+        "input_size": (224, 224),
+        "mean": MEAN,
+        "std": STD,
+        "config": json.dumps(model),
+        "labels": known.categories if known else (),
+        "attributes": (("deepfashion", known.attributes),) if known else (),
+    }
+
+
+def _describe_stage(answers: etryon.Answers) -> dict[str, Any]:
+    return {
+        "architecture": "etryon",
+        "taxonomy": "mallzee",
+        "input_size": answers.size,
+        "mean": MEAN,
+        "std": STD,
+        "config": json.dumps(answers.settings),
+        "labels": answers.labels,
+        "attributes": answers.attributes,
+        "floors": {"object": 0.99} if answers.settings["type"] == "detector" else {},
+    }
+
+
 def _place(config: str) -> str:
     """A path is read from elsewhere; a name stays one."""
-    known = config in released.CONFIGS or config == "superpoint"
+    known = config in {*released.CONFIGS, *etryon.CONFIGS, "superpoint"}
     return config if known else str(Path(config).resolve())
 
 
@@ -178,6 +215,8 @@ def _read(request: Mapping[str, Any], seconds: int) -> dict[str, Any]:
 def _make_name(config: str, part: str) -> str:
     if config == "superpoint":
         return config
+    if config in etryon.CONFIGS:
+        return config.replace("/", "-")
     stem = "-".join(Path(config).with_suffix("").parts[-2:] if "/" in config else [config])
     made = "".join(c if c.isalnum() else "-" for c in f"mmfashion-{stem} {part}".strip().lower())
     return "-".join(piece for piece in made.split("-") if piece)

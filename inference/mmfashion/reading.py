@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from inference.mmfashion import config_file, confinement, pickles
 from inference.mmfashion.tensors import write_tensors
+from inference.networks import etryon
 from inference.networks.mmfashion import build, released
 from inference.networks.mmfashion.settings import BadConfig
 from inference.networks.superpoint import SuperPoint
@@ -45,15 +46,24 @@ def main() -> None:
 
 
 def read(request: Mapping[str, Any], work: Path) -> dict[str, Any]:
-    model = find_model(request)
-    with torch.device("meta"):
-        network: nn.Module = SuperPoint() if model is None else build.build(model, device="meta")
+    model = request.get("settings") or find_model(request)
+    network = build_empty(model)
     wanted = network.state_dict()
     path = Path(request["file"])
     tensors = read_checkpoint(path)
     report = fit(tensors, wanted, name=path.name)
     write_tensors(work / "weights.safetensors", tensors)
     return {"model": model, **report}
+
+
+def build_empty(model: Mapping[str, Any] | None) -> nn.Module:
+    """Without weights. Raises BadConfig."""
+    if model is None:
+        with torch.device("meta"):
+            return SuperPoint()
+    if model["type"] in etryon.KINDS:
+        return etryon.build(model, device="meta")
+    return build.build(model, device="meta")
 
 
 def find_model(request: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -64,6 +64,13 @@ def test_at_most_one_label_of_a_group_is_said():
     assert metrics.measure_top(scores, np.array([1, 1]), k=2) == 0.5
 
 
+def test_without_labels_nothing_is_rare():
+    nothing = np.zeros((3, 2), bool)
+
+    assert metrics.measure_mean_ir(nothing) == 1
+    assert metrics.measure_scumble(nothing) == 0
+
+
 def test_imbalance():
     """Counts 4, 2, 1: ratios 1, 2, 4."""
     labels = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 0, 1]], bool)

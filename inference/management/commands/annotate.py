@@ -10,8 +10,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference import families, taxonomy
 from inference.contract import AnnotationResult, Box, Garment, InvalidImage
-from inference.mmfashion.engine import FamilyPipeline
-from inference.pipeline import Pipeline
 from inference.request import Photo, parse_crop
 from inference.specs import BadWeights, UnknownModel
 from kalas.lib.malloc import tune_allocator
@@ -68,9 +66,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
 
-def _annotate(
-    annotator: Pipeline | FamilyPipeline, path: Path, crop: Box | None
-) -> AnnotationResult:
+def _annotate(annotator: families.AnyPipeline, path: Path, crop: Box | None) -> AnnotationResult:
     [outcome] = annotator.annotate([Photo(path.read_bytes(), crop)])
     if isinstance(outcome, Exception):
         raise outcome

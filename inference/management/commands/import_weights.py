@@ -4,13 +4,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from inference.etryon import names as etryon
 from inference.mmfashion.importing import CannotImport, import_weights, say_size
 from inference.mmfashion.names import BadNames
 from inference.networks.mmfashion import released
 
 
 class Command(BaseCommand):
-    help = "Bring weights of MMFashion or SuperPoint in. Needs no database; executes nothing."
+    help = (
+        "Bring weights of MMFashion, eTryOn or SuperPoint in. Needs no database; executes nothing."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,12 +23,15 @@ class Command(BaseCommand):
             required=True,
             metavar="CONFIG",
             help="MMFashion's configuration file, the name of a released one "
-            f"({', '.join(released.CONFIGS)}), or superpoint",
+            f"({', '.join(released.CONFIGS)}), of eTryOn's ({', '.join(etryon.CONFIGS)}), "
+            "or superpoint",
         )
         parser.add_argument("--part", default="", help="GMM or TOM, of CP-VTON's file")
         parser.add_argument("--name", default="", help="what the model is called here")
-        parser.add_argument("--labels", type=Path, help="list_category_cloth.txt")
-        parser.add_argument("--attributes", type=Path, help="list_attr_cloth.txt")
+        parser.add_argument(
+            "--labels", type=Path, help="list_category_cloth.txt, or a class a line"
+        )
+        parser.add_argument("--attributes", type=Path, help="list_attr_cloth.txt, or `KEY: NAME`s")
         parser.add_argument("--source", default="", help="where the weights come from")
         parser.add_argument("--licence", default="", help="what they may be used for")
         parser.add_argument("--store", type=Path, default=settings.MODELS)

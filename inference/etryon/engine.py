@@ -1,0 +1,169 @@
+"""eTryOn's stages behind the engine's endpoints: the same questions as to kalas-mini."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from inference import specs
+from inference.colours import Palette, name_colours
+from inference.contract import (
+    MIN_SIDE,
+    Alternative,
+    AnnotationResult,
+    Category,
+    Garment,
+    InvalidImage,
+    Label,
+    ModelName,
+)
+from inference.etryon import mallzee
+from inference.etryon.stages import JOIN, Seen, Stages
+from inference.pipeline import clip_crop
+from inference.preprocess import Pixels, decode, whole
+from inference.request import NoWords, Outcome, Photo
+from inference.scenes import look
+from inference.specs import BadWeights, UnknownModel
+from inference.taxonomy import load as load_taxonomy
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 4
+"""Alternatives beside the likeliest category."""
+
+
+class EtryonPipeline:
+    """What `pipeline.Pipeline` is for kalas-mini."""
+
+    def __init__(self, stages: Stages) -> None:
+        """Raises BadWeights where no stage names classes: each garment has to have a category."""
+        if "category" not in stages.stages:
+            raise BadWeights(f"{stages.choice}: the category stage is needed among them.")
+        self.device, self.runtime = str(stages.device), "torch"
+        self.model = ModelName(stages.stages["category"].spec.name, _version(stages), "kalas-1")
+        self._stages = stages
+        self._palette = Palette.of(load_taxonomy().colours)
+
+    def annotate(self, photos: Sequence[Photo]) -> list[Outcome]:
+        """One outcome a photo, in order: a result, or the exception that concerns it alone."""
+        return [self._try(photo) for photo in photos]
+
+    def embed_texts(self, texts: Sequence[str]) -> list[list[float]]:
+        raise NoWords(f"{self._stages.choice} does not read words.")
+
+    def warm_up(self, batch: int) -> None:
+        self._stages.see(torch.zeros(64, 64, 3, dtype=torch.uint8).numpy())
+
+    def _try(self, photo: Photo) -> Outcome:
+        try:
+            return self._annotate(photo)
+        except InvalidImage as error:
+            return error
+        except Exception as error:  # one photo fails alone, whatever it does
+            logger.exception("A photo of %d bytes could not be answered", len(photo.data))
+            return error
+
+    def _annotate(self, photo: Photo) -> AnnotationResult:
+        start = perf_counter()
+        image = decode(photo.data)
+        area = clip_crop(photo.crop, whole(image))
+        decoded = perf_counter()
+        height, width = image.shape[:2]
+        if min(area.width, area.height) < MIN_SIDE:
+            return AnnotationResult(width, height, self.model, (), "too-small")
+        seen = self._stages.see(image, area if photo.crop else None)
+        answered = perf_counter()
+        # The first is what the photo is about: the largest, and of equal ones the surest.
+        seen.sort(key=lambda s: (-s.box.width * s.box.height, -s.confidence))
+        garments = tuple(
+            self._describe(image, one, primary=number == 0) for number, one in enumerate(seen)
+        )
+        done = perf_counter()
+        return AnnotationResult(
+            width=width,
+            height=height,
+            model=self.model,
+            garments=garments,
+            abstained=None if garments else "no-garment",
+            timings_ms={
+                "decode": round((decoded - start) * 1000, 2),
+                "classify": round((answered - decoded) * 1000, 2),
+                "colours": round((done - answered) * 1000, 2),
+            },
+            original=write_original(seen),
+        )
+
+    def _describe(self, image: Pixels, seen: Seen, *, primary: bool) -> Garment:
+        box = seen.box
+        shown = image[box.top : box.bottom, box.left : box.right]
+        view = look(image, box, None, size=(224, 224)).whole if min(shown.shape[:2]) > 1 else None
+        category = translate_classes(seen.classes)
+        return Garment(
+            object=seen.object or load_taxonomy().category(category.name).object_type,
+            confidence=round(seen.confidence, 4),
+            primary=primary,
+            box=box,
+            category=category,
+            attributes=tuple(translate_labels(seen)),
+            colours=name_colours(view.cloth if view else shown.reshape(-1, 3), self._palette),
+        )
+
+
+def load(choice: str, *, store: Path, device: str = "") -> EtryonPipeline:
+    """Raises UnknownModel, BadWeights."""
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return EtryonPipeline(Stages(choice, store=store, device=chosen))
+
+
+def is_family(choice: str, *, store: Path) -> bool:
+    """Whether this choice is of eTryOn's stages."""
+    try:
+        return specs.find(choice.split(JOIN, maxsplit=1)[0], store=store).architecture == "etryon"
+    except UnknownModel:
+        return False
+
+
+def translate_classes(probabilities: dict[str, float]) -> Category:
+    """The classes as kalas-1's categories."""
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])[: 1 + _SHOWN]
+    first, *rest = [Alternative(mallzee.to_kalas(name), round(p, 4)) for name, p in ranked]
+    return Category(first.name, first.confidence, tuple(rest))
+
+
+def translate_labels(seen: Seen) -> Iterator[Label]:
+    """What was said, in kalas-1's words; a style that such a garment cannot have is not said."""
+    for key, word in seen.said.items():
+        value = mallzee.word_to_kalas(key, word, seen.name)
+        if value:
+            yield Label(key, value, round(seen.labels[key][word], 4))
+
+
+def write_original(seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
+    """In the models' own words: the objects, the first garment's classes and labels."""
+    if not seen:
+        return {}
+    counts: Counter[str] = Counter()
+    objects = {}
+    for one in seen:
+        counts[str(one.object)] += 1
+        objects[f"{one.object} {counts[str(one.object)]}"] = round(one.confidence, 8)
+    first = seen[0]
+    labels = {f"{key}: {w}": p for key, words in first.labels.items() for w, p in words.items()}
+    return {
+        "objects": objects,
+        "categories": {name: round(p, 8) for name, p in first.classes.items()},
+        "attributes": {name: round(p, 8) for name, p in labels.items()},
+    }
+
+
+def _version(stages: Stages) -> str:
+    """Another one as soon as any of the stages is."""
+    own = stages.stages["category"].spec.version
+    if len(stages.specs) == 1:
+        return own
+    everyone = hashlib.sha256("".join(spec.sha256 for spec in stages.specs).encode()).hexdigest()
+    return f"{own}-{everyone[:8]}"

@@ -1,0 +1,1 @@
+"""Training eTryOn's networks: a recipe file for each."""
