@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 import torch
@@ -62,6 +64,10 @@ def data(corrected, tmp_path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     write_files(folder, "train")
+    outfits = pq.read_table(folder / "ccp-train.parquet")
+    for name, side in (("width", 80), ("height", 120)):
+        outfits = outfits.append_column(name, pa.array([side] * len(outfits)))
+    pq.write_table(outfits, folder / "ccp-train.parquet")
     call_command("export_reviews", str(folder))
     return folder
 

@@ -125,7 +125,7 @@ def _run_batch(job: ReviewJob) -> bool:
     """False where it was the last."""
     job.state = ReviewJob.State.RUNNING
     if not _BATCHES[job.kind](job):
-        job.state, job.finished_at = ReviewJob.State.DONE, datetime.now(UTC)
+        job.state, job.finished_at, job.wish = ReviewJob.State.DONE, datetime.now(UTC), {}
         logger.info("Review job %s of %s: %d changed", job.kind, job.tenant_id, job.changed)
     job.save()
     return job.is_open

@@ -18,8 +18,8 @@ from inference.training.samples import (
     SMALLEST_CUT,
     Sample,
     attribute_indices,
+    fit_height,
     head_indices,
-    shrink,
 )
 
 FILE = "reviews-train.parquet"
@@ -39,7 +39,7 @@ def read_garments(path: Path, *, limit: int = 0) -> list[Sample]:
             area = with_margin(box, whole(image))
             samples.append(
                 Sample(
-                    image=shrink(image[area.top : area.bottom, area.left : area.right]),
+                    image=fit_height(image[area.top : area.bottom, area.left : area.right]),
                     id=f"{row['id']}-{len(samples)}",
                     label=row["category"],
                     accepts=accepts,

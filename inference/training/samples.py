@@ -114,7 +114,7 @@ def _usable(
             continue
         image = decode(row["image"])
         yield Sample(
-            image=shrink(image) if shrink else image,
+            image=fit_height(image) if shrink else image,
             id=str(row["id"]),
             label=row[column],
             accepts=accepts,
@@ -145,7 +145,7 @@ def read_outfits(path: Path, *, limit: int = 0) -> list[Sample]:
             said = {"label": garment.label}
             samples.append(
                 Sample(
-                    image=shrink(_cut(image, with_margin(garment.box, whole(image)))),
+                    image=fit_height(_cut(image, with_margin(garment.box, whole(image)))),
                     id=f"{row['id']}-{len(samples)}",
                     label=garment.label,
                     accepts=accepts,
@@ -223,7 +223,7 @@ def _index(labels: taxonomy.LabelMap, label: str | None, order: list[str]) -> in
     return order.index(categories[0]) if categories else NONE
 
 
-def shrink(image: Pixels) -> Pixels:
+def fit_height(image: Pixels) -> Pixels:
     height, width = image.shape[:2]
     if height <= STORED_HEIGHT:
         return image
