@@ -1,0 +1,93 @@
+"""The engine's way from a photo to a garment's details: segment, key points, descriptors."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from inference import registry, runtime, specs
+from inference.contract import MOST_DETAILS, Box, GarmentDetails
+from inference.foreground import find_foreground
+from inference.networks.superpoint import SuperPoint
+from inference.pipeline import clip_crop
+from inference.preprocess import decode, whole
+from inference.request import NoDetails, Photo
+from inference.specs import BadWeights, UnknownModel
+from inference.wizard.details import extract
+from inference.wizard.parts import Region
+from inference.wizard.votes import Vectors
+
+NAME = "kalas-details"
+SIDE = 240
+"""Pixels of the garment's longer side as the network sees it."""
+_ENLARGED = 2.0
+"""At most: larger pixels show nothing more."""
+_THRESHOLD = 0.005
+
+
+class DetailFinder:
+    """A network's key points of the garment in a photo; safe in one thread."""
+
+    def __init__(self, network: SuperPoint, name: str) -> None:
+        self._network, self.name = network, name
+
+    def find(self, photo: Photo) -> GarmentDetails:
+        """Raises InvalidImage."""
+        image = decode(photo.data)
+        area = clip_crop(photo.crop, whole(image))
+        ground = find_foreground(image, area)
+        box = ground.box
+        scale = min(SIDE / max(box.width, box.height), _ENLARGED)
+        size = max(8, round(box.width * scale)), max(8, round(box.height * scale))
+        crop = image[box.top : box.bottom, box.left : box.right]
+        shown = _cut_mask(ground.shown, area, box).astype(np.uint8)
+        details = extract(
+            self._network,
+            np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), dtype=np.uint8),
+            region=cv2.resize(shown, size, interpolation=cv2.INTER_NEAREST).astype(np.bool_),
+            threshold=_THRESHOLD,
+            most=MOST_DETAILS,
+        )
+        origin = np.array((box.left, box.top))
+        shrunk = np.array((box.width / size[0], box.height / size[1]))
+        places = (details.places * shrunk + origin).round().astype(int)
+        return GarmentDetails(
+            model=self.name,
+            region="foreground",
+            places=tuple((int(x), int(y)) for x, y in places),
+            vectors=pack(details.vectors),
+        )
+
+
+def load(store: Path | None = None) -> DetailFinder:
+    """The newest of the installation's own, else the one that ships.
+
+    Raises NoDetails where there is none, or the newest is damaged.
+    """
+    runtime.use_one_core()
+    for place in filter(None, (store, specs.STORE)):
+        try:
+            spec = specs.find(NAME, store=place)
+            return DetailFinder(registry.build_points(spec), spec.choice)
+        except UnknownModel:
+            continue
+        except BadWeights as error:
+            raise NoDetails(str(error)) from error
+    raise NoDetails(
+        f"There are no weights {NAME}: train them (manage.py train_superpoint), or import"
+        f" SuperPoint's (manage.py import_weights FILE --config superpoint --name {NAME})."
+    )
+
+
+def pack(vectors: Vectors) -> bytes:
+    """A byte a number: each vector by its own largest one."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True, initial=1e-9)
+    return np.asarray((vectors / largest * 127).round(), dtype=np.int8).tobytes()
+
+
+def _cut_mask(shown: Region, area: Box, box: Box) -> Region:
+    """The part of a mask over the area that lies in the box; at least a pixel."""
+    down, right = shown.shape[0] / area.height, shown.shape[1] / area.width
+    top, left = int((box.top - area.top) * down), int((box.left - area.left) * right)
+    bottom = max(top + 1, round((box.bottom - area.top) * down))
+    return shown[top:bottom, left : max(left + 1, round((box.right - area.left) * right))]
