@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
-Architecture = Literal["garment-net", "garment-finder", "text-net", "mmfashion", "superpoint"]
+Architecture = Literal[
+    "garment-net", "garment-finder", "text-net", "mmfashion", "superpoint", "part-net"
+]
 ValueOrder = tuple[tuple[str, tuple[str, ...]], ...]
 """Attribute keys with their values, as the head's answers follow each other."""
 

@@ -13,9 +13,10 @@ from inference.networks.superpoint import SuperPoint, choose
 from inference.tests import goldens
 from inference.tests.test_wizard import draw_print
 from inference.tests.threads import one_thread  # noqa: F401
+from inference.training.plans import BadPlan
 from inference.training.superpoint import homographies, shapes
 from inference.training.superpoint import train as train_module
-from inference.training.superpoint.plan import BadPlan, Plan, read
+from inference.training.superpoint.plan import Plan, read
 from inference.training.superpoint.train import (
     compare,
     find_points,

@@ -1,6 +1,8 @@
 """The engine's way from a photo to a garment's details: segment, key points, descriptors."""
 
+import logging
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -10,12 +12,16 @@ from inference.contract import MOST_DETAILS, Box, GarmentDetails
 from inference.foreground import find_foreground
 from inference.networks.superpoint import SuperPoint
 from inference.pipeline import clip_crop
-from inference.preprocess import decode, whole
+from inference.preprocess import Pixels, decode, whole
 from inference.request import NoDetails, Photo
-from inference.specs import BadWeights, UnknownModel
+from inference.specs import BadWeights
+from inference.wizard import segmenting
 from inference.wizard.details import extract
 from inference.wizard.parts import Region
+from inference.wizard.segmenting import Segmenter, find_cloth
 from inference.wizard.votes import Vectors
+
+logger = logging.getLogger(__name__)
 
 NAME = "kalas-details"
 SIDE = 240
@@ -28,23 +34,25 @@ _THRESHOLD = 0.005
 class DetailFinder:
     """A network's key points of the garment in a photo; safe in one thread."""
 
-    def __init__(self, network: SuperPoint, name: str) -> None:
-        self._network, self.name = network, name
+    def __init__(
+        self, network: SuperPoint, name: str, *, segmenter: Segmenter | None = None
+    ) -> None:
+        """Without a segmenter the garment is what stands before the ground."""
+        self._network, self.name, self._segmenter = network, name, segmenter
 
     def find(self, photo: Photo) -> GarmentDetails:
         """Raises InvalidImage."""
         image = decode(photo.data)
         area = clip_crop(photo.crop, whole(image))
-        ground = find_foreground(image, area)
-        box = ground.box
+        by, box, shown = self._find_region(image, area)
         scale = min(SIDE / max(box.width, box.height), _ENLARGED)
         size = max(8, round(box.width * scale)), max(8, round(box.height * scale))
         crop = image[box.top : box.bottom, box.left : box.right]
-        shown = _cut_mask(ground.shown, area, box).astype(np.uint8)
+        mask = cv2.resize(shown.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         details = extract(
             self._network,
             np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), dtype=np.uint8),
-            region=cv2.resize(shown, size, interpolation=cv2.INTER_NEAREST).astype(np.bool_),
+            region=mask.astype(np.bool_),
             threshold=_THRESHOLD,
             most=MOST_DETAILS,
         )
@@ -53,10 +61,22 @@ class DetailFinder:
         places = (details.places * shrunk + origin).round().astype(int)
         return GarmentDetails(
             model=self.name,
-            region="foreground",
+            region=by,
             places=tuple((int(x), int(y)) for x, y in places),
             vectors=pack(details.vectors),
         )
+
+    def _find_region(
+        self, image: Pixels, area: Box
+    ) -> tuple[Literal["parts", "foreground"], Box, Region]:
+        """What told the garment, its box, and which places of the box show it."""
+        if self._segmenter is not None:
+            inside = image[area.top : area.bottom, area.left : area.right]
+            cloth = find_cloth(self._segmenter.segment(inside))
+            if cloth.any():
+                return "parts", area, cloth
+        ground = find_foreground(image, area)
+        return "foreground", ground.box, _cut_mask(ground.shown, area, ground.box)
 
 
 def load(store: Path | None = None) -> DetailFinder:
@@ -65,18 +85,26 @@ def load(store: Path | None = None) -> DetailFinder:
     Raises NoDetails where there is none, or the newest is damaged.
     """
     runtime.use_one_core()
-    for place in filter(None, (store, specs.STORE)):
-        try:
-            spec = specs.find(NAME, store=place)
-            return DetailFinder(registry.build_points(spec), spec.choice)
-        except UnknownModel:
-            continue
-        except BadWeights as error:
-            raise NoDetails(str(error)) from error
+    try:
+        segmenter = _load_segmenter(store)
+        for place in filter(None, (store, specs.STORE)):
+            if specs.list_versions(NAME, store=place):
+                spec = specs.find(NAME, store=place)
+                points = registry.build_points(spec)
+                return DetailFinder(points, spec.choice, segmenter=segmenter)
+    except BadWeights as error:
+        raise NoDetails(str(error)) from error
     raise NoDetails(
         f"There are no weights {NAME}: train them (manage.py train_superpoint), or import"
         f" SuperPoint's (manage.py import_weights FILE --config superpoint --name {NAME})."
     )
+
+
+def _load_segmenter(store: Path | None) -> Segmenter | None:
+    if store is None or not specs.list_versions(segmenting.NAME, store=store):
+        logger.info("No weights %s: the foreground tells the garment", segmenting.NAME)
+        return None
+    return segmenting.load(store)
 
 
 def pack(vectors: Vectors) -> bytes:

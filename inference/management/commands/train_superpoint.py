@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inference.contract import InvalidImage
 from inference.preprocess import decode
-from inference.training.superpoint.plan import BadPlan, read
+from inference.training.plans import BadPlan
+from inference.training.superpoint.plan import read
 from inference.training.superpoint.shapes import Grey
 from inference.training.superpoint.train import keep, train
 from kalas.lib.malloc import tune_allocator

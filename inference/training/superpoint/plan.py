@@ -1,15 +1,12 @@
 """How SuperPoint is trained: a TOML file."""
 
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from inference.networks.superpoint import CELL
+from inference.training import plans
+from inference.training.plans import BadPlan
 from inference.training.superpoint.shapes import HEIGHT
-
-
-class BadPlan(ValueError):
-    """The training cannot be done; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +37,9 @@ class Plan:
 
 def read(path: Path) -> Plan:
     """Raises BadPlan."""
-    try:
-        raw = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadPlan(f"{path.name} cannot be read: {error}") from error
-    if unknown := raw.keys() - {field.name for field in fields(Plan)}:
-        raise BadPlan(f"{path.name}: {', '.join(sorted(unknown))} is not known.")
-    raw["photos"] = tuple(raw.get("photos", ()))
-    if not raw["photos"]:
+    plan = plans.read(path, Plan)
+    if not plan.photos:
         raise BadPlan(f"{path.name}: photos is missing, the files that are learnt from.")
-    plan = Plan(**raw)
-    for field in fields(Plan):
-        value, usual = getattr(plan, field.name), field.default
-        wanted = (int, float) if isinstance(usual, float) else type(usual)
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise BadPlan(f"{path.name}: {field.name} cannot be {value!r}.")
     if min(plan.limit, plan.shape_steps, plan.photo_steps, plan.batch) < 1:
         raise BadPlan(f"{path.name}: limit, steps and batch have to be positive.")
     if plan.side % CELL or not CELL < plan.side <= HEIGHT:

@@ -7,7 +7,6 @@ ends as one that was not.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -19,8 +18,9 @@ from torch.nn import functional
 from inference import specs
 from inference.networks.superpoint import CELL, SuperPoint, choose, sample, thin
 from inference.specs import WeightsSpec
+from inference.training.plans import BadPlan, load_checkpoint, save_checkpoint
 from inference.training.superpoint import homographies, shapes
-from inference.training.superpoint.plan import BadPlan, Plan
+from inference.training.superpoint.plan import Plan
 from inference.training.superpoint.shapes import Grey
 from inference.weights import hash_file
 
@@ -57,33 +57,21 @@ class _Run:
 
     def load(self) -> None:
         """Raises BadPlan where the checkpoint is damaged or of another run."""
-        if not self._path.exists():
-            return
-        try:
-            state: dict[str, Any] = torch.load(self._path, weights_only=True)
-            if state["plan"] != repr(self.plan):
-                raise BadPlan(f"{self._path} is the checkpoint of another plan.")
+        state = load_checkpoint(self._path, self.plan)
+        if state is not None:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.done, self.marks = state["done"], state["marks"]
-        except BadPlan:
-            raise
-        # A damaged file fails in torch's reader in many ways.
-        except Exception as error:
-            raise BadPlan(f"{self._path} is no checkpoint of this network, or damaged.") from error
-        self.say(f"resumed after step {self.done}")
+            self.say(f"resumed after step {self.done}")
 
     def save(self) -> None:
-        partial = self._path.with_suffix(".partial")
         state = {
-            "plan": repr(self.plan),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "done": self.done,
             "marks": self.marks,
         }
-        torch.save(state, partial)
-        partial.replace(self._path)
+        save_checkpoint(self._path, self.plan, state)
 
     def learn(self, photos: Sequence[Grey]) -> None:
         plan = self.plan
