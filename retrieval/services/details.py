@@ -21,7 +21,7 @@ from retrieval.services.indexes import list_searchable_photos
 logger = logging.getLogger(__name__)
 
 PART = 20
-TIMEOUT_S = 60.0
+TIMEOUT_S = 30.0
 
 
 def ask_engine(data: bytes, box: Box | None, *, timeout: float = TIMEOUT_S) -> Asked:
@@ -30,7 +30,7 @@ def ask_engine(data: bytes, box: Box | None, *, timeout: float = TIMEOUT_S) -> A
     return Asked.of(client.Client(settings.INFERENCE_URL).find_details(data, box, timeout=timeout))
 
 
-def ask_annotation(annotation: Annotation, box: Box) -> Asked:
+def ask_annotation(annotation: Annotation, box: Box | None) -> Asked:
     """Those of a garment that the shop has; raises as `ask_engine`, and FileNotFoundError."""
     return ask_engine(files.read_photo(annotation.image), box)
 
