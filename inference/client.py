@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 
 import httpx
 
-from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ObjectType
+from inference.contract import (
+    AnnotationResult,
+    Box,
+    EngineHealth,
+    GarmentDetails,
+    InvalidImage,
+    ObjectType,
+)
 
 Answer = TypeVar("Answer")
 
@@ -33,6 +40,10 @@ class Overloaded(Exception):
 
 class NoWords(Exception):
     """The engine's model cannot read words."""
+
+
+class NoDetails(Exception):
+    """The engine has no weights that find key points; the message says what to get."""
 
 
 class Client:
@@ -66,6 +77,22 @@ class Client:
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
         )
         return _read(response, AnnotationResult.from_json)
+
+    def find_details(
+        self, data: bytes, crop: Box | None = None, timeout: float = 60.0
+    ) -> GarmentDetails:
+        """Key points of the garment that the crop shows.
+
+        Raises NoDetails, InvalidImage, Overloaded, Unavailable, and ValueError for a refused crop.
+        """
+        response = self._send(
+            "POST",
+            "/v1/details",
+            params={"crop": ",".join(map(str, crop.as_tuple()))} if crop else {},
+            content=data,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+        )
+        return _read(response, GarmentDetails.from_json)
 
     def embed_texts(self, texts: Sequence[str], timeout: float = 10.0) -> list[list[float]]:
         """One L2-normalised vector a text, in the space of the garments' embeddings; ≤ 64 texts.
@@ -135,6 +162,8 @@ def _refusal(response: httpx.Response) -> Exception:
             return ValueError(detail)
         case 501 if problem.get("code") == "no-words":
             return NoWords(detail)
+        case 501 if problem.get("code") == "no-details":
+            return NoDetails(detail)
         case 503:
             return Overloaded(_seconds(response.headers.get("Retry-After", "")))
         case status:

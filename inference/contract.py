@@ -4,12 +4,17 @@ Imports neither torch nor Django, so that the web process and the engine share i
 Boxes are source pixels after EXIF orientation, right and bottom exclusive.
 """
 
+from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 ObjectType = Literal["upper-body", "lower-body", "full-body", "footwear", "accessory"]
 AbstainReason = Literal["no-garment", "too-small", "unreadable"]
 EngineState = Literal["starting", "ready", "draining"]
+
+DETAIL_SIZE = 256
+MOST_DETAILS = 128
+"""Of one garment."""
 
 MIN_SIDE = 32
 """Below it a photo or crop shows too little to name a garment; the abstention says so."""
@@ -130,6 +135,32 @@ class AnnotationResult:
             timings_ms=dict(data["timings_ms"]),
             original=dict(data.get("original", {})),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GarmentDetails:
+    """A garment's key points: where they are, and what each looks like."""
+
+    model: str
+    """Whose descriptors these are; those of two models are never compared."""
+    region: Literal["parts", "foreground"]
+    """What told the garment: a Mask R-CNN's parts, or all that is before the ground."""
+    places: tuple[tuple[int, int], ...]
+    """Source pixels: x, y."""
+    vectors: bytes
+    """DETAIL_SIZE signed bytes for each place; the lengths say nothing."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "vectors": b64encode(self.vectors).decode()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Raises KeyError, TypeError or ValueError."""
+        vectors = b64decode(data["vectors"], validate=True)
+        places = tuple((int(x), int(y)) for x, y in data["places"])
+        if len(places) > MOST_DETAILS or len(vectors) != len(places) * DETAIL_SIZE:
+            raise ValueError("The descriptors do not belong to the places.")
+        return cls(data["model"], data["region"], places, vectors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,25 @@
-"""The engine's HTTP contract as a bare ASGI application: annotate, embed-text and health."""
+"""The engine's HTTP contract as a bare ASGI application: annotate, details, embed-text, health."""
 
 import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, TypeVar, get_args
 from urllib.parse import parse_qsl
 
-from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ObjectType
-from inference.request import NoWords, Photo, parse_crop
+from inference.contract import (
+    AnnotationResult,
+    Box,
+    EngineHealth,
+    GarmentDetails,
+    InvalidImage,
+    ObjectType,
+)
+from inference.request import NoDetails, NoWords, Photo, parse_crop
 
 logger = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -42,6 +50,10 @@ class Annotator(Protocol):
 
     async def embed_texts(self, texts: list[str]) -> list[list[float]]:
         """Raises Busy, NoWords."""
+        ...
+
+    async def find_details(self, photo: Photo) -> GarmentDetails:
+        """Raises Busy, InvalidImage, NoDetails."""
         ...
 
     def health(self) -> EngineHealth: ...
@@ -96,15 +108,43 @@ async def _route(
             return await _annotate(scope, receive, annotator)
         case "POST", "/v1/embed-text":
             return await _embed_texts(receive, annotator)
-        case _, "/v1/health" | "/v1/annotate" | "/v1/embed-text":
+        case "POST", "/v1/details":
+            return await _find_details(scope, receive, annotator)
+        case _, "/v1/health" | "/v1/annotate" | "/v1/embed-text" | "/v1/details":
             raise _Problem(405, "method-not-allowed", "Method not allowed", "Use the other method.")
         case _:
             raise _Problem(
                 404,
                 "not-found",
                 "Not found",
-                "There are /v1/annotate, /v1/embed-text and /v1/health.",
+                "There are /v1/annotate, /v1/details, /v1/embed-text and /v1/health.",
             )
+
+
+async def _find_details(
+    scope: Mapping[str, Any], receive: Receive, annotator: Annotator
+) -> dict[str, Any]:
+    try:
+        crop, hint = _read_parameters(scope["query_string"])
+        if hint:
+            raise _bad_parameter("hint", "Details are those of what the crop shows.")
+        annotator.refuse_if_busy()
+        photo = Photo(await _read_body(receive), crop)
+        found = await _answer_or_disconnect(annotator.find_details(photo), receive)
+    except Busy as error:
+        raise _busy(error) from error
+    except NoDetails as error:
+        raise _Problem(501, "no-details", "This engine finds no details", str(error)) from error
+    except InvalidImage as error:
+        raise _Problem(422, error.code, "This photo cannot be used", error.detail) from error
+    except (_Disconnected, _Problem):
+        raise
+    except Exception as error:
+        logger.exception("A photo's details could not be found")
+        raise _Problem(
+            500, "engine-error", "The engine failed", "The engine failed on this photo."
+        ) from error
+    return found.to_json()
 
 
 async def _annotate(
@@ -168,9 +208,7 @@ def _busy(error: Busy) -> _Problem:
     return problem
 
 
-async def _answer_or_disconnect(
-    answer: Awaitable[AnnotationResult], receive: Receive
-) -> AnnotationResult:
+async def _answer_or_disconnect(answer: Awaitable[Answer], receive: Receive) -> Answer:
     """A client that leaves takes its photo out of the queue."""
     working = asyncio.ensure_future(answer)
     leaving = asyncio.ensure_future(_wait_for_disconnect(receive))

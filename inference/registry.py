@@ -8,6 +8,7 @@ from inference import specs, taxonomy, weights
 from inference.detection import DETAILS, SIZE
 from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import GarmentNet
+from inference.networks.superpoint import SuperPoint
 from inference.networks.text_net import TextNet
 from inference.specs import BadWeights, UnknownModel, WeightsSpec
 
@@ -46,6 +47,20 @@ def build_finder(spec: WeightsSpec) -> GarmentFinder:
     network = GarmentFinder(widths=spec.widths, depths=spec.depths, path=path, head=head)
     network.load_state_dict(weights.load(spec))
     network.to(memory_format=torch.channels_last)
+    return network.eval().requires_grad_(False)
+
+
+def build_points(spec: WeightsSpec) -> SuperPoint:
+    """Raises BadWeights."""
+    network = SuperPoint()
+    if spec.architecture != "superpoint":
+        raise BadWeights(f"{spec.choice} is a {spec.architecture}, which finds no key points.")
+    try:
+        network.load_state_dict(weights.load(spec))
+    except RuntimeError as error:
+        if isinstance(error, BadWeights):
+            raise
+        raise BadWeights(f"The weights of {spec.choice} are of another network.") from error
     return network.eval().requires_grad_(False)
 
 

@@ -12,6 +12,10 @@ class NoWords(Exception):
     """The model has no text encoder."""
 
 
+class NoDetails(Exception):
+    """There are no weights that find key points."""
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """Encoded bytes, and what the caller knows of them."""

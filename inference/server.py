@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import uvicorn
 
 from inference.batching import Batcher, Closed, QueueFull
-from inference.contract import AnnotationResult, EngineHealth, EngineState
+from inference.contract import AnnotationResult, EngineHealth, EngineState, GarmentDetails
 from inference.endpoints import Busy, make_application
 from inference.listening import listen
 from inference.request import Outcome, Photo
@@ -29,6 +29,7 @@ from kalas.lib.malloc import tune_allocator
 
 if TYPE_CHECKING:
     from inference.pipeline import Pipeline
+    from inference.wizard.finding import DetailFinder
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ _DRAIN_LIMIT_S = 30
 _KEEP_IDLE_S = 75
 _RETRY_START_S = 2
 _LONGEST_RETRY_S = 30
+_MOST_DETAILS_WAIT = 8
 
 
 class EngineFailed(Exception):
@@ -104,6 +106,10 @@ class Engine:
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         # Words take a fraction of a millisecond and need not wait behind photos.
         self._words = ThreadPoolExecutor(1, thread_name_prefix="words")
+        # One after the other: nobody waits for them but jobs and a search that asks for them.
+        self._details = ThreadPoolExecutor(1, "details")
+        self._detail_finder: DetailFinder | None = None
+        self._details_waiting = 0
         self._jobs: set[Future[Any]] = set()
         self._loaded: _Loaded | None = None
         self._batcher: Batcher[Photo, AnnotationResult] | None = None
@@ -173,6 +179,25 @@ class Engine:
         self.refuse_if_busy()
         assert self._loaded  # noqa: S101 it exists in every state that is not refused
         return await self._in_thread(self._words, self._loaded.pipeline.embed_texts, texts)
+
+    async def find_details(self, photo: Photo) -> GarmentDetails:
+        """Raises Busy, InvalidImage, NoDetails."""
+        self.refuse_if_busy()
+        if self._details_waiting >= _MOST_DETAILS_WAIT:
+            raise Busy("Too many photos wait for their details.", _RETRY_START_S)
+        self._details_waiting += 1
+        try:
+            return await self._in_thread(self._details, self._find_details, photo)
+        finally:
+            self._details_waiting -= 1
+
+    def _find_details(self, photo: Photo) -> GarmentDetails:
+        """The network comes with the first question: most engines are never asked one."""
+        if self._detail_finder is None:
+            finding = importlib.import_module("inference.wizard.finding")
+            self._detail_finder = finding.load(self._config.models)
+        finder: DetailFinder = self._detail_finder
+        return finder.find(photo)
 
     async def _load(self) -> None:
         try:

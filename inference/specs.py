@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 Architecture = Literal[
-    "garment-net", "garment-finder", "text-net", "mmfashion", "superpoint", "etryon"
+    "garment-net", "garment-finder", "text-net", "mmfashion", "superpoint", "etryon", "part-net"
 ]
 ValueOrder = tuple[tuple[str, tuple[str, ...]], ...]
 """Attribute keys with their values, as the head's answers follow each other."""

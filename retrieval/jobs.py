@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from procrastinate import jobs
 from procrastinate.contrib.django import app
@@ -11,6 +12,7 @@ from kalas.lib import lanes
 from retrieval.models import CatalogueImport, IndexVersion, ProductImage
 
 COMPARE_TASK = "retrieval.compare_photo"
+DETAILS_TASK = "retrieval.build_details"
 FETCH_TASK = "retrieval.fetch_photo"
 IMPORT_TASK = "retrieval.run_import"
 INDEX_TASK = "retrieval.build_index"
@@ -56,6 +58,18 @@ def defer_index_part(index: IndexVersion) -> None:
         f"index.{index.id}",
         task=INDEX_TASK,
         args={"index_id": str(index.id)},
+        queue=jobs.DEFAULT_QUEUE,
+        at=datetime.now(UTC),
+        priority=BEHIND_ALL,
+    )
+
+
+def defer_details(tenant_id: UUID, model: str) -> None:
+    """The next part of a shop's details, if none is queued."""
+    lanes.wake(
+        f"details.{tenant_id}",
+        task=DETAILS_TASK,
+        args={"tenant_id": str(tenant_id), "model": model},
         queue=jobs.DEFAULT_QUEUE,
         at=datetime.now(UTC),
         priority=BEHIND_ALL,

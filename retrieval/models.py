@@ -6,12 +6,14 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
 from accounts.models import Tenant, User
 from annotations.models import FashionImage, Garment, TenantQuerySet
+from inference.contract import DETAIL_SIZE, MOST_DETAILS
 
 
 class Product(models.Model):
@@ -472,6 +474,36 @@ class Embedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.index} {self.photo_id}"
+
+
+_BYTES = models.Func("vectors", function="octet_length", output_field=models.IntegerField())
+
+
+class PhotoDetails(models.Model):
+    """The key points of what a photo of a product shows, for matching details."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    photo = models.OneToOneField(ProductImage, models.CASCADE, related_name="details")
+    # What of the photo they are of.
+    garment = models.ForeignKey(Garment, models.CASCADE, related_name="+")
+    # Whose descriptors these are; empty ones stand for a photo that could not be looked at.
+    model = models.CharField(max_length=100)
+    vectors = models.BinaryField()
+
+    objects = TenantQuerySet["PhotoDetails"].as_manager()
+
+    class Meta:
+        verbose_name = _("details of a photo")
+        verbose_name_plural = _("details of photos")
+        constraints = [
+            models.CheckConstraint(
+                condition=GreaterThan(models.Value(MOST_DETAILS * DETAIL_SIZE + 1), _BYTES),
+                name="photo_details_are_few",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.photo_id}"
 
 
 class SearchTest(models.Model):

@@ -68,6 +68,20 @@ class FiltersForm(forms.Form):
         field.choices = [("", _("All")), *choices]
 
 
+class DetailsForm(forms.Form):
+    match_details = forms.BooleanField(
+        label=_("Match the details"),
+        required=False,
+        help_text=_("The same print, seams or buttons first. Takes longer."),
+        # As the filters, it belongs to the form for words.
+        widget=forms.CheckboxInput({"form": "by-words"}),
+    )
+
+    @property
+    def is_on(self) -> bool:
+        return self.is_valid() and bool(self.cleaned_data["match_details"])
+
+
 class SearchPhotoForm(forms.Form):
     """The box is optional: all four sides or none."""
 

@@ -5,7 +5,7 @@ Exact while few photos can be meant, by the graph of near vectors above that. Ve
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from accounts.models import Tenant
 from annotations.models import Annotation, Colour, Garment
 from inference import contract
 from inference.ciede import ciede2000, hex_to_lab
+from retrieval import details
 from retrieval.filters import NO_FILTERS, Filters, filter_by
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, Product, ProductImage
 from retrieval.services.indexes import Model, list_searchable_photos, to_unit
@@ -92,6 +93,8 @@ class Match:
     similarity: float
     """The cosine of the two vectors, at most 1."""
     why: Why | None
+    details: float | None = None
+    """The share (0 to 1) of the asked details that it has; None where they were not compared."""
 
     @property
     def distance(self) -> float:
@@ -106,18 +109,26 @@ def find_similar(
     filters: Filters = NO_FILTERS,
     limit: int = 20,
     cut_off: float | None = None,
+    asked: details.Asked | None = None,
 ) -> list[Match]:
     """The shop's most similar products, best first; none where nothing is similar enough.
 
-    `cut_off` replaces the index's own least similarity. Raises BeingBuilt.
+    `cut_off` replaces the index's own least similarity; where details are `asked` for, they order
+    the most similar. Raises BeingBuilt.
     """
     index = find_index(tenant=tenant, model=wanted.model)
     if index is None:
         return []
     least = index.cut_off if cut_off is None else cut_off
-    nearest = find_nearest(index=index, wanted=wanted, filters=filters, limit=limit)
+    pool = max(limit, details.POOL) if asked else limit
+    nearest = find_nearest(index=index, wanted=wanted, filters=filters, limit=pool)
     near = {row.photo_id: row.similarity for row in nearest if row.similarity >= least}
-    return _describe(index, near, wanted.look)
+    if asked is None:
+        return _describe(index, near, wanted.look)
+    shares = details.share(tenant=tenant, asked=asked, photos=list(near))
+    near = dict(details.order(near, shares)[:limit])
+    matches = _describe(index, near, wanted.look)
+    return [replace(match, details=shares.get(match.photo.id)) for match in matches]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from procrastinate.contrib.django import app
 from inference import client
 from retrieval import jobs
 from retrieval.models import IndexVersion, ProductImage
-from retrieval.services import building, duplicates, fetching, imports, testing
+from retrieval.services import building, details, duplicates, fetching, imports, testing
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,21 @@ def run_import(*, import_id: str) -> None:
 def build_index(*, index_id: str) -> None:
     if building.build_part(index_id=UUID(index_id), now=datetime.now(UTC)):
         jobs.defer_index_part(IndexVersion(id=UUID(index_id)))
+
+
+@app.task(
+    name=jobs.DETAILS_TASK,
+    retry=RetryStrategy(
+        max_attempts=100,
+        wait=10,
+        retry_exceptions=[client.Overloaded, client.Unavailable, *imports.AWAY],
+    ),
+)
+def build_details(*, tenant_id: str, model: str) -> None:
+    # Without weights there is nothing to do until a search asks again.
+    with contextlib.suppress(client.NoDetails):
+        if details.build_part(tenant_id=UUID(tenant_id), model=model):
+            jobs.defer_details(UUID(tenant_id), model)
 
 
 @app.task(name=jobs.TEST_TASK, retry=RETRY)

@@ -43,6 +43,9 @@ class FakeEngine:
             raise self.outcome
         return [[float(len(text)), 0.5] for text in texts]
 
+    async def find_details(self, photo):
+        return await self.annotate(photo)
+
     def health(self):
         return HEALTH
 

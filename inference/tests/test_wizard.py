@@ -13,7 +13,7 @@ from inference.networks.superpoint import SuperPoint
 from inference.tests import goldens
 from inference.tests.threads import one_thread  # noqa: F401
 from inference.training.outfits import LABELS
-from inference.wizard import details, parts
+from inference.wizard import details, parts, votes
 from inference.wizard.parts import PARTS, BadParts
 
 
@@ -210,6 +210,17 @@ def test_the_garment_with_the_same_details_gets_the_votes(metric, network):
     assert 0 < ranked[0][1] <= 1
 
 
+def test_few_are_compared_with_the_same_answer(network):
+    shop = {f"print {i}": details.extract(network, draw_print(i)).vectors for i in range(6)}
+    asked = details.extract(network, draw_print(4)[8:, 8:]).vectors
+
+    exactly = votes.vote(asked, shop, least=0.5)
+
+    by_index = details.DetailIndex(shop).vote(asked, least=0.5)
+    assert [name for name, _ in exactly] == [name for name, _ in by_index]
+    assert [s for _, s in exactly] == pytest.approx([s for _, s in by_index], abs=1e-4)
+
+
 def test_many_details_are_searched_by_lists():
     generator = goldens.generate(9)
     vectors = generator.standard_normal((3000, 256), dtype=np.float32)
@@ -226,3 +237,4 @@ def test_nothing_has_no_votes():
     empty = np.zeros((0, 256), np.float32)
 
     assert details.DetailIndex({"a": empty}).vote(empty) == []
+    assert votes.vote(empty, {"a": empty}) == []

@@ -1,6 +1,5 @@
 """Fashion Wizard's two pipelines: a garment's key points, and which garments share them."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from inference.networks.superpoint import CELL, SuperPoint, choose
 from inference.preprocess import Pixels
 from inference.wizard.parts import Region
+from inference.wizard.votes import LEAST, NEIGHBOURS, Vectors, count_votes
 
-Vectors = NDArray[np.float32]
 Metric = Literal["cosine", "l2"]
 
 MOST = 300
@@ -62,14 +61,20 @@ def extract(
 class DetailIndex:
     """The details of many garments; a garment that has the query's details gets their votes."""
 
-    def __init__(self, garments: Mapping[str, Vectors], *, metric: Metric = "cosine") -> None:
-        """Lists by k-means where there is enough to learn them from."""
+    def __init__(
+        self,
+        garments: Mapping[str, Vectors],
+        *,
+        metric: Metric = "cosine",
+        lists_from: int | None = None,
+    ) -> None:
+        """Lists by k-means from that many details on; by itself where they can be learnt."""
         self._names = [name for name, vectors in garments.items() for _ in vectors]
         size = next((v.shape[1] for v in garments.values() if len(v)), 256)
         self._metric = metric
         flat = faiss.IndexFlatIP(size) if metric == "cosine" else faiss.IndexFlatL2(size)
         self._index: faiss.Index = flat
-        if len(self._names) >= 40 * _LISTS:
+        if len(self._names) >= (40 * _LISTS if lists_from is None else lists_from):
             kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
             lists = faiss.IndexIVFFlat(flat, size, _LISTS, kind)
             lists.nprobe = _SEARCHED
@@ -81,26 +86,12 @@ class DetailIndex:
             self._index.add(everything)
 
     def vote(
-        self, query: Vectors, *, neighbours: int = 5, least: float = 0.7
+        self, query: Vectors, *, neighbours: int = NEIGHBOURS, least: float = LEAST
     ) -> list[tuple[str, float]]:
-        """Garments with the share of the query's details that they have, most first.
-
-        A detail counts once for each garment, weighed by how alike it is (a cosine of at least
-        `least`); a detail that many garments have says little and is shared among them.
-        """
+        """Garments with the share of the query's details that they have, most first."""
         if not len(query) or not self._names:
             return []
         count = min(neighbours, len(self._names))
-        found, ids = self._index.search(np.ascontiguousarray(query, np.float32), count)
+        found, places = self._index.search(np.ascontiguousarray(query, np.float32), count)
         cosines = found if self._metric == "cosine" else 1 - found / 2
-        votes: dict[str, float] = defaultdict(float)
-        for row, places in zip(cosines, ids, strict=True):
-            best: dict[str, float] = {}
-            for cosine, place in zip(row, places, strict=True):
-                if place >= 0 and cosine >= least:
-                    name = self._names[place]
-                    best[name] = max(best.get(name, 0.0), float(cosine))
-            for name, cosine in best.items():
-                votes[name] += cosine / len(best)
-        ranked = sorted(votes.items(), key=lambda vote: -vote[1])
-        return [(name, total / len(query)) for name, total in ranked]
+        return count_votes(cosines, places, self._names, least=least)

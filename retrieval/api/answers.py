@@ -86,6 +86,11 @@ class MatchAnswer(Fields):
     thumbnail = serializers.CharField(help_text=THUMBNAIL)
     box = BoxAnswer(help_text="Where the garment is on it.")
     why = WhyAnswer(allow_null=True)
+    details = serializers.FloatField(
+        allow_null=True,
+        help_text="With `match_details`: the share (0 to 1) of the asked details that it has; null"
+        " where its own are not known yet.",
+    )
 
 
 class ComparedModel(Fields):
@@ -110,6 +115,11 @@ class SimilarAnswer(Fields):
     complete = serializers.FloatField(
         help_text="The part of the catalogue's photos that was compared: less than 1 while the"
         " index of a new model is being built."
+    )
+    details_complete = serializers.FloatField(
+        allow_null=True,
+        help_text="With `match_details`: the part of the catalogue's photos whose details are"
+        " known; a job makes the rest.",
     )
     results = MatchAnswer(many=True)
 
@@ -230,6 +240,7 @@ def describe_match(match: similar.Match, *, metric: str, now: datetime) -> dict[
         "thumbnail": thumbnails.build_address(match.photo.image.id, now=now),
         "box": describe_box(match.garment.box),
         "why": _describe_why(match.why) if match.why else None,
+        "details": None if match.details is None else round(match.details, 4),
     }
 
 

@@ -1,5 +1,7 @@
 """Photos that somebody searches with, asked of the engine; nothing of them is kept."""
 
+from collections.abc import Callable
+
 from django.conf import settings
 from rest_framework.serializers import ValidationError
 
@@ -8,6 +10,7 @@ from inference import client
 from inference.contract import AnnotationResult, Box, InvalidImage
 from kalas.lib.api.problems import Problem
 from kalas.lib.shared_connections.base import lend_connection
+from retrieval.details import Asked
 
 TIMEOUT_S = 30.0
 
@@ -34,6 +37,21 @@ def annotate(data: bytes, *, crop: Box | None = None) -> AnnotationResult:
         raise Problem("unavailable", headers={"Retry-After": "5"}) from error
     except ValueError as error:
         raise ValidationError({"image": [str(error)]}) from error
+
+
+def find_details(look: Callable[[], Asked | None]) -> Asked | None:
+    """None where the garment's photo is gone or cannot be read. Raises Problem."""
+    try:
+        return look()
+    except client.NoDetails as error:
+        raise Problem("no-details", str(error)) from error
+    except client.Overloaded as error:
+        wait = {"Retry-After": str(max(1, round(error.retry_after)))}
+        raise Problem("engine-busy", headers=wait) from error
+    except client.Unavailable as error:
+        raise Problem("unavailable", headers={"Retry-After": "5"}) from error
+    except (FileNotFoundError, InvalidImage, ValueError):
+        return None
 
 
 def read_upload(upload: photos.Upload) -> bytes:

@@ -139,6 +139,11 @@ class SimilarOptions(FilterQuery):
         required=False,
         help_text="The least cosine, in place of the one that was calibrated for the shop.",
     )
+    match_details = serializers.BooleanField(
+        default=False,
+        help_text="Put the most similar in the order of the details that they share (prints,"
+        " seams, buttons). The first search that asks for it lets a job look at the shop's photos.",
+    )
 
 
 class SimilarInput(SimilarOptions):

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +39,12 @@ from retrieval.api.inputs import (
     TextQuery,
     build_filters,
 )
+from retrieval.details import Asked
 from retrieval.models import Product
+from retrieval.services import details
+
+Look = Callable[[similar.Wanted], Asked | None]
+"""The details of what is wanted; None where its photo is gone."""
 
 
 class SimilarView(ApiView):
@@ -58,9 +65,12 @@ class SimilarView(ApiView):
 
         Only the own shop's, and none where nothing is similar. Photos are not kept.
         """
-        asked, wanted = self._read(request)
+        asked, wanted, look = self._read(request)
         matches: list[similar.Match] = []
+        seen = None
         if wanted is not None:
+            if asked["match_details"]:
+                seen = engine.find_details(partial(look, wanted))
             try:
                 matches = similar.find_similar(
                     tenant=self.tenant,
@@ -68,6 +78,7 @@ class SimilarView(ApiView):
                     filters=build_filters(asked),
                     limit=asked["limit"],
                     cut_off=asked.get("least"),
+                    asked=seen,
                 )
             except similar.BeingBuilt as error:
                 raise Problem("index-being-built", str(error)) from error
@@ -77,6 +88,11 @@ class SimilarView(ApiView):
                 "asked": describe_wanted(wanted) if wanted else None,
                 "metric": metric,
                 "complete": self._find_share(wanted),
+                "details_complete": (
+                    round(details.find_share(tenant=self.tenant, model=seen.model), 4)
+                    if seen
+                    else None
+                ),
                 "results": [describe_match(match, metric=metric, now=now) for match in matches],
             }
         )
@@ -86,8 +102,11 @@ class SimilarView(ApiView):
             return 1.0
         return round(similar.find_share(tenant=self.tenant, model=wanted.model), 4)
 
-    def _read(self, request: Request) -> tuple[dict[str, Any], similar.Wanted | None]:
-        """What is asked, and what it looks like. Raises Problem and ValidationError."""
+    def _read(self, request: Request) -> tuple[dict[str, Any], similar.Wanted | None, Look]:
+        """What is asked, what it looks like, and how its details are found.
+
+        Raises Problem and ValidationError.
+        """
         if request.FILES:
             fields = {
                 name: text for name, text in request.POST.items() if name not in request.FILES
@@ -96,27 +115,30 @@ class SimilarView(ApiView):
             uploads = request.FILES.getlist("image")
             if set(request.FILES) != {"image"} or len(uploads) != 1:
                 raise ValidationError({"image": ["One file of this name, no others."]})
-            return asked, _want_photo(engine.read_upload(uploads[0]), asked)
+            return _want_photo(engine.read_upload(uploads[0]), asked)
         asked = read(SimilarInput, request.data)
         if "image" in asked:
-            return asked, _want_photo(asked["image"], asked)
+            return _want_photo(asked["image"], asked)
         if "image_url" in asked:
             try:
                 data = remote_images.fetch_image(url=asked["image_url"])
             except RequestFailed as error:
                 raise Problem("image-url-failed", error.detail, reason=error.code) from error
-            return asked, _want_photo(data, asked)
+            return _want_photo(data, asked)
         if "annotation" in asked:
-            return asked, self._want_annotation(asked["annotation"], asked.get("garment"))
-        return asked, similar.want_product(self._get_product(asked))
+            annotation = self._get_annotation(asked["annotation"])
+            wanted = similar.want_annotation(annotation, garment_id=asked.get("garment"))
+            return asked, wanted, lambda wanted: details.ask_annotation(annotation, wanted.box)
+        product = self._get_product(asked)
+        return asked, similar.want_product(product), lambda _: details.ask_product(product)
 
-    def _want_annotation(self, annotation_id: UUID, garment_id: UUID | None) -> Any:
+    def _get_annotation(self, annotation_id: UUID) -> Annotation:
         annotations = Annotation.objects.for_tenant(self.tenant)
         seen = annotations.filter(image__in=visible_images(self.caller))
         annotation = seen.filter(id=annotation_id).first()
         if annotation is None:
             raise Problem("not-found")
-        return similar.want_annotation(annotation, garment_id=garment_id)
+        return annotation
 
     def _get_product(self, asked: dict[str, Any]) -> Product:
         mine = Product.objects.for_tenant(self.tenant)
@@ -180,6 +202,9 @@ class SuggestView(ApiView):
         )
 
 
-def _want_photo(data: bytes, asked: dict[str, Any]) -> similar.Wanted | None:
+def _want_photo(
+    data: bytes, asked: dict[str, Any]
+) -> tuple[dict[str, Any], similar.Wanted | None, Look]:
     crop = asked.get("crop")
-    return similar.want_found(engine.annotate(data, crop=Box(**crop) if crop else None))
+    wanted = similar.want_found(engine.annotate(data, crop=Box(**crop) if crop else None))
+    return asked, wanted, lambda wanted: details.ask_engine(data, wanted.box)

@@ -1,6 +1,7 @@
 """Finding products: like a photo, like another product, or by words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -21,15 +22,21 @@ from inference import client, taxonomy
 from inference.contract import InvalidImage
 from kalas.lib.shared_connections.base import lend_connection
 from retrieval import catalogue, narrowing, similar, suggesting, words
+from retrieval.details import Asked
 from retrieval.facets import count_facets
 from retrieval.filters import Filters
 from retrieval.models import Product
-from retrieval.search_forms import FiltersForm, SearchPhotoForm, WordsForm
+from retrieval.search_forms import DetailsForm, FiltersForm, SearchPhotoForm, WordsForm
+from retrieval.services import details
 
 SHOWN = 24
 MOST_SHOWN = 96
 SHOWN_BESIDE = 8
 PHOTO_TIMEOUT_S = 30.0
+NO_DETAILS = gettext_lazy(
+    "This installation has no weights that find details. Whoever runs it trains or imports them:"
+    " see “Bring weights” in the documentation."
+)
 
 
 @require_safe
@@ -44,6 +51,7 @@ def show_search(request: TenantRequest) -> HttpResponse:
     context |= {
         "words_form": asked,
         "filters_form": filters,
+        "details_form": DetailsForm(request.GET),
         "photo_form": SearchPhotoForm(),
         "max_bytes": settings.UPLOAD_MAX_BYTES,
     }
@@ -59,6 +67,7 @@ def search_photo(request: TenantRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "words_form": WordsForm(),
         "filters_form": filters,
+        "details_form": DetailsForm(request.POST),
         "photo_form": form,
         "max_bytes": settings.UPLOAD_MAX_BYTES,
     }
@@ -107,11 +116,14 @@ def _find(request: TenantRequest, text: str, filters: Filters, shown: int) -> di
         except Product.DoesNotExist as error:
             raise Http404 from error
         product.cover_id = catalogue.find_covers([product.id]).get(product.id)  # type: ignore[attr-defined]
-        found = _find_like(request, similar.want_product(product), filters, shown)
+        look = partial(details.ask_product, product)
+        found = _find_like(request, similar.want_product(product), filters, shown, look)
         return {"like_product": product, **found}
     if annotation_id := _read_id(request, "annotation"):
         annotation = _get_annotation(request, annotation_id)
-        found = _find_like(request, similar.want_annotation(annotation), filters, shown)
+        wanted = similar.want_annotation(annotation)
+        look = partial(details.ask_annotation, annotation, wanted.box if wanted else None)
+        found = _find_like(request, wanted, filters, shown, look)
         return {"like_annotation": annotation, **found}
     if not text.strip():
         return {}
@@ -163,26 +175,43 @@ def _find_like_photo(
         return {"problem": str(error)}
     except (client.Overloaded, client.Unavailable):
         return {"problem": _("The engine is busy or away. Try again in a moment.")}
-    shown = _read_shown(request.POST)
-    return _find_like(request, similar.want_found(result), filters, shown)
+    shown, wanted = _read_shown(request.POST), similar.want_found(result)
+    look = partial(details.ask_engine, photo.data, wanted.box if wanted else None)
+    return _find_like(request, wanted, filters, shown, look)
 
 
 def _find_like(
-    request: TenantRequest, wanted: similar.Wanted | None, filters: Filters, limit: int = SHOWN
+    request: TenantRequest,
+    wanted: similar.Wanted | None,
+    filters: Filters,
+    limit: int = SHOWN,
+    look: Callable[[], Asked | None] | None = None,
 ) -> dict[str, Any]:
+    """`look` finds the details of what is wanted, if the page asks for them."""
     if wanted is None:
         return {"matches": [], "no_garment": True}
+    asked_for = DetailsForm(request.POST or request.GET)
     try:
+        asked = look() if look and asked_for.is_on else None
         matches = similar.find_similar(
-            tenant=request.tenant, wanted=wanted, filters=filters, limit=limit
+            tenant=request.tenant, wanted=wanted, filters=filters, limit=limit, asked=asked
         )
     except similar.BeingBuilt as error:
         return {"problem": str(error)}
+    except client.NoDetails:
+        return {"problem": NO_DETAILS}
+    except (client.Overloaded, client.Unavailable):
+        return {"problem": _("The engine is busy or away. Try again in a moment.")}
+    except (FileNotFoundError, InvalidImage):
+        return {"problem": _("The photo cannot be read any more.")}
     found = Product.objects.filter(id__in=[match.product.id for match in matches])
     return {
         "matches": matches,
         "wanted": wanted,
         "share": similar.find_share(tenant=request.tenant, model=wanted.model),
+        "details_share": details.find_share(tenant=request.tenant, model=asked.model)
+        if asked
+        else 1.0,
         "groups": narrowing.list_groups(count_facets(found), filters),
         "more": _find_more(limit, len(matches) == limit),
     }

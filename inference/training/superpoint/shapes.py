@@ -25,6 +25,16 @@ def draw(dice: np.random.Generator) -> tuple[Grey, Corners]:
     return np.asarray((blurred + noise).clip(0, 1), dtype=np.float32), found[inside]
 
 
+def crop(
+    image: Grey, corners: Corners, dice: np.random.Generator, *, side: int
+) -> tuple[Grey, Corners]:
+    """A square of the picture, anywhere in it."""
+    left, top = dice.integers(0, (WIDTH - side + 1, HEIGHT - side + 1))
+    moved = corners - np.array((left, top), np.float32)
+    inside = ((moved >= 0) & (moved < side)).all(1)
+    return image[top : top + side, left : left + side], moved[inside]
+
+
 def _draw_ground(dice: np.random.Generator) -> Grey:
     coarse = dice.random((4, 5)).astype(np.float32)
     ground = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)

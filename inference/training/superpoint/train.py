@@ -1,20 +1,26 @@
-"""SuperPoint without outside weights: corners of drawn shapes, then photos and their views."""
+"""SuperPoint without outside weights: corners of drawn shapes, then photos and their views.
+
+Each step draws its own luck from the seed and its number, so a run that was cut off and goes on
+ends as one that was not.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from inference import specs
-from inference.mmfashion.tensors import write_tensors
 from inference.networks.superpoint import CELL, SuperPoint, choose, sample, thin
 from inference.specs import WeightsSpec
+from inference.training.plans import BadPlan, load_checkpoint, save_checkpoint
 from inference.training.superpoint import homographies, shapes
+from inference.training.superpoint.plan import Plan
 from inference.training.superpoint.shapes import Grey
 from inference.weights import hash_file
 
@@ -23,21 +29,9 @@ _WARMTH = 0.07
 """Descriptors' cosines are divided by it: how sharply like is told from unlike."""
 _NEAR = 3.0
 """Pixels within which a point is found again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    shape_steps: int = 6000
-    photo_steps: int = 6000
-    batch: int = 16
-    rate: float = 1e-3
-    views: int = 20
-    """Of each photo, for its points."""
-    pairs: int = 128
-    """Places of a photo whose descriptors are compared."""
-    threshold: float = 0.015
-    """From which a photo's place is a point to be learnt."""
-    seed: int = 0
+_SAVE_STEPS = 25
+_SHAPES, _MARKS, _PHOTOS = range(3)
+"""What luck is drawn for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,55 +44,122 @@ class Quality:
     """The share of those whose descriptor is the nearest one in the view."""
 
 
-def train(photos: Sequence[Grey], *, plan: Plan, say: Say) -> tuple[SuperPoint, Quality]:
-    """photos: (H, W), sides multiples of 8, all of one size; a tenth of them is kept for measuring.
+class _Run:
+    def __init__(self, plan: Plan, out: Path, say: Say) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan, self.say = plan, say
+        self.network = SuperPoint()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=plan.rate)
+        self.done = 0
+        self.marks: list[Tensor] = []
+        """(K, 2) for each photo that is learnt from, once the shapes are learnt."""
+        self._path = out / "checkpoint.pt"
 
-    Raises ValueError where there are fewer than two.
+    def load(self) -> None:
+        """Raises BadPlan where the checkpoint is damaged or of another run."""
+        state = load_checkpoint(self._path, self.plan)
+        if state is not None:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.done, self.marks = state["done"], state["marks"]
+            self.say(f"resumed after step {self.done}")
+
+    def save(self) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "done": self.done,
+            "marks": self.marks,
+        }
+        save_checkpoint(self._path, self.plan, state)
+
+    def learn(self, photos: Sequence[Grey]) -> None:
+        plan = self.plan
+        while self.done < plan.shape_steps:
+            dice = throw(plan.seed, _SHAPES, self.done)
+            loss = learn_shapes(self.network, plan.batch, dice, side=plan.side)
+            self._take(loss, "shapes", self.done, plan.shape_steps)
+        if not self.marks:
+            self.network.eval()
+            self.marks = [
+                torch.from_numpy(find_points(self.network, each, throw(plan.seed, _MARKS, i), plan))
+                for i, each in enumerate(photos)
+            ]
+            self.say(f"{sum(map(len, self.marks)) / len(photos):.1f} points a photo")
+            self.save()
+        marks = [each.numpy() for each in self.marks]
+        while (step := self.done - plan.shape_steps) < plan.photo_steps:
+            dice = throw(plan.seed, _PHOTOS, step)
+            chosen = dice.integers(len(photos), size=plan.batch)
+            loss = learn_photos(
+                self.network, [photos[i] for i in chosen], [marks[i] for i in chosen], dice, plan
+            )
+            self._take(loss, "photos", step, plan.photo_steps)
+
+    def _take(self, loss: Tensor, what: str, step: int, steps: int) -> None:
+        if not loss.isfinite():
+            raise BadPlan(f"The loss is no number at {what} {step}; lower the rate.")
+        # Up in the first twentieth, then down to nothing: the best of few steps.
+        share = step / steps
+        self.optimizer.param_groups[0]["lr"] = (
+            self.plan.rate * min(1.0, 20 * share + 0.05) * (1 - share)
+        )
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        self.done += 1
+        if self.done % _SAVE_STEPS == 0:
+            self.say(f"{what} {step + 1}/{steps}: loss {float(loss.detach()):.3f}")
+            self.save()
+
+
+def train(
+    photos: Sequence[Grey], *, plan: Plan, out: Path, resume: bool, say: Say
+) -> tuple[SuperPoint, Quality]:
+    """photos: (side, side); a tenth of them is kept for measuring. Checkpoints go to `out`.
+
+    Raises BadPlan.
     """
     if len(photos) < 2:
-        raise ValueError("Two photos are needed at least: to learn from, and to measure on.")
-    torch.manual_seed(plan.seed)
-    dice = np.random.Generator(np.random.PCG64(plan.seed))
-    network = SuperPoint()
-    optimizer = torch.optim.Adam(network.parameters(), lr=plan.rate)
-    for step in range(plan.shape_steps):
-        loss = learn_shapes(network, plan.batch, dice)
-        _take_step(optimizer, loss)
-        _say_now_and_then(say, "shapes", step, loss)
+        raise BadPlan("Two photos are needed at least: to learn from, and to measure on.")
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(plan, out, say)
+    if resume:
+        run.load()
     kept = max(1, len(photos) // 10)
-    test, learnt = photos[:kept], photos[kept:]
-    network.eval()
-    marked = [find_points(network, photo, dice, plan) for photo in learnt]
-    for step in range(plan.photo_steps):
-        chosen = dice.integers(len(learnt), size=plan.batch)
-        loss = learn_photos(
-            network, [learnt[i] for i in chosen], [marked[i] for i in chosen], dice, plan
-        )
-        _take_step(optimizer, loss)
-        _say_now_and_then(say, "photos", step, loss)
-    network.eval()
-    quality = measure(network, test, seed=plan.seed)
+    run.learn(photos[kept:])
+    run.network.eval()
+    quality = measure(run.network, photos[:kept], seed=plan.seed)
     say(f"repeatability {quality.repeatability:.3f}, matched {quality.matched:.3f}")
-    return network, quality
+    return run.network, quality
 
 
-def keep(
-    network: SuperPoint, quality: Quality, *, name: str, data: str, plan: Plan, store: Path
-) -> WeightsSpec:
-    """In the store, as imported weights are."""
+def throw(*numbers: int) -> np.random.Generator:
+    """The same luck for the same numbers."""
+    return np.random.Generator(np.random.PCG64(numbers))
+
+
+def keep(network: SuperPoint, quality: Quality, *, plan: Plan, store: Path) -> WeightsSpec:
+    """In the store, as half precision, as the shipped ones are."""
     store.mkdir(parents=True, exist_ok=True)
-    versions = specs.list_versions(name, store=store)
+    versions = specs.list_versions(plan.name, store=store)
     version = str(int(versions[-1]) + 1 if versions else 1)
-    path = store / f"{name}-{version}.safetensors"
-    write_tensors(path, network.state_dict())
+    path = store / f"{plan.name}-{version}.safetensors"
+    state = network.state_dict()
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    path.write_bytes(safetensors.torch.save(halves))
     spec = WeightsSpec(
-        name=name,
+        name=plan.name,
         version=version,
         architecture="superpoint",
         taxonomy="none",
         sha256=hash_file(path),
-        source=f"trained here on drawn shapes and {data}, {plan}",
-        licence="that of the photos",
+        source="trained from random weights by `manage.py train_superpoint`: drawn shapes,"
+        f" then views of the photos below; {plan.shape_steps} + {plan.photo_steps} steps of"
+        f" {plan.batch}",
+        licence=plan.licence,
+        data=plan.photos,
         metrics={"repeatability": quality.repeatability, "matched": quality.matched},
         folder=store,
     )
@@ -106,9 +167,11 @@ def keep(
     return spec
 
 
-def learn_shapes(network: SuperPoint, batch: int, dice: np.random.Generator) -> Tensor:
+def learn_shapes(
+    network: SuperPoint, batch: int, dice: np.random.Generator, *, side: int
+) -> Tensor:
     network.train()
-    drawn = [shapes.draw(dice) for _ in range(batch)]
+    drawn = [shapes.crop(*shapes.draw(dice), dice, side=side) for _ in range(batch)]
     images = torch.from_numpy(np.stack([image for image, _ in drawn]))[:, None]
     cells = torch.stack([mark(corners, image.shape) for image, corners in drawn])
     return functional.cross_entropy(_detect(network, images), cells)
@@ -180,6 +243,8 @@ def find_points(
     """(K, 2): where the photo has points from everywhere."""
     scores = thin(homographies.adapt(network, photo, dice, views=plan.views)[None])[0]
     rows, columns = torch.nonzero(scores > plan.threshold, as_tuple=True)
+    best = scores[rows, columns].argsort(descending=True)[: plan.most]
+    rows, columns = rows[best], columns[best]
     return torch.stack((columns, rows), dim=1).numpy().astype(np.float32)
 
 
@@ -211,15 +276,3 @@ def measure(network: SuperPoint, photos: Sequence[Grey], *, seed: int) -> Qualit
 def _detect(network: SuperPoint, images: Tensor) -> Tensor:
     found: Tensor = network.detector(network.backbone(images))
     return found
-
-
-def _take_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0)
-    optimizer.step()
-
-
-def _say_now_and_then(say: Say, what: str, step: int, loss: Tensor) -> None:
-    if step % 100 == 0:
-        say(f"{what} {step}: loss {float(loss.detach()):.3f}")

@@ -233,6 +233,13 @@ TYPES: dict[str, ProblemType] = {
             "Search by product or by words meanwhile, which use the index that was there before.",
         ),
         ProblemType(
+            "no-details",
+            503,
+            "This installation's engine finds no details",
+            "Search without `match_details`; who runs the installation can give the engine weights"
+            " that find key points.",
+        ),
+        ProblemType(
             "unavailable",
             503,
             "A part of the service is away",
