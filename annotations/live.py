@@ -1,6 +1,7 @@
 """Hints to the open pages of a shop: something changed, fetch it anew."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
@@ -35,6 +36,13 @@ def announce_annotation(annotation: Annotation) -> None:
     _announce(annotation.tenant_id, hint)
 
 
+def announce_annotations(annotations: Sequence[Annotation]) -> None:
+    """The same for many of one shop."""
+    hints = [Hint(type="annotation", id=str(each.id), state=each.state) for each in annotations]
+    if hints:
+        _announce(annotations[0].tenant_id, *hints)
+
+
 def announce_gone(tenant: Tenant, annotation_id: UUID) -> None:
     """Tell the shop's pages after commit that an annotation was deleted."""
     _announce(tenant.id, Hint(type="annotation", id=str(annotation_id), state="gone"))
@@ -62,23 +70,24 @@ def announce_removed_member(sender: type[Membership], instance: Membership, **_:
     _announce(instance.tenant_id, Hint(type="membership", id="", state=""))
 
 
-def _announce(tenant_id: UUID, hint: Hint) -> None:
+def _announce(tenant_id: UUID, *hints: Hint) -> None:
     # No partial: Django wants the name of a robust callback that fails.
     def send() -> None:
         layer = get_channel_layer()
         if isinstance(layer, NotifyChannelLayer):
-            layer.group_send_now(group_of(tenant_id), _wrap(hint))
+            layer.group_send_now(group_of(tenant_id), *map(_wrap, hints))
         elif layer is not None:
-            async_to_sync(_send_hint)(layer, tenant_id, hint)
+            async_to_sync(_send_hints)(layer, tenant_id, hints)
 
     # Robust: a channel layer that is down must not fail the write that is announced. Pages have
     # a slow poll as their net.
     transaction.on_commit(send, robust=True)
 
 
-async def _send_hint(layer: BaseChannelLayer, tenant_id: UUID, hint: Hint) -> None:
+async def _send_hints(layer: BaseChannelLayer, tenant_id: UUID, hints: Sequence[Hint]) -> None:
     async with asyncio.timeout(SEND_TIMEOUT_S):
-        await layer.group_send(group_of(tenant_id), _wrap(hint))
+        for hint in hints:
+            await layer.group_send(group_of(tenant_id), _wrap(hint))
 
 
 def _wrap(hint: Hint) -> dict[str, Any]:

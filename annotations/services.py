@@ -1,6 +1,7 @@
 """Every write of photos and annotations."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -219,7 +220,8 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
         _store_garments(annotation, learned)
         if standing.is_again and carry_over(annotation, thresholds=standing.thresholds, now=now):
             vars(annotation).pop("_prefetched_objects_cache", None)
-        _tell_finished(annotation, now=now)
+        is_only = not standing.is_again and not annotation.crop
+        _tell_finished(annotation, is_only=is_only, now=now)
     return stored
 
 
@@ -243,7 +245,7 @@ def record_failure(*, annotation: Annotation, reason: str, now: datetime) -> boo
     """Give up on a waiting annotation with words for a person; False if it was answered."""
     failed = _finish(annotation, now=now, state=Annotation.State.FAILED, error=reason[:300])
     if failed:
-        _tell_finished(annotation, now=now)
+        _tell_finished(annotation, is_only=False, now=now)
     return failed
 
 
@@ -322,21 +324,16 @@ def store_new_photo(
         files.written_photo(tenant=tenant, image_id=image_id, photo=photo) as (file, thumbnail),
         transaction.atomic(),
     ):
-        image = FashionImage.objects.create(
-            id=image_id,
+        image = _build_image(
             tenant=tenant,
-            file=file,
-            thumbnail=thumbnail,
+            image_id=image_id,
+            photo=photo,
             name=name,
-            sha256=photo.sha256,
-            upload_sha256=photo.upload_sha256,
-            width=photo.width,
-            height=photo.height,
-            bytes=len(photo.data),
-            source=source,
             uploaded_by=uploaded_by,
-            created_at=now,
+            now=now,
         )
+        image.file.name, image.thumbnail.name, image.source = file, thumbnail, source
+        image.save(force_insert=True)
         return request_annotation(
             image=image,
             requested_by=uploaded_by,
@@ -345,6 +342,75 @@ def store_new_photo(
             priority=priority,
             terms=terms,
         )
+
+
+@transaction.atomic
+def store_new_photos(
+    *,
+    tenant: Tenant,
+    photos: Sequence[tuple[Photo, str]],
+    uploaded_by: User | None,
+    now: datetime,
+    priority: Annotation.Priority,
+) -> list[FashionImage]:
+    """As `store_new_photo` for many with their names, all or nothing: a fixed number of queries.
+
+    Raises IntegrityError where the shop has one of them already.
+    """
+    with ExitStack() as written:
+        images = []
+        for photo, name in photos:
+            image_id = uuid4()
+            file, thumbnail = written.enter_context(
+                files.written_photo(tenant=tenant, image_id=image_id, photo=photo)
+            )
+            image = _build_image(
+                tenant=tenant,
+                image_id=image_id,
+                photo=photo,
+                name=name,
+                uploaded_by=uploaded_by,
+                now=now,
+            )
+            image.file.name, image.thumbnail.name = file, thumbnail
+            images.append(image)
+        FashionImage.objects.bulk_create(images)
+        annotations = Annotation.objects.bulk_create(
+            Annotation(
+                tenant=tenant,
+                image=image,
+                requested_by=uploaded_by,
+                priority=priority,
+                created_at=now,
+            )
+            for image in images
+        )
+        jobs.defer_annotations(annotations, priority=priority)
+        live.announce_annotations(annotations)
+    return images
+
+
+def _build_image(
+    *,
+    tenant: Tenant,
+    image_id: UUID,
+    photo: Photo,
+    name: str,
+    uploaded_by: User | None,
+    now: datetime,
+) -> FashionImage:
+    return FashionImage(
+        id=image_id,
+        tenant=tenant,
+        name=name,
+        sha256=photo.sha256,
+        upload_sha256=photo.upload_sha256,
+        width=photo.width,
+        height=photo.height,
+        bytes=len(photo.data),
+        uploaded_by=uploaded_by,
+        created_at=now,
+    )
 
 
 def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:
@@ -358,7 +424,7 @@ def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:
     return won
 
 
-def _tell_finished(annotation: Annotation, *, now: datetime) -> None:
+def _tell_finished(annotation: Annotation, *, is_only: bool, now: datetime) -> None:
     """Locks follow one order everywhere: photo, annotation, batch, product, lanes of webhooks."""
     batch_ids = batches.list_waiting_for(annotation_id=annotation.id)
     finished = batches.note_finished(batch_ids=batch_ids, now=now)
@@ -367,6 +433,8 @@ def _tell_finished(annotation: Annotation, *, now: datetime) -> None:
         tenant_id=annotation.tenant_id,
         annotation_id=annotation.id,
         image_id=annotation.image_id,
+        annotation=annotation,
+        is_only=is_only,
     )
     batches.tell_finished(finished)
 

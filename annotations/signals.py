@@ -2,9 +2,11 @@
 
 from django.dispatch import Signal
 
-# With `tenant_id`, `annotation_id` and `image_id`: it is answered (done, abstained or failed).
+# With `tenant_id`, `annotation_id` and `image_id`: it is answered (done, abstained or failed). As
+# this comes with every photo, also with `annotation`, as it was stored with its garments, and
+# `is_only`: there is no other of this photo, nor has a person reviewed it.
 annotation_finished = Signal()
-# With the same: a person accepted or corrected it.
+# With the ids: a person accepted or corrected it.
 annotation_reviewed = Signal()
 # With `tenant_id` and `annotation_ids`: they go with their photo.
 annotations_deleted = Signal()

@@ -1,23 +1,30 @@
 """Import, annotation and index of a ZIP of photos by a running house, against its bare engine.
 
-    DJANGO_SETTINGS_MODULE=kalas.settings python -m benchmarks.catalogue PHOTOS.parquet 1000
+    DJANGO_SETTINGS_MODULE=kalas.settings python -m benchmarks.catalogue PHOTOS 1000
 
-Uploads the ZIP into a shop of its own and waits until the house's jobs have made a product of each
-photo, annotated it and put it into the search index; the shop is removed afterwards. The bare
-engine gets the same photos from as many clients as jobs run at once. Repeated in turns, medians.
+PHOTOS is a folder or a parquet file. Uploads the ZIP into a shop of its own and waits until the
+house's jobs have made a product of each photo, annotated it and put it into the search index; the
+shop is removed afterwards. The bare engine gets the same photos from as many clients as jobs run at
+once. Repeated in turns, medians.
+
+With `--processes PID…` (of `make up`) it also prints the processor time of a photo by part of the
+house, and how much of it the bare engine takes: the ratio that is reached where all cores are busy.
 """
 
+import argparse
+import itertools
 import statistics
-import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
 import django
+import psutil
 import pyarrow.parquet as pq
 
 django.setup()
@@ -25,11 +32,14 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.core.files.uploadedfile import SimpleUploadedFile  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from procrastinate.contrib.django.models import ProcrastinateJob  # noqa: E402
 
 from accounts.models import Tenant, User  # noqa: E402
 from accounts.services import create_shop  # noqa: E402
 from annotations.models import Annotation  # noqa: E402
+from benchmarks.processes import find_house, read_cpu_s  # noqa: E402
 from inference.client import Client, Overloaded  # noqa: E402
+from retrieval.jobs import COMPARE_TASK  # noqa: E402
 from retrieval.models import CatalogueImport, Embedding  # noqa: E402
 from retrieval.services import imports  # noqa: E402
 
@@ -39,21 +49,51 @@ LONGEST_S = 1200
 
 
 def main() -> None:
-    path, number = Path(sys.argv[1]), int(sys.argv[2])
-    batch = next(pq.ParquetFile(path).iter_batches(batch_size=number, columns=["image"]))
-    photos = [row["image"] for row in batch.to_pylist()]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("number", type=int)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--processes", type=int, nargs="*", default=())
+    asked = parser.parse_args()
+    number, house = asked.number, find_house(asked.processes)
+    photos = read_photos(asked.photos, number)
     archive = pack(photos)
-    bare, whole = [], []
-    for _ in range(ROUNDS):
+    bare, whole, bare_cpu, whole_cpu = [], [], [], []
+    for _ in range(asked.rounds):
+        before = read_cpu_s(house)
         bare.append(number / annotate(photos))
-        seconds, indexed = bring_in(archive)
+        bare_cpu.append(read_cpu_s(house)["engine"] - before["engine"])
+        seconds, indexed, spent = bring_in(archive, house)
         whole.append(number / seconds)
+        whole_cpu.append(spent)
         print(f"engine {bare[-1]:6.1f}/s   catalogue {whole[-1]:6.1f}/s   {indexed} in the index")
     ratio = statistics.median(w / b for w, b in zip(whole, bare, strict=True))
     print(
-        f"{number} photos, medians of {ROUNDS}: engine {statistics.median(bare):.1f}/s,"
+        f"{number} photos, medians of {asked.rounds}: engine {statistics.median(bare):.1f}/s,"
         f" import + annotate + index {statistics.median(whole):.1f}/s, ratio {ratio:.2f}"
     )
+    if house:
+        tell_cpu(number, bare_cpu, whole_cpu)
+
+
+def tell_cpu(number: int, bare: Sequence[float], whole: Sequence[Counter[str]]) -> None:
+    parts = {part: statistics.median(spent[part] for spent in whole) for part in whole[0]}
+    ratio = statistics.median(b / w.total() for b, w in zip(bare, whole, strict=True))
+    each = ", ".join(f"{part} {s * 1000 / number:.1f}" for part, s in parts.items() if s)
+    print(
+        f"ms of processor time a photo: bare engine {statistics.median(bare) * 1000 / number:.1f};"
+        f" whole house {each}; ratio {ratio:.2f}"
+    )
+
+
+def read_photos(path: Path, number: int) -> list[bytes]:
+    """So many different files; a folder's photos come again with other bytes after their end."""
+    if path.is_dir():
+        files = [file.read_bytes() for file in sorted(path.glob("*.jpg"))]
+        again = itertools.islice(itertools.cycle(files), number)
+        return [photo + str(i).encode() for i, photo in enumerate(again)]
+    batch = next(pq.ParquetFile(path).iter_batches(batch_size=number, columns=["image"]))
+    return [row["image"] for row in batch.to_pylist()]
 
 
 def annotate(photos: list[bytes]) -> float:
@@ -74,8 +114,9 @@ def annotate(photos: list[bytes]) -> float:
     return time.perf_counter() - start
 
 
-def bring_in(archive: bytes) -> tuple[float, int]:
-    """Seconds from the start of the import until the last photo is in, and how many are found."""
+def bring_in(archive: bytes, house: Sequence[psutil.Process]) -> tuple[float, int, Counter[str]]:
+    """Seconds from the start of the import until the last photo is in, how many are found, and the
+    house's processor time, of comparing the photos with each other as well."""
     user = User.objects.create_user(f"{uuid4()}@benchmark.example", uuid4().hex)
     tenant = create_shop(name="Benchmark of imports", owner=user, now=timezone.now()).tenant
     try:
@@ -88,7 +129,7 @@ def bring_in(archive: bytes) -> tuple[float, int]:
         if run.state == CatalogueImport.State.MAPPING:
             imports.check_import(tenant=tenant, import_id=run.id, mapping=run.mapping, currency="")
         wait(lambda: CatalogueImport.objects.get(id=run.id).state == "checked", "is checked")
-        start = time.perf_counter()
+        before, start = read_cpu_s(house), time.perf_counter()
         imports.start_import(tenant=tenant, import_id=run.id)
         # The same photo twice is annotated once.
         waiting = Annotation.objects.for_tenant(tenant).filter(state="pending")
@@ -96,7 +137,12 @@ def bring_in(archive: bytes) -> tuple[float, int]:
             lambda: CatalogueImport.objects.get(id=run.id).state == "done" and not waiting.exists(),
             "is annotated",
         )
-        return time.perf_counter() - start, Embedding.objects.for_tenant(tenant).count()
+        seconds = time.perf_counter() - start
+        comparing = ProcrastinateJob.objects.filter(task_name=COMPARE_TASK, status="todo")
+        wait(lambda: not comparing.exists(), "is compared")
+        spent = read_cpu_s(house)
+        spent.subtract(before)
+        return seconds, Embedding.objects.for_tenant(tenant).count(), spent
     finally:
         Tenant.objects.get(id=tenant.id).delete()
         user.delete()

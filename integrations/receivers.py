@@ -25,8 +25,16 @@ offer_stores(list_stores=list_names, of_store=of_store)
 
 
 @receiver(annotation_finished)
-def tell_finished(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
-    _tell_annotation(WebhookEvent.ANNOTATION_FINISHED, tenant_id, annotation_id)
+def tell_finished(
+    *,
+    tenant_id: UUID,
+    annotation_id: UUID,
+    annotation: Annotation,
+    is_only: bool,
+    **_: Any,
+) -> None:
+    known = annotation if is_only else None
+    _tell_annotation(WebhookEvent.ANNOTATION_FINISHED, tenant_id, annotation_id, known)
 
 
 @receiver(annotation_reviewed)
@@ -56,11 +64,14 @@ def forget_messages(*, tenant_id: UUID, annotation_ids: Sequence[UUID], **_: Any
     messages.forget(tenant_id=tenant_id, about=annotation_ids)
 
 
-def _tell_annotation(event: WebhookEvent, tenant_id: UUID, annotation_id: UUID) -> None:
+def _tell_annotation(
+    event: WebhookEvent, tenant_id: UUID, annotation_id: UUID, known: Annotation | None = None
+) -> None:
+    """`known` has everything with it that is told."""
     if not messages.has_listeners(tenant_id=tenant_id, event=event):
         return
     annotations = Annotation.objects.filter(tenant_id=tenant_id)
-    annotation = selectors.with_everything(annotations).get(id=annotation_id)
+    annotation = known or selectors.with_everything(annotations).get(id=annotation_id)
     messages.tell(
         tenant_id=tenant_id,
         event=event,

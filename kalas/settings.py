@@ -112,6 +112,16 @@ else:
     _default = embedded_postgres.database_settings(VAR / "postgres", role="kalas_app")
     _owner = embedded_postgres.database_settings(VAR / "postgres", role="kalas_owner")
     EMBEDDED_POSTGRES = True
+# A server on another machine that vanished is noticed within half a minute, and one that can't be
+# reached within ten seconds; DATABASE_URL may say otherwise.
+for _database in (_default, _owner):
+    _database["OPTIONS"] = {
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        **_database.get("OPTIONS", {}),
+    }
 DATABASES: dict[str, Any] = {
     "default": {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60, **_default},
     "owner": {**_owner, "TEST": {"MIRROR": None}},

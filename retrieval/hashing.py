@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import combinations
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ NEAR_BITS = 8
 SIDE = 32
 KEPT = 8
 _QUARTER_BITS = 16
+# The bits of the odd horizontal waves: each byte is a row of eight, the first wave in front.
+_ODD_WAVES = 0xAAAA_AAAA_AAAA_AAAA
 # Of two values that differ in at most 11 bits, some quarter differs in at most 2.
 _QUARTER_REACH = 2
 
@@ -29,15 +32,19 @@ class Hashes:
     value: int
     mirrored: int
 
+    @classmethod
+    def of(cls, value: int) -> Self:
+        """Of a photo whose own hash is known: in the mirror image the odd horizontal waves point
+        the other way."""
+        return cls(value, _to_signed(value ^ _ODD_WAVES))
+
 
 def hash_photo(data: bytes) -> Hashes:
     """`data`: an encoded photo that we wrote ourselves, such as a thumbnail."""
     with Image.open(BytesIO(data)) as image:
         small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     frequencies = _COSINES @ np.asarray(small, dtype=np.float64) @ _COSINES.T
-    # In the mirror image the odd horizontal waves point the other way.
-    signs = np.where(np.arange(1, KEPT + 1) % 2, -1.0, 1.0)
-    return Hashes(_to_bits(frequencies), _to_bits(frequencies * signs[None, :]))
+    return Hashes.of(_to_bits(frequencies))
 
 
 def split(value: int) -> tuple[int, int, int, int]:
@@ -54,6 +61,11 @@ def list_near(quarter: int) -> list[int]:
 
 def count_different_bits(first: int, second: int) -> int:
     return ((first ^ second) & (2**64 - 1)).bit_count()
+
+
+def _to_signed(bits: int) -> int:
+    bits &= 2**64 - 1
+    return bits - 2**64 if bits >> 63 else bits
 
 
 def _build_cosines() -> NDArray[np.float64]:

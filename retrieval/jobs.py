@@ -25,10 +25,10 @@ FETCH_QUEUE = "fetches"
 BEHIND_ALL = -10
 
 
-def defer_comparison(photo: ProductImage) -> None:
-    """In the running transaction."""
+def defer_comparison(*photos: ProductImage) -> None:
+    """One job for all of them, in the running transaction."""
     app.configure_task(COMPARE_TASK, allow_unknown=False, priority=BEHIND_ALL).defer(
-        product_image_id=str(photo.id)
+        product_image_ids=[str(photo.id) for photo in photos]
     )
 
 

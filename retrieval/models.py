@@ -326,6 +326,10 @@ class ProductImage(models.Model):
     def __str__(self) -> str:
         return f"{self.product} {self.position + 1}"
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == self.State.WAITING
+
 
 class PhotoHash(models.Model):
     """The 64 bits that near copies of a photo nearly share (see `hashing`).

@@ -9,7 +9,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from annotations.models import FashionImage
+from annotations.models import Annotation, FashionImage
 from annotations.signals import annotation_finished, annotation_reviewed, annotations_deleted
 from annotations.visibility import show_to_searchers
 from retrieval import demo
@@ -21,8 +21,20 @@ show_to_searchers(Q(product_images__isnull=False))
 
 
 @receiver([annotation_finished, annotation_reviewed])
-def judge_anew(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
-    photos.judge_products_with(tenant_id=tenant_id, image_id=image_id, now=timezone.now())
+def judge_anew(
+    *,
+    tenant_id: UUID,
+    image_id: UUID,
+    annotation: Annotation | None = None,
+    is_only: bool = False,
+    **_: Any,
+) -> None:
+    photos.judge_products_with(
+        tenant_id=tenant_id,
+        image_id=image_id,
+        newest=annotation if is_only else None,
+        now=timezone.now(),
+    )
 
 
 @receiver(annotations_deleted)

@@ -348,6 +348,9 @@ def _ask_graph(near: Rows, limit: int) -> list[Row]:
     candidates = min(max(GRAPH_CANDIDATES, limit), 1000)
     with transaction.atomic():
         with connection.cursor() as cursor:
+            # For a statement that is prepared PostgreSQL may take a plan that fits any vector and
+            # any filter: that compares all of the shop's.
+            cursor.execute("SET LOCAL plan_cache_mode = 'force_custom_plan'")
             cursor.execute("SET LOCAL hnsw.iterative_scan = 'strict_order'")
             cursor.execute(f"SET LOCAL hnsw.ef_search = {candidates}")
         return _ask(near, limit)

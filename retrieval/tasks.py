@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from procrastinate.contrib.django import app
 
 from inference import client
 from retrieval import jobs
-from retrieval.models import IndexVersion, ProductImage
+from retrieval.models import IndexVersion
 from retrieval.services import building, details, duplicates, fetching, imports, testing
 
 logger = logging.getLogger(__name__)
@@ -19,11 +20,12 @@ RETRY = RetryStrategy(max_attempts=50, wait=5, linear_wait=5, retry_exceptions=i
 
 
 @app.task(name=jobs.COMPARE_TASK, retry=RETRY)
-def compare_photo(*, product_image_id: str) -> None:
-    try:
-        duplicates.compare_photo(product_image_id=UUID(product_image_id), now=datetime.now(UTC))
-    except (FileNotFoundError, ProductImage.DoesNotExist):
-        logger.info("The photo %s was deleted before it was compared", product_image_id)
+def compare_photos(
+    *, product_image_ids: Sequence[str] = (), product_image_id: str | None = None
+) -> None:
+    """`product_image_id` is what jobs have that an earlier version deferred."""
+    ids = [*product_image_ids, *([product_image_id] if product_image_id else ())]
+    duplicates.compare_photos(product_image_ids=[UUID(id_) for id_ in ids], now=datetime.now(UTC))
 
 
 @app.task(

@@ -3,11 +3,21 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
+
 from annotations.models import Annotation
 from integrations.stores import jobs, words
 from integrations.stores.models import StoreProduct
 from retrieval.models import Product, ProductImage
 from retrieval.services.photos import read_newest_annotations
+
+_OF_STORES = """
+SELECT EXISTS (
+    SELECT FROM retrieval_productimage AS photo
+    JOIN integrations_storeproduct AS row ON row.product_id = photo.product_id
+    WHERE photo.image_id = %s
+)
+"""
 
 
 def go_on(row: StoreProduct, *, now: datetime) -> None:
@@ -30,12 +40,22 @@ def ask_to_write(row: StoreProduct, *, now: datetime) -> None:
 
 def note_answer(*, tenant_id: UUID, image_id: UUID, now: datetime) -> None:
     """A photo was annotated or reviewed; called in that transaction."""
+    if not _is_of_stores(image_id):
+        return
     rows = StoreProduct.objects.filter(
         tenant=tenant_id, product__in=words.find_product_ids(image_id)
     )
     rows = rows.exclude(state__in=[StoreProduct.State.GONE, StoreProduct.State.DRAFT])
     for row in rows.select_related("product").order_by("id"):
         go_on(row, now=now)
+
+
+def _is_of_stores(image_id: UUID) -> bool:
+    """Asked with every annotation, and most are of no store."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_STORES, [image_id])
+        (found,) = cursor.fetchone()
+    return bool(found)
 
 
 def is_answered(product: Product) -> bool:

@@ -127,7 +127,7 @@ def test_a_shop_without_endpoints_pays_one_query(member):
     with CaptureQueriesContext(connection) as queries:
         services.record_failure(annotation=annotation, reason="no", now=timezone.now())
 
-    assert len([each for each in queries if "integrations_" in each["sql"]]) == 1
+    assert len([each for each in queries if "integrations_webhook" in each["sql"]]) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 NOTIFY_CHANNEL = "kalas_channel_layer"
 LONGEST_PAYLOAD = 7999
 RESTORED = {"type": "layer.restored"}
-# A server on another machine that vanished is noticed within half a minute.
-KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 class MessageTooLong(ValueError):
@@ -81,16 +79,21 @@ class NotifyChannelLayer(BaseChannelLayer):  # type: ignore[misc]
         """
         await sync_to_async(self.group_send_now)(group, message)
 
-    def group_send_now(self, group: str, message: dict[str, Any]) -> None:
-        """The same for code that is not asynchronous, without a detour over an event loop."""
-        self._notify({"group": group, "message": message})
+    def group_send_now(self, group: str, *messages: dict[str, Any]) -> None:
+        """The same for code that is not asynchronous, without a detour over an event loop, and for
+        any number of messages in one query."""
+        self._notify(*({"group": group, "message": message} for message in messages))
 
-    def _notify(self, envelope: dict[str, Any]) -> None:
-        payload = json.dumps(envelope, separators=(",", ":"))
-        if len(payload.encode()) > LONGEST_PAYLOAD:
-            raise MessageTooLong(f"{len(payload)} characters")
+    def _notify(self, *envelopes: dict[str, Any]) -> None:
+        payloads = [json.dumps(envelope, separators=(",", ":")) for envelope in envelopes]
+        longest = max(len(payload.encode()) for payload in payloads)
+        if longest > LONGEST_PAYLOAD:
+            raise MessageTooLong(f"{longest} bytes")
         with connections[self.alias].cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, payload])
+            cursor.execute(
+                "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload",
+                [NOTIFY_CHANNEL, payloads],
+            )
 
     def _listener(self) -> "_Listener":
         loop = asyncio.get_running_loop()
@@ -147,9 +150,7 @@ class _Listener:
         parameters = connections[self.alias].get_connection_params()
         for name in ("cursor_factory", "context"):  # these belong to Django's own cursors
             parameters.pop(name, None)
-        connection = await psycopg.AsyncConnection.connect(
-            **{**KEEPALIVES, **parameters}, autocommit=True
-        )
+        connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
         async with connection:
             await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
             self.ready.set()

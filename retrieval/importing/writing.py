@@ -103,6 +103,40 @@ def find_or_create(
     )
 
 
+def find_or_create_all(
+    *,
+    run: CatalogueImport,
+    external_ids: Collection[str],
+    product_ids: Collection[UUID],
+    may_create: bool,
+    now: datetime,
+) -> tuple[dict[str, UUID], int] | None:
+    """The products of these ids, and how many are new; they and `product_ids` are locked.
+
+    None where one is missing and may not be created, or was merged into another.
+    Raises IntegrityError where somebody else creates one at this moment.
+    """
+    mine = Product.objects.filter(tenant_id=run.tenant_id, store_id=run.store_id)
+    wanted = mine.filter(external_id__in=external_ids) | mine.filter(id__in=product_ids)
+    # In the order in which everybody locks them.
+    locked = wanted.order_by("id").select_for_update(of=("self",))
+    known = dict(locked.values_list("external_id", "id"))
+    missing = sorted(set(external_ids) - known.keys())
+    if missing and (not may_create or mine.filter(also_known_as__overlap=missing).exists()):
+        return None
+    new = Product.objects.bulk_create(
+        Product(
+            tenant_id=run.tenant_id,
+            store_id=run.store_id,
+            external_id=external_id,
+            created_at=now,
+            updated_at=now,
+        )
+        for external_id in missing
+    )
+    return known | {product.external_id: product.id for product in new}, len(new)
+
+
 def _find_known(target: Target, external_ids: Collection[str], *, lock: bool) -> dict[str, Product]:
     products = Product.objects.filter(
         tenant_id=target.tenant_id, store_id=target.store_id, external_id__in=external_ids

@@ -1,5 +1,7 @@
 """Near duplicates: products with nearly the same photo, found when the photo comes."""
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,22 +12,33 @@ from accounts.models import Tenant
 from annotations.models import FashionImage
 from retrieval import hashing, jobs
 from retrieval.models import NearDuplicate, PhotoHash, Product, ProductImage
-from retrieval.services.photos import judge_product
+from retrieval.services.photos import build_hash, judge_product
+
+logger = logging.getLogger(__name__)
 
 # A photo that so many others resemble (a size chart, a logo) says nothing about its product.
 MOST_NEAR_PHOTOS = 50
 
 
-def compare_photo(*, product_image_id: UUID, now: datetime) -> int:
-    """Note the products with nearly this photo; return how many there are.
+def compare_photos(*, product_image_ids: Sequence[UUID], now: datetime) -> int:
+    """Note the products with nearly one of these photos; return how many there are.
 
-    Raises FileNotFoundError. Nothing is done for a photo that was removed meanwhile.
+    Nothing is done for a photo that was removed meanwhile.
     """
-    photos = ProductImage.objects.select_related("image", "product")
-    photo = photos.filter(id=product_image_id, image__isnull=False).first()
-    if photo is None or photo.image is None:
+    photos = ProductImage.objects.select_related("image__photo_hash", "product")
+    return sum(
+        _compare(photo, photo.image, now=now)
+        for photo in photos.filter(id__in=product_image_ids).order_by("id")
+        if photo.image
+    )
+
+
+def _compare(photo: ProductImage, image: FashionImage, *, now: datetime) -> int:
+    try:
+        hashes = _hash(image)
+    except FileNotFoundError:
+        logger.info("The photo %s was deleted before it was compared", photo.id)
         return 0
-    hashes = _hash(photo.image)
     near = _find_near(photo, hashes.value, mirrored=False)
     for other, distance in _find_near(photo, hashes.mirrored, mirrored=True).items():
         if other not in near or distance[0] < near[other][0]:
@@ -67,12 +80,12 @@ def merge_duplicate(*, tenant: Tenant, duplicate_id: UUID, keep_id: UUID, now: d
 
 
 def _hash(image: FashionImage) -> hashing.Hashes:
+    """As it is stored, or else from the thumbnail. Raises FileNotFoundError."""
+    if hasattr(image, "photo_hash"):
+        return hashing.Hashes.of(image.photo_hash.value)
     with default_storage.open(str(image.thumbnail.name), "rb") as file:
         hashes = hashing.hash_photo(file.read())
-    quarters = {f"quarter_{i}": q for i, q in enumerate(hashing.split(hashes.value))}
-    PhotoHash.objects.update_or_create(
-        image=image, defaults={"tenant_id": image.tenant_id, "value": hashes.value, **quarters}
-    )
+    PhotoHash.objects.bulk_create([build_hash(image, hashes)], ignore_conflicts=True)
     return hashes
 
 

@@ -1,20 +1,21 @@
 """The photos of a product: linked, judged together, and compared with those of other products."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Case, Count, F, Max, Value, When
 
 from accounts import usage
 from accounts.models import Tenant, User
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage, Garment
 from annotations.photos import Photo
-from retrieval import jobs, judging
+from retrieval import hashing, jobs, judging
 from retrieval.describing import describe
-from retrieval.models import Product, ProductImage
+from retrieval.models import PhotoHash, Product, ProductImage
 from retrieval.services import indexes
 
 # As many as a page shows and a judgement reads without being slow.
@@ -50,7 +51,7 @@ def add_photo(
     with transaction.atomic():
         if counts and not _is_known(tenant, photo):
             usage.count_annotations(tenant=tenant, key=None, number=1, now=now)
-        annotation, _created = annotation_services.store_photo(
+        annotation, is_new = annotation_services.store_photo(
             tenant=tenant,
             photo=photo,
             name=name,
@@ -65,7 +66,74 @@ def add_photo(
             now=now,
             waiting=waiting,
             source=source,
+            is_new=is_new,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NewPhoto:
+    """A checked photo, whose it is, and the entry that waited for it if one did."""
+
+    photo: Photo
+    name: str
+    product_id: UUID
+    waiting: ProductImage | None = None
+
+
+@transaction.atomic
+def add_new_photos(
+    *, tenant: Tenant, new: Sequence[NewPhoto], added_by: User | None, now: datetime
+) -> list[ProductImage]:
+    """As `add_photo` for many that the shop does not have yet, all or nothing: a fixed number of
+    queries. The products' rows are locked by the caller.
+
+    Raises IntegrityError where the shop has one of them already, TooManyPhotos and
+    usage.QuotaUsedUp.
+    """
+    images = annotation_services.store_new_photos(
+        tenant=tenant,
+        photos=[(each.photo, each.name) for each in new],
+        uploaded_by=added_by,
+        now=now,
+        priority=Annotation.Priority.BULK,
+    )
+    product_ids = {each.product_id for each in new}
+    ends = _read_ends(product_ids)
+    added, changed = [], []
+    for each, image in zip(new, images, strict=True):
+        entry = each.waiting
+        if entry is None:
+            number, position = ends.get(each.product_id, (0, 0))
+            if number >= MOST_PHOTOS:
+                raise TooManyPhotos
+            ends[each.product_id] = number + 1, position + 1
+            entry = ProductImage(
+                tenant=tenant, product_id=each.product_id, position=position, created_at=now
+            )
+            added.append(entry)
+        else:
+            changed.append(entry)
+        entry.image, entry.state = image, ProductImage.State.STORED
+    ProductImage.objects.bulk_create(added)
+    ProductImage.objects.bulk_update(changed, ["image", "state", "error"])
+    write_hashes((image, each.photo.thumbnail) for image, each in zip(images, new, strict=True))
+    jobs.defer_comparison(*added, *changed)
+    _wait_for_answers(product_ids, now=now)
+    # Last, as all of the shop's requests wait for this row until the commit.
+    usage.count_annotations(tenant=tenant, key=None, number=len(new), now=now)
+    return [*added, *changed]
+
+
+def write_hashes(photos: Iterable[tuple[FashionImage, bytes]]) -> None:
+    """Of new photos, with their thumbnails while these are at hand."""
+    PhotoHash.objects.bulk_create(
+        build_hash(image, hashing.hash_photo(thumbnail)) for image, thumbnail in photos
+    )
+
+
+def build_hash(image: FashionImage, hashes: hashing.Hashes) -> PhotoHash:
+    quarters = {f"quarter_{i}": q for i, q in enumerate(hashing.split(hashes.value))}
+    return PhotoHash(image=image, tenant_id=image.tenant_id, value=hashes.value, **quarters)
 
 
 @transaction.atomic
@@ -77,8 +145,10 @@ def link_image(
     now: datetime,
     waiting: ProductImage | None = None,
     source: str = "",
+    is_new: bool = False,
 ) -> ProductImage | None:
-    """Make a photo of the shop one of the product's; None where it is already.
+    """Make a photo of the shop one of the product's; None where it is already. One that `is_new`
+    has no answer yet, and changes no verdict.
 
     Raises Product.DoesNotExist, FashionImage.DoesNotExist and TooManyPhotos.
     """
@@ -95,7 +165,10 @@ def link_image(
     waiting.image = image
     _set_state(waiting, ProductImage.State.STORED)
     jobs.defer_comparison(waiting)
-    judge_product(product, now=now)
+    if is_new:
+        _wait_for_answers([product.id], now=now)
+    else:
+        judge_product(product, now=now)
     return waiting
 
 
@@ -158,8 +231,13 @@ def remove_photo(*, tenant: Tenant, product_image_id: UUID, now: datetime) -> Pr
     return photo
 
 
-def judge_products_with(*, tenant_id: UUID, image_id: UUID, now: datetime) -> None:
-    """Judge anew what this photo is of; called in the transaction that changed its annotation."""
+def judge_products_with(
+    *, tenant_id: UUID, image_id: UUID, newest: Annotation | None = None, now: datetime
+) -> None:
+    """Judge anew what this photo is of; called in the transaction that changed its annotation.
+
+    `newest` is that one, where it is known to be the photo's newest.
+    """
     # Asked with every annotation, of which most are of no product.
     with connection.cursor() as cursor:
         cursor.execute(_PRODUCTS_WITH, [image_id])
@@ -168,7 +246,7 @@ def judge_products_with(*, tenant_id: UUID, image_id: UUID, now: datetime) -> No
         return
     products = Product.objects.filter(tenant_id=tenant_id, id__in=ids)
     for product in products.order_by("id").select_for_update(of=("self",)):
-        judge_product(product, now=now)
+        judge_product(product, known=newest, now=now)
 
 
 @transaction.atomic
@@ -184,13 +262,16 @@ def judge_again(
     judge_product(product, now=now)
 
 
-def judge_product(product: Product, *, now: datetime) -> None:
-    """Judge all photos of a product together; its row is locked by the caller.
+def judge_product(product: Product, *, known: Annotation | None = None, now: datetime) -> None:
+    """Judge all photos of a product together; its row is locked by the caller. `known` need not be
+    read.
 
     What a person has published stays so, whatever the photos say.
     """
     photos = list(product.photos.in_order())
-    newest = read_newest_annotations([photo.image_id for photo in photos if photo.image_id])
+    newest = {known.image_id: known} if known else {}
+    unread = [p.image_id for p in photos if p.image_id and p.image_id not in newest]
+    newest |= read_newest_annotations(unread)
     answered = [
         photo
         for photo in photos
@@ -228,6 +309,8 @@ def judge_product(product: Product, *, now: datetime) -> None:
 
 def read_newest_annotations(image_ids: list[UUID]) -> dict[UUID, Annotation]:
     """The newest annotation of each whole photo with its garments and colours; three queries."""
+    if not image_ids:
+        return {}
     rows = (
         Annotation.objects.filter(image__in=image_ids, crop__isnull=True)
         .order_by("image_id", "-created_at", "-id")
@@ -236,6 +319,14 @@ def read_newest_annotations(image_ids: list[UUID]) -> dict[UUID, Annotation]:
         .prefetch_related("garments__colours")
     )
     return {annotation.image_id: annotation for annotation in rows}
+
+
+def _wait_for_answers(product_ids: Collection[UUID], *, now: datetime) -> None:
+    """What `judge_product` would make of products that got photos which are not annotated yet."""
+    published = When(state=Product.State.PUBLISHED, then=F("state"))
+    Product.objects.filter(id__in=product_ids).update(
+        state=Case(published, default=Value(Product.State.NEW)), updated_at=now
+    )
 
 
 def _find_state(*, waiting: bool, unsure: bool) -> Product.State:
@@ -250,16 +341,22 @@ def _is_known(tenant: Tenant, photo: Photo) -> bool:
     )
 
 
+def _read_ends(product_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+    """How many entries each product has, and the place of the next one."""
+    entries = ProductImage.objects.filter(product__in=product_ids).order_by().values("product")
+    rows = entries.annotate(number=Count("id"), last=Max("position"))
+    return {row["product"]: (row["number"], row["last"] + 1) for row in rows}
+
+
 def _append(product: Product, *, source: str, now: datetime) -> ProductImage:
     """An entry after the last one; the product's row is locked. Raises TooManyPhotos."""
-    photos = product.photos.all()
-    if photos.count() >= MOST_PHOTOS:
+    number, position = _read_ends([product.id]).get(product.id, (0, 0))
+    if number >= MOST_PHOTOS:
         raise TooManyPhotos
-    last = photos.aggregate(last=Max("position"))["last"]
     return ProductImage.objects.create(
         tenant_id=product.tenant_id,
         product=product,
-        position=0 if last is None else last + 1,
+        position=position,
         source=source,
         created_at=now,
     )
@@ -309,6 +406,6 @@ def _save_judgement(product: Product, best: Garment | None, *, disagree: bool) -
         object_type=product.object_type,
         category=product.category,
         colours=product.colours,
-        attributes=best.labels.values_list("key", "name") if best else (),
+        attributes=[(label.key, label.name) for label in best.labels.all()] if best else (),
     )
     product.photos_disagree = disagree

@@ -46,7 +46,7 @@ def distance(first: hashing.Hashes, second: hashing.Hashes) -> int:
 
 
 def compare(photo) -> int:
-    return duplicates.compare_photo(product_image_id=photo.id, now=timezone.now())
+    return duplicates.compare_photos(product_image_ids=[photo.id], now=timezone.now())
 
 
 def test_finds_copies_and_tells_photos_apart():

@@ -514,6 +514,33 @@ def test_refuses_bombs(tenant, settings, monkeypatch):
         upload(tenant, out.getvalue(), "photos.zip")
 
 
+def test_new_photos_go_in_together(tenant, django_assert_max_num_queries):
+    data = make_zip({f"p{i}.png": make_photo_bytes() for i in range(8)})
+    run = work(make_import(tenant=tenant, data=data, name="photos.zip"))
+    imports.start_import(tenant=tenant, import_id=run.id)
+
+    with django_assert_max_num_queries(45):
+        work(run)
+
+    run.refresh_from_db()
+    assert (run.created, run.photos_added) == (8, 8)
+    jobs = ProcrastinateJob.objects.values_list("task_name", flat=True)
+    assert sorted(jobs).count("annotations.annotate") == 8
+    assert sorted(jobs).count("retrieval.compare_photo") == 1
+
+
+def test_a_photo_that_is_known_leaves_the_others_new(tenant):
+    known = make_photo_bytes()
+    import_file(tenant=tenant, data=make_zip({"a.png": known}), name="photos.zip")
+
+    run = import_file(
+        tenant=tenant, data=make_zip({"b.png": known, "c.png": make_photo_bytes()}), name="b.zip"
+    )
+
+    assert (run.created, run.photos_added) == (2, 2)
+    assert FashionImage.objects.count() == 2
+
+
 def test_an_archive_goes_on_where_it_was_killed(tenant, monkeypatch):
     data = make_zip({f"p{i}.png": make_photo_bytes() for i in range(4)})
     run = work(make_import(tenant=tenant, data=data, name="photos.zip"))
@@ -522,9 +549,10 @@ def test_an_archive_goes_on_where_it_was_killed(tenant, monkeypatch):
 
     def die(run, **numbers):
         move_on(run, **numbers)
-        if run.photos_done == 3:
-            raise Killed  # all of the third photo is written, nothing of it is committed
+        if run.photos_done == 4:
+            raise Killed  # all of the last two is written, nothing of them is committed
 
+    monkeypatch.setattr(running, "PHOTOS_AT_ONCE", 2)
     monkeypatch.setattr(running, "_move_on", die)
     with pytest.raises(Killed):
         work(run)

@@ -52,6 +52,29 @@ def test_a_photo_has_one_job_however_often_it_is_sent(api, fake_engine):
     assert job.scheduled_at is None or job.scheduled_at <= timezone.now()
 
 
+def test_who_comes_again_while_its_job_runs_asks_no_engine(api, fake_engine):
+    data, fake_engine.answer = make_photo_bytes(), BUSY
+    post(api, data, wait=5)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    later = timezone.now() + timedelta(seconds=60)
+
+    is_taken = jobs.take_turn(Annotation.objects.get().id, until=later, now=later)
+
+    assert not is_taken
+
+
+def test_a_sweep_takes_up_only_so_many(api, monkeypatch):
+    monkeypatch.setattr(tasks, "annotate_now", lambda **asked: sys.exit())
+    monkeypatch.setattr(jobs, "MOST_AT_ONCE", 2)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            post(api, make_photo_bytes(), wait=5)
+    later = timezone.now() + timedelta(seconds=11)
+
+    assert [jobs.take_up(now=later) for _ in range(3)] == [2, 1, 0]
+
+
 def test_a_photo_whose_waiting_client_s_process_died_gets_a_job(api, monkeypatch):
     data = make_photo_bytes()
     monkeypatch.setattr(tasks, "annotate_now", lambda **asked: sys.exit())
