@@ -20,7 +20,11 @@ def leave(*, store_id: UUID, now: datetime) -> None:
     except StoreFailed as error:
         _note_refusal(store, error, now=now)
     else:
-        forget_keys(store, now=now)
+        with transaction.atomic():
+            # Somebody may have had enough meanwhile, and given new keys.
+            rows = Store.objects.select_for_update(of=("self",))
+            if rows.filter(id=store.id, state=Store.State.LEAVING).exists():
+                forget_keys(store, now=now)
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from accounts.models import Role
 from accounts.tests.factories import make_member
 from annotations.models import Annotation
 from integrations.models import Store, StoreTerm
-from integrations.stores import connecting, lanes, services
+from integrations.stores import connecting, disconnecting, lanes, services
 from integrations.stores.tasks import poll_store
 from integrations.stores.tests.factories import (
     add_product,
@@ -78,6 +78,21 @@ def test_a_store_that_is_away_is_asked_again_until_somebody_has_enough(page, sho
     assert "Products and photos stay" in shown
     store.refresh_from_db()
     assert (store.state, store.credentials) == ("disconnected", None)
+
+
+def test_keys_that_came_while_a_slow_store_answered_are_kept(page, store, monkeypatch):
+    disconnect(page, store)
+
+    class Slow:
+        def remove_webhooks(self, *, url):
+            Store.objects.filter(id=store.id).update(state="connecting", webhooks=[])
+
+    monkeypatch.setattr(disconnecting.platforms, "open_connection", lambda _store: Slow())
+
+    poll_store(store_id=str(store.id))
+
+    store.refresh_from_db()
+    assert (store.state, store.credentials is None) == ("connecting", False)
 
 
 def test_nothing_can_be_asked_of_a_store_that_is_being_left(page, shop, store, member):
