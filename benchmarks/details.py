@@ -74,8 +74,8 @@ def main() -> None:
     head = "".join(f"{f'w {weight:g}':>16}" for weight in weights)
     print(f"\n{'found again: first, MRR':<34}{head}")
     asked = choose_questions(items, options.questions)
-    views = {q: look(make_view(items[q].data, q), engine, finder) for q in asked}
-    views = {q: seen for q, seen in views.items() if seen is not None}
+    looks = {q: look(make_view(items[q].data, q), engine, finder) for q in asked}
+    views = {q: seen for q, seen in looks.items() if seen is not None}
     for group in [*counts, "all"]:
         chosen = [q for q in views if group in (items[q].group, "all")]
         places = np.array(
@@ -184,7 +184,7 @@ def order(
     weight: float,
 ) -> list[int]:
     cosines = gallery @ embedding
-    ranked = np.argsort(-cosines, kind="stable").tolist()
+    ranked: list[int] = np.argsort(-cosines, kind="stable").tolist()
     if not weight:
         return ranked
     pool, rest = ranked[:POOL], ranked[POOL:]

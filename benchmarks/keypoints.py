@@ -62,8 +62,8 @@ def main() -> None:
     print(f"{'':<16}{'repeatability':>14}{'matching':>10}{'homography':>12}{'ms':>8}")
     methods: Sequence[tuple[str, Method, int]] = (
         (options.model, use_network(network), cv2.NORM_L2),
-        ("ORB", use_opencv(cv2.ORB_create(MOST)), cv2.NORM_HAMMING),
-        ("SIFT", use_opencv(cv2.SIFT_create(MOST)), cv2.NORM_L2),
+        ("ORB", use_opencv(cv2.ORB.create(MOST)), cv2.NORM_HAMMING),
+        ("SIFT", use_opencv(cv2.SIFT.create(MOST)), cv2.NORM_L2),
     )
     for name, method, norm in methods:
         sums = measure(photos, method, norm)
@@ -83,7 +83,7 @@ def read_photos(path: Path, count: int) -> list[Grey]:
         scale = SIDE / max(grey.shape)
         width, height = (max(CELL, round(n * scale) // CELL * CELL) for n in grey.shape[::-1])
         small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-        photos.append(np.asarray(small, np.float32) / 255)
+        photos.append(np.asarray(small / 255, np.float32))
     return photos
 
 
@@ -119,7 +119,8 @@ def measure(photos: Sequence[Grey], method: Method, norm: int) -> Sums:
         (here, one), (there, other) = method(photo), method(seen)
         sums.seconds += time.perf_counter() - start
         moved = homographies.move(here, homography)
-        inside = (moved >= BORDER).all(1) & (moved < (width - BORDER, height - BORDER)).all(1)
+        within = (moved >= BORDER) & (moved < (width - BORDER, height - BORDER))
+        inside = np.asarray(within.all(1), np.bool_)
         sums.points += int(inside.sum())
         if not inside.any() or not len(there):
             continue

@@ -40,7 +40,7 @@ def share(*, tenant: Tenant, asked: Asked, photos: Sequence[UUID]) -> dict[UUID,
     Photos whose details are not known yet, or of another model, are left out.
     """
     kept = PhotoDetails.objects.for_tenant(tenant).filter(photo__in=photos, model=asked.model)
-    known = {id_: unpack(data) for id_, data in kept.values_list("photo_id", "vectors")}
+    known = {id_: unpack(bytes(data)) for id_, data in kept.values_list("photo_id", "vectors")}
     votes = dict(vote(unpack(asked.vectors), known))
     return {photo: round(votes.get(photo, 0.0), 4) for photo in known}
 

@@ -20,14 +20,13 @@ BACKBONES: tuple[Backbone, ...] = ("mobilenet_v3_large", "resnet18", "resnet34",
 def build_part_net(backbone: Backbone, side: int) -> MaskRCNN:
     """With random weights. It scales photos (3, H, W), RGB in 0..1, to `side` at most itself."""
     trunk = _build_trunk(backbone)
-    levels = 3 if backbone.startswith("mobilenet") else 5
     # Parts are as small as glasses and as large as dresses: sizes from a sixteenth of the photo.
-    sizes = tuple((round(side / 16 * 2**i),) for i in range(levels))
-    if levels == 3:
-        sizes = ((side // 16, side // 8), (side // 4,), (side // 2, side))
-        counts = max(map(len, sizes))
-        sizes = tuple((*each, *(each[-1],) * (counts - len(each))) for each in sizes)
-    anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * levels)
+    sixteenth = side // 16
+    sizes: tuple[tuple[int, ...], ...] = tuple((sixteenth * 2**i,) for i in range(5))
+    if backbone.startswith("mobilenet"):
+        # Three maps, each with as many sizes.
+        sizes = tuple((sixteenth * 2**i, sixteenth * 2 ** (i + 1)) for i in (0, 2, 3))
+    anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
     return MaskRCNN(
         trunk,
         num_classes=len(PARTS),

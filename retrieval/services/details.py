@@ -91,6 +91,7 @@ def _look(photo: ProductImage) -> Asked | None:
 
 
 def _keep(photo: ProductImage, found: Asked) -> None:
+    assert photo.garment is not None  # noqa: S101 - `list_searchable_photos`
     with transaction.atomic():
         # Else it was judged anew or deleted meanwhile.
         still = ProductImage.objects.filter(id=photo.id, garment=photo.garment)

@@ -33,6 +33,7 @@ SHOWN = 24
 MOST_SHOWN = 96
 SHOWN_BESIDE = 8
 PHOTO_TIMEOUT_S = 30.0
+Look = Callable[[], Asked | None]
 NO_DETAILS = gettext_lazy(
     "This installation has no weights that find details. Whoever runs it trains or imports them:"
     " see “Bring weights” in the documentation."
@@ -116,7 +117,7 @@ def _find(request: TenantRequest, text: str, filters: Filters, shown: int) -> di
         except Product.DoesNotExist as error:
             raise Http404 from error
         product.cover_id = catalogue.find_covers([product.id]).get(product.id)  # type: ignore[attr-defined]
-        look = partial(details.ask_product, product)
+        look: Look = partial(details.ask_product, product)
         found = _find_like(request, similar.want_product(product), filters, shown, look)
         return {"like_product": product, **found}
     if annotation_id := _read_id(request, "annotation"):
@@ -185,7 +186,7 @@ def _find_like(
     wanted: similar.Wanted | None,
     filters: Filters,
     limit: int = SHOWN,
-    look: Callable[[], Asked | None] | None = None,
+    look: Look | None = None,
 ) -> dict[str, Any]:
     """`look` finds the details of what is wanted, if the page asks for them."""
     if wanted is None:

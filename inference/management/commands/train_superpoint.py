@@ -65,5 +65,6 @@ def _read_photos(path: Path, limit: int, side: int) -> list[Grey]:
         size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
         large = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
         top, left = (size[1] - side) // 2, (size[0] - side) // 2
-        photos.append(np.ascontiguousarray(large[top : top + side, left : left + side]))
+        middle = large[top : top + side, left : left + side]
+        photos.append(np.ascontiguousarray(middle, dtype=np.float32))
     return photos
