@@ -163,7 +163,8 @@ def measure_scumble(labels: Bools) -> float:
         own = ratios[row]
         spread = np.exp(np.log(own).mean()) / own.mean() if len(own) else 1.0
         scores.append(1 - spread)
-    return float(np.mean(scores))
+    # Rounding may take it below.
+    return max(float(np.mean(scores)), 0.0)
 
 
 def _write_box(box: Box) -> list[int]:
