@@ -28,6 +28,7 @@ from retrieval.api.answers import (
     describe_found,
     describe_match,
     describe_wanted,
+    round_down,
 )
 from retrieval.api.inputs import (
     SimilarForm,
@@ -72,19 +73,17 @@ class SimilarView(ApiView):
             except similar.BeingBuilt as error:
                 raise Problem("index-being-built", str(error)) from error
         metric, now = asked["metric"], timezone.now()
+        model = wanted.model if wanted else None
+        coverage = similar.find_coverage(tenant=self.tenant, model=model)
         return Response(
             {
                 "asked": describe_wanted(wanted) if wanted else None,
                 "metric": metric,
-                "complete": self._find_share(wanted),
+                "complete": round_down(coverage.share),
+                "index": coverage.state,
                 "results": [describe_match(match, metric=metric, now=now) for match in matches],
             }
         )
-
-    def _find_share(self, wanted: similar.Wanted | None) -> float:
-        if wanted is None:
-            return 1.0
-        return round(similar.find_share(tenant=self.tenant, model=wanted.model), 4)
 
     def _read(self, request: Request) -> tuple[dict[str, Any], similar.Wanted | None]:
         """What is asked, and what it looks like. Raises Problem and ValidationError."""

@@ -182,7 +182,7 @@ def _find_like(
     return {
         "matches": matches,
         "wanted": wanted,
-        "share": similar.find_share(tenant=request.tenant, model=wanted.model),
+        "coverage": similar.find_coverage(tenant=request.tenant, model=wanted.model),
         "groups": narrowing.list_groups(count_facets(found), filters),
         "more": _find_more(limit, len(matches) == limit),
     }
