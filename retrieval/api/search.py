@@ -1,4 +1,5 @@
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from accounts.api.base import ApiView, once_per_idempotency_key
-from accounts.models import Scope
+from accounts.models import ApiKey, Scope
 from annotations.api.images import visible_images
 from annotations.models import Annotation
 from inference.contract import Box
@@ -101,7 +102,8 @@ class SimilarView(ApiView):
             return asked, _want_photo(asked["image"], asked)
         if "image_url" in asked:
             try:
-                data = remote_images.fetch_image(url=asked["image_url"])
+                hosts = list_hosts(self.caller.key)
+                data = remote_images.fetch_image(url=asked["image_url"], hosts=hosts)
             except RequestFailed as error:
                 raise Problem("image-url-failed", error.detail, reason=error.code) from error
             return asked, _want_photo(data, asked)
@@ -177,6 +179,15 @@ class SuggestView(ApiView):
                 ]
             }
         )
+
+
+def list_hosts(key: ApiKey | None) -> frozenset[str] | None:
+    """Of which photos may be fetched: everybody can read a publishable key, and would use it to
+    let this server ask any address."""
+    if key is None or not key.is_publishable:
+        return None
+    hosts = (urlsplit(origin).hostname or "" for origin in key.origins)
+    return frozenset(host.removeprefix("www.") for host in hosts if host)
 
 
 def _want_photo(data: bytes, asked: dict[str, Any]) -> similar.Wanted | None:
