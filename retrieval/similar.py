@@ -31,6 +31,8 @@ EXACT_UP_TO = 10_000
 # The graph's vectors; those of other sizes are compared one by one.
 GRAPH_SIZE = 256
 GRAPH_CANDIDATES = 200
+# Vectors, of all shops, that one question walks over at most; then the shop's are compared.
+GRAPH_SCANNED = 20_000
 MOST = 100
 # Photos looked at for each product wanted, before more are asked for.
 _PHOTOS_EACH = 4
@@ -172,8 +174,10 @@ def find_nearest(
         best: dict[UUID, Near] = {}
         for photo_id, product_id, distance in found:
             best.setdefault(product_id, Near(photo_id, product_id, 1 - distance))
-        if len(best) >= limit or len(found) < wide:
+        if len(best) >= limit or (exact and len(found) < wide):
             return list(best.values())[:limit]
+        # Others' vectors lay all around: what the graph gave up to look for is compared.
+        exact = exact or len(found) < wide
         wide *= 4
 
 
@@ -365,12 +369,15 @@ def _ask(near: Rows, limit: int) -> list[Row]:
 
 
 def _ask_graph(near: Rows, limit: int) -> list[Row]:
-    """On until enough of what is near is the shop's and matches the filters."""
+    """On until enough of what is near is the shop's and matches the filters, or GRAPH_SCANNED."""
     candidates = min(max(GRAPH_CANDIDATES, limit), 1000)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL hnsw.iterative_scan = 'strict_order'")
-            cursor.execute(f"SET LOCAL hnsw.ef_search = {candidates}")
+            cursor.execute(
+                "SET LOCAL hnsw.iterative_scan = 'strict_order';"
+                f"SET LOCAL hnsw.ef_search = {candidates};"
+                f"SET LOCAL hnsw.max_scan_tuples = {GRAPH_SCANNED}"
+            )
         return _ask(near, limit)
 
 
