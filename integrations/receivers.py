@@ -7,6 +7,7 @@ from uuid import UUID
 from django.dispatch import receiver
 from django.utils import timezone
 
+from accounts.models import Tenant
 from annotations import results, selectors
 from annotations.models import Annotation
 from annotations.signals import (
@@ -18,6 +19,15 @@ from annotations.signals import (
 from integrations import messages
 from integrations.models import WebhookEvent
 from integrations.stores import progress
+from integrations.stores.models import Store
+from retrieval.stores import names_stores
+
+
+@names_stores
+def name_stores(tenant: Tenant) -> list[tuple[UUID, str]]:
+    """One query."""
+    stores = Store.objects.for_tenant(tenant)
+    return [(each.id, str(each)) for each in stores.only("id", "name", "url", "platform")]
 
 
 @receiver(annotation_finished)
