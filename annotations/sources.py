@@ -22,7 +22,9 @@ def offer_stores(*, list_stores: Callable[[Tenant], Stores], of_store: Callable[
 
 
 def list_stores(tenant: Tenant) -> Stores:
-    return [store for each in _list for store in each(tenant)]
+    """By name."""
+    stores = [store for each in _list for store in each(tenant)]
+    return sorted(stores, key=lambda store: store[1].casefold())
 
 
 def of_store(store_id: UUID) -> Q:

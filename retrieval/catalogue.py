@@ -64,12 +64,18 @@ def filter_products(
     category: str = "",
     colour: str = "",
     stock: str = "",
+    store: UUID | None = None,
     flag: str = "",
     sort: str = "newest",
 ) -> QuerySet[Product, Any]:
     """The shop's products that match all of it; "best" sorts only what is searched by words."""
     wanted = Filters(
-        state=state, object_type=object_type, category=category, stock=stock, colour=colour
+        state=state,
+        object_type=object_type,
+        category=category,
+        stock=stock,
+        colour=colour,
+        store=store,
     )
     products: QuerySet[Product, Any] = filter_by(Product.objects.for_tenant(tenant), wanted)
     if flag:

@@ -1,4 +1,6 @@
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.validators import RegexValidator, URLValidator
@@ -9,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Tenant
 from annotations.forms import list_colours
 from annotations.models import Garment
+from annotations.sources import list_stores
 from inference import taxonomy
 from retrieval import catalogue
 from retrieval.models import Product
@@ -57,6 +60,7 @@ class CatalogueForm(forms.Form):
     object = forms.ChoiceField(label=_("Object"), required=False)
     colour = forms.ChoiceField(label=_("Colour"), required=False)
     stock = forms.ChoiceField(label=_("Stock"), required=False)
+    store = forms.ChoiceField(label=_("Store"), required=False)
     flag = forms.ChoiceField(label=_("Look at"), required=False)
     sort = forms.ChoiceField(label=_("Sort"), required=False, choices=SORTS)
     # Shown as tabs and as a switch beside the form.
@@ -71,6 +75,7 @@ class CatalogueForm(forms.Form):
         self._choose("object", list(Garment.ObjectType.choices))
         self._choose("colour", list_colours())
         self._choose("stock", [choice for choice in Product.Stock.choices if choice[0]])
+        offer_stores(self, tenant)
         self._choose("flag", FLAGS)
         self._choose("state", list(Product.State.choices))
 
@@ -82,6 +87,7 @@ class CatalogueForm(forms.Form):
         return {
             "text": data.get("q", ""),
             "object_type": data.get("object", ""),
+            "store": read_store(data),
             "sort": data.get("sort") or ("best" if data.get("q") else "newest"),
             **{name: data.get(name, "") for name in names},
         }
@@ -134,6 +140,20 @@ class ProductForm(forms.Form):
     @classmethod
     def of(cls, product: Product, data: Any = None) -> "ProductForm":
         return cls(data, initial={name: getattr(product, name) for name in cls.base_fields})
+
+
+def offer_stores(form: forms.Form, tenant: Tenant) -> None:
+    """The choices of `store`, which is left out where the shop has none; one query."""
+    field = form.fields["store"]
+    assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy
+    if named := list_stores(tenant):
+        field.choices = [("", _("All")), *named]
+    else:
+        del form.fields["store"]
+
+
+def read_store(data: Mapping[str, Any]) -> UUID | None:
+    return UUID(data["store"]) if data.get("store") else None
 
 
 def list_own_categories(tenant: Tenant) -> list[tuple[str, str]]:

@@ -407,8 +407,6 @@ class IndexVersion(models.Model):
     error = models.CharField(_("failed because"), max_length=300, blank=True)
     # The last photo that its build has looked at, by id.
     built_to = models.UUIDField(null=True, blank=True, editable=False)
-    # Photos that the model was asked about and sees nothing on.
-    unseen = ArrayField(models.UUIDField(), default=list, blank=True, editable=False)
     # What is less similar (cosine) is no answer: see `services.calibration`.
     cut_off = models.FloatField(_("least similarity"), default=0.45)
     # The same of words and photos, which are never as near; none while nobody measured it.
@@ -508,6 +506,28 @@ class PhotoDetails(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.photo_id}"
+
+
+class UnseenPhoto(models.Model):
+    """A photo that an index's model was asked about and sees nothing on; goes with the photo."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    index = models.ForeignKey(IndexVersion, models.CASCADE, related_name="unseen")
+    photo = models.ForeignKey(ProductImage, models.CASCADE, related_name="+")
+    # The model is asked again once the photo is judged to show another one.
+    garment = models.ForeignKey(Garment, models.CASCADE, related_name="+")
+
+    objects = TenantQuerySet["UnseenPhoto"].as_manager()
+
+    class Meta:
+        verbose_name = _("photo without a vector")
+        verbose_name_plural = _("photos without a vector")
+        constraints = [
+            models.UniqueConstraint(fields=["index", "photo"], name="unseen_once_per_index")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.photo_id}"
 
 
 class SearchTest(models.Model):

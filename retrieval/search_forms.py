@@ -12,7 +12,7 @@ from annotations.models import Garment
 from inference import taxonomy
 from inference.contract import Box
 from retrieval.filters import Filters
-from retrieval.forms import SUGGESTING, list_own_categories
+from retrieval.forms import SUGGESTING, list_own_categories, offer_stores, read_store
 from retrieval.models import Product
 
 
@@ -31,6 +31,7 @@ class FiltersForm(forms.Form):
     colour = forms.ChoiceField(label=_("Colour"), required=False)
     attribute = forms.ChoiceField(label=_("Attribute"), required=False)
     stock = forms.ChoiceField(label=_("Stock"), required=False)
+    store = forms.ChoiceField(label=_("Store"), required=False)
     price_from = forms.DecimalField(label=_("Price from"), required=False, min_value=0)
     price_to = forms.DecimalField(label=_("Price to"), required=False, min_value=0)
 
@@ -41,6 +42,7 @@ class FiltersForm(forms.Form):
         self._choose("colour", list_colours())
         self._choose("attribute", list_attributes())
         self._choose("stock", [choice for choice in Product.Stock.choices if choice[0]])
+        offer_stores(self, tenant)
         for field in self.fields.values():
             # They belong to the form for words; the one for photos takes them along.
             field.widget.attrs["form"] = "by-words"
@@ -58,6 +60,7 @@ class FiltersForm(forms.Form):
             colour=data.get("colour", ""),
             attribute=data.get("attribute", ""),
             stock=data.get("stock", ""),
+            store=read_store(data),
             price_from=data.get("price_from"),
             price_to=data.get("price_to"),
         )

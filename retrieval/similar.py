@@ -25,17 +25,20 @@ from inference.ciede import ciede2000, hex_to_lab
 from retrieval import details
 from retrieval.filters import NO_FILTERS, Filters, filter_by
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, Product, ProductImage
-from retrieval.services.indexes import Model, list_searchable_photos, to_unit
+from retrieval.services.indexes import Model, list_missing, list_searchable_photos, to_unit
 
 # Where the graph overtakes comparing all (benchmarks/search.py).
 EXACT_UP_TO = 10_000
 # The graph's vectors; those of other sizes are compared one by one.
 GRAPH_SIZE = 256
 GRAPH_CANDIDATES = 200
+# Vectors, of all shops, that one question walks over at most; then the shop's are compared.
+GRAPH_SCANNED = 20_000
 MOST = 100
 # Photos looked at for each product wanted, before more are asked for.
 _PHOTOS_EACH = 4
 _REMEMBER_S = 60
+_REMEMBER_COVERAGE_S = 10
 
 
 Rows = QuerySet[Embedding, Any]
@@ -132,6 +135,24 @@ def find_similar(
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """What of a shop's photos a search could find; `error` says why an index is not completed."""
+
+    share: float
+    """0 to 1"""
+    state: str
+    """An index's, or none without an index."""
+    error: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        return self.share >= 1
+
+
+NO_INDEX = Coverage(1.0, "none")
+
+
+@dataclass(frozen=True, slots=True)
 class Near:
     photo_id: UUID
     product_id: UUID
@@ -164,8 +185,10 @@ def find_nearest(
         best: dict[UUID, Near] = {}
         for photo_id, product_id, distance in found:
             best.setdefault(product_id, Near(photo_id, product_id, 1 - distance))
-        if len(best) >= limit or len(found) < wide:
+        if len(best) >= limit or (exact and len(found) < wide):
             return list(best.values())[:limit]
+        # Others' vectors lay all around: what the graph gave up to look for is compared.
+        exact = exact or len(found) < wide
         wide *= 4
 
 
@@ -187,17 +210,30 @@ def find_index(*, tenant: Tenant, model: Model) -> IndexVersion | None:
     )
 
 
-def find_share(*, tenant: Tenant, model: Model) -> float:
-    """The part (0 to 1) of the shop's photos that the model's index can find: 1 once it is ready.
+def find_coverage(*, tenant: Tenant, model: Model | None) -> Coverage:
+    """How much of the shop's photos the index of this model can find, or the one in use.
 
-    One query, three while it is being built.
+    What its model looked at without seeing a garment counts as looked at. At most
+    `_REMEMBER_COVERAGE_S` old: counting reads a row of each photo.
     """
     indexes = IndexVersion.objects.for_tenant(tenant)
-    index = indexes.filter(model_name=model.name, model_version=model.version).first()
-    if index is None or index.state == IndexVersion.State.READY:
-        return 1.0
-    whole = list_searchable_photos(tenant.id).count()
-    return min(index.embeddings.count() / whole, 1.0) if whole else 1.0
+    if model is None:
+        index = indexes.filter(id__in=ActiveIndex.objects.values("index")).first()
+    else:
+        index = indexes.filter(model_name=model.name, model_version=model.version).first()
+    if index is None:
+        return NO_INDEX
+    key = f"retrieval.coverage.{index.id}.{index.state}.{bool(index.error)}"
+    found: Coverage | None = caches["local"].get(key)
+    if found is None:
+        whole = list_searchable_photos(tenant.id).count()
+        missing = list_missing(index).count()
+        share = 1 - missing / whole if whole else 1.0
+        # What is ready stays searchable where its engine went away; the rest does not follow.
+        gave_up = missing and index.error
+        found = Coverage(share, IndexVersion.State.FAILED if gave_up else index.state, index.error)
+        caches["local"].set(key, found, _REMEMBER_COVERAGE_S)
+    return found
 
 
 def want_found(
@@ -344,15 +380,18 @@ def _ask(near: Rows, limit: int) -> list[Row]:
 
 
 def _ask_graph(near: Rows, limit: int) -> list[Row]:
-    """On until enough of what is near is the shop's and matches the filters."""
+    """On until enough of what is near is the shop's and matches the filters, or GRAPH_SCANNED."""
     candidates = min(max(GRAPH_CANDIDATES, limit), 1000)
     with transaction.atomic():
         with connection.cursor() as cursor:
             # For a statement that is prepared PostgreSQL may take a plan that fits any vector and
             # any filter: that compares all of the shop's.
-            cursor.execute("SET LOCAL plan_cache_mode = 'force_custom_plan'")
-            cursor.execute("SET LOCAL hnsw.iterative_scan = 'strict_order'")
-            cursor.execute(f"SET LOCAL hnsw.ef_search = {candidates}")
+            cursor.execute(
+                "SET LOCAL plan_cache_mode = 'force_custom_plan';"
+                "SET LOCAL hnsw.iterative_scan = 'strict_order';"
+                f"SET LOCAL hnsw.ef_search = {candidates};"
+                f"SET LOCAL hnsw.max_scan_tuples = {GRAPH_SCANNED}"
+            )
         return _ask(near, limit)
 
 

@@ -241,10 +241,95 @@ def test_says_so_where_its_key_may_not_be_used(open_shop, product: str):
 
     page.get_by_role("button", name="Benzerlerini bul").click()
 
-    expect(page.get_by_role("status")).to_have_text("Arama şu anda çalışmıyor.", timeout=ANSWER_MS)
+    expect(page.get_by_role("status")).to_have_text(
+        "Aramaya ulaşılamıyor. Lütfen daha sonra yeniden deneyin.", timeout=ANSWER_MS
+    )
     expect(page.get_by_role("button", name="Yeniden dene")).to_be_visible()
     assert f"Is {page.evaluate('location.origin')} listed with the key?" in " ".join(open_shop.said)
     open_shop.said.clear()
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "said", "again"),
+    [
+        (401, {}, "Searching is not set up for this page.", False),
+        (403, {}, "Searching is not set up for this page.", False),
+        (413, {}, "This photo is too large. Please choose a smaller one.", False),
+        (
+            422,
+            {"reason": "too-large"},
+            "This photo is too large. Please choose a smaller one.",
+            False,
+        ),
+        (422, {"reason": "damaged"}, "This photo can't be read. Please choose another one.", False),
+        (429, {}, "Too many searches at once. Please try again in a minute.", True),
+        (503, {}, "Many people are searching. Please try again in a moment.", True),
+        (500, {}, "Searching does not work at the moment.", True),
+    ],
+)
+def test_each_failure_has_a_text_of_its_own(
+    open_shop, product: str, status: int, problem: dict[str, str], said: str, again: bool
+):
+    page = open_shop(sku=product)
+    headers = {"Access-Control-Allow-Origin": "*"}
+    page.route(
+        "**/search/similar",
+        lambda route: route.fulfill(status=status, json=problem, headers=headers),
+    )
+
+    page.get_by_role("button", name="Find similar").click()
+
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_have_text(said)
+    expect(dialog).to_have_attribute("aria-busy", "false")
+    assert dialog.get_by_role("button", name="Try again").is_visible() == again
+    open_shop.said.clear()
+
+
+def test_a_visitor_who_is_offline_goes_on_later(open_shop, product: str):
+    page = open_shop(sku=product)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Find similar").click()
+    status = page.get_by_role("status")
+    expect(status).to_have_text("You are offline. Check your connection and try again.")
+
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+
+    expect(status).to_contain_text("similar items", timeout=ANSWER_MS)
+    open_shop.said.clear()
+
+
+def test_a_bad_key_is_said(open_shop, shop, product: str, monkeypatch):
+    monkeypatch.setattr(shop, "key", "kal_00000000_wrong")
+    page = open_shop(sku=product)
+
+    page.get_by_role("button", name="Find similar").click()
+
+    expect(page.get_by_role("status")).to_have_text(
+        "Searching is not set up for this page.", timeout=ANSWER_MS
+    )
+    open_shop.said.clear()
+
+
+def test_the_keyboard_alone_is_enough(open_shop, product: str):
+    page = open_shop(sku=product, viewport={"width": 360, "height": 740})
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Similar items")
+    expect(dialog.get_by_role("status")).to_contain_text("similar items", timeout=ANSWER_MS)
+    focused = "document.querySelector('kalas-similar').shadowRoot.activeElement"
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate(f"{focused}?.className || {focused}?.dataset.part || ''"))
+    assert {"close", "pick"} <= seen
+    assert "open" not in seen  # what is behind the dialog is not reached
+
+    page.keyboard.press("Escape")
+
+    expect(dialog).to_be_hidden()
+    assert page.evaluate(f"{focused}.dataset.part") == "open"
 
 
 def test_the_demo_page_of_the_documentation(browser: Browser, house: House):

@@ -12,13 +12,16 @@ _ACCEPT = {"Accept": "image/webp,image/png,image/jpeg,image/gif,image/bmp,image/
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 
 
-def fetch_image(*, url: str, policy: Policy | None = None) -> bytes:
+def fetch_image(
+    *, url: str, policy: Policy | None = None, hosts: frozenset[str] | None = None
+) -> bytes:
     """The bytes at this address, which begin as a photo does; raises RequestFailed.
 
-    Takes up to `settings.OUTBOUND_DEADLINE_S` and `settings.UPLOAD_MAX_BYTES`.
+    Where `hosts` are given only these are asked, with their subdomains. Takes up to
+    `settings.OUTBOUND_DEADLINE_S` and `settings.UPLOAD_MAX_BYTES`.
     """
     policy = policy or safe_http.read_policy(
-        max_bytes=settings.UPLOAD_MAX_BYTES, redirects=MOST_REDIRECTS
+        max_bytes=settings.UPLOAD_MAX_BYTES, redirects=MOST_REDIRECTS, hosts=hosts
     )
     answer = safe_http.send(
         method="GET", url=url, policy=policy, headers=_ACCEPT, check_start=_check_start

@@ -8,6 +8,7 @@ SENTENCES: dict[str, Promise] = {
     "scheme": _("Only addresses that begin with https:// or http:// can be used."),
     "credentials": _("Remove the user name and password from the address."),
     "port": _("This installation does not connect to this port. Use the usual ones."),
+    "host-refused": _("With this key photos are fetched from its own web pages' hosts only."),
     "unresolvable": _("There is no host of this name. Check the spelling."),
     "private-address": _("This host is not on the public internet, so it is not asked."),
     "unreachable": _("The host does not take connections."),

@@ -33,9 +33,11 @@ StartCheck = Callable[[int, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one request may do. `networks` are the operator's own, beside the public internet."""
+    """What one request may do. `networks` are the operator's own, beside the public internet;
+    `hosts`, where given, are the only ones asked, with their subdomains."""
 
     networks: tuple[Network, ...] = ()
+    hosts: frozenset[str] | None = None
     ports: frozenset[int] = frozenset({80, 443})
     deadline_s: float = 15.0
     max_bytes: int = 1024 * 1024
@@ -70,9 +72,11 @@ def read_policy(
     redirects: int = 0,
     when_too_large: Literal["refuse", "cut"] = "refuse",
     deadline_s: float = 0,
+    hosts: frozenset[str] | None = None,
 ) -> Policy:
     """With what the operator allows in the settings, and their deadline unless there is one."""
     return Policy(
+        hosts=hosts,
         networks=public_addresses.parse_networks(settings.OUTBOUND_NETWORKS),
         ports=frozenset(settings.OUTBOUND_PORTS),
         deadline_s=deadline_s or settings.OUTBOUND_DEADLINE_S,
@@ -125,7 +129,13 @@ def check_url(url: str, *, policy: Policy) -> httpx.URL:
         raise RequestFailed("invalid-url")
     if _port(parsed) not in policy.ports:
         raise RequestFailed("port")
+    if policy.hosts is not None and not _is_among(parsed.host, policy.hosts):
+        raise RequestFailed("host-refused")
     return parsed
+
+
+def _is_among(host: str, hosts: frozenset[str]) -> bool:
+    return any(host == each or host.endswith(f".{each}") for each in hosts)
 
 
 def _follow(base: httpx.URL, location: str, policy: Policy) -> httpx.URL:

@@ -1,5 +1,6 @@
 """What the catalogue's and the search's API answers."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from annotations.models import Garment
 from inference.contract import Box
 from retrieval import similar, thumbnails, words
 from retrieval.facets import Facets
-from retrieval.models import CatalogueImport, Product, ProductImage
+from retrieval.models import CatalogueImport, IndexVersion, Product, ProductImage
 
 Fields = serializers.Serializer[Any]
 THUMBNAIL = "Of that photo, for a page: opens without a key, for a day at least."
@@ -113,8 +114,12 @@ class SimilarAnswer(Fields):
     asked = AskedAnswer(allow_null=True)
     metric = serializers.ChoiceField(choices=["cosine", "l2"])
     complete = serializers.FloatField(
-        help_text="The part of the catalogue's photos that was compared: less than 1 while the"
-        " index of a new model is being built."
+        help_text="The part of the catalogue's annotated photos that the compared model has looked"
+        " at: less than 1 while its index is being built, lags behind or failed."
+    )
+    index = serializers.ChoiceField(
+        choices=["none", *IndexVersion.State.values],
+        help_text="`failed`: what `complete` leaves out is not followed up; none: nothing to find.",
     )
     details_complete = serializers.FloatField(
         allow_null=True,
@@ -277,6 +282,11 @@ def describe_found(
             for product in found.products
         ],
     }
+
+
+def round_down(share: float) -> float:
+    """To four decimals: only what is whole is 1."""
+    return math.floor(share * 10_000) / 10_000
 
 
 def describe_import(run: CatalogueImport) -> dict[str, Any]:

@@ -154,7 +154,12 @@ class SimilarInput(SimilarOptions):
         max_length=settings.UPLOAD_MAX_BYTES * 4 // 3 + 100,
         help_text="The photo's bytes in base64; a data: URL is fine too. It is not kept.",
     )
-    image_url = serializers.CharField(required=False, max_length=2048)
+    image_url = serializers.CharField(
+        required=False,
+        max_length=2048,
+        help_text="With a publishable key only of hosts that are listed with it, and their"
+        " subdomains; send `image` of others.",
+    )
     product = serializers.UUIDField(required=False, help_text="The id of a product.")
     external_id = serializers.CharField(required=False, max_length=200)
     annotation = serializers.UUIDField(required=False)

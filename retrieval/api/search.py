@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from accounts.api.base import ApiView, once_per_idempotency_key
-from accounts.models import Scope
+from accounts.models import ApiKey, Scope
 from annotations.api.images import visible_images
 from annotations.models import Annotation
 from inference.contract import Box
@@ -30,6 +31,7 @@ from retrieval.api.answers import (
     describe_found,
     describe_match,
     describe_wanted,
+    round_down,
 )
 from retrieval.api.inputs import (
     SimilarForm,
@@ -83,24 +85,22 @@ class SimilarView(ApiView):
             except similar.BeingBuilt as error:
                 raise Problem("index-being-built", str(error)) from error
         metric, now = asked["metric"], timezone.now()
+        model = wanted.model if wanted else None
+        coverage = similar.find_coverage(tenant=self.tenant, model=model)
         return Response(
             {
                 "asked": describe_wanted(wanted) if wanted else None,
                 "metric": metric,
-                "complete": self._find_share(wanted),
+                "complete": round_down(coverage.share),
+                "index": coverage.state,
                 "details_complete": (
-                    round(details.find_share(tenant=self.tenant, model=seen.model), 4)
+                    round_down(details.find_share(tenant=self.tenant, model=seen.model))
                     if seen
                     else None
                 ),
                 "results": [describe_match(match, metric=metric, now=now) for match in matches],
             }
         )
-
-    def _find_share(self, wanted: similar.Wanted | None) -> float:
-        if wanted is None:
-            return 1.0
-        return round(similar.find_share(tenant=self.tenant, model=wanted.model), 4)
 
     def _read(self, request: Request) -> tuple[dict[str, Any], similar.Wanted | None, Look]:
         """What is asked, what it looks like, and how its details are found.
@@ -121,7 +121,8 @@ class SimilarView(ApiView):
             return _want_photo(asked["image"], asked)
         if "image_url" in asked:
             try:
-                data = remote_images.fetch_image(url=asked["image_url"])
+                hosts = list_hosts(self.caller.key)
+                data = remote_images.fetch_image(url=asked["image_url"], hosts=hosts)
             except RequestFailed as error:
                 raise Problem("image-url-failed", error.detail, reason=error.code) from error
             return _want_photo(data, asked)
@@ -200,6 +201,15 @@ class SuggestView(ApiView):
                 ]
             }
         )
+
+
+def list_hosts(key: ApiKey | None) -> frozenset[str] | None:
+    """Of which photos may be fetched: everybody can read a publishable key, and would use it to
+    let this server ask any address."""
+    if key is None or not key.is_publishable:
+        return None
+    hosts = (urlsplit(origin).hostname or "" for origin in key.origins)
+    return frozenset(host.removeprefix("www.") for host in hosts if host)
 
 
 def _want_photo(

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Tenant
@@ -24,12 +24,12 @@ from annotations.models import Garment
 from inference import client
 from inference.contract import EngineHealth, InvalidImage, ObjectType
 from retrieval import jobs
-from retrieval.models import ActiveIndex, Embedding, IndexVersion, ProductImage
+from retrieval.models import ActiveIndex, IndexVersion, ProductImage, UnseenPhoto
 from retrieval.services import calibration
 from retrieval.services.indexes import (
     Model,
     get_or_begin,
-    list_searchable_photos,
+    list_missing,
     write_vector,
 )
 
@@ -63,7 +63,7 @@ def begin_build(*, tenant: Tenant, now: datetime) -> IndexVersion:
     model = next(iter(find_engines().by_model))
     with transaction.atomic():
         index = get_or_begin(tenant.id, model, now=now, build=False)
-        IndexVersion.objects.filter(id=index.id).update(unseen=[])
+        index.unseen.all().delete()
         _go_on(index)
     return index
 
@@ -93,7 +93,7 @@ def build_part(*, index_id: UUID, now: datetime) -> bool:
         return False
     engines = find_engines()
     photos = list(_list_next(index)[:PART])
-    unseen = []
+    unseen: list[ProductImage] = []
     for photo in photos:
         try:
             vector = _find_vector(index, photo, engines)
@@ -101,13 +101,12 @@ def build_part(*, index_id: UUID, now: datetime) -> bool:
             _fail(index, str(error))
             return False
         if vector is None:
-            unseen.append(photo.id)
+            unseen.append(photo)
         else:
             write_vector(index, photo, vector)
     if photos:
-        IndexVersion.objects.filter(id=index.id).update(
-            built_to=photos[-1].id, unseen=[*index.unseen, *unseen]
-        )
+        _note_unseen(index, unseen)
+        IndexVersion.objects.filter(id=index.id).update(built_to=photos[-1].id)
         return True
     _finish(index, engines.by_model.get(_model_of(index)), now=now)
     return False
@@ -147,10 +146,23 @@ def count_missing(index: IndexVersion) -> int:
     return list_missing(index).count()
 
 
-def list_missing(index: IndexVersion) -> "QuerySet[ProductImage]":
-    own = Embedding.objects.filter(index=index, photo=OuterRef("id"))
-    photos = list_searchable_photos(index.tenant_id).filter(~Exists(own))
-    return photos.exclude(id__in=index.unseen)
+@transaction.atomic
+def _note_unseen(index: IndexVersion, photos: Sequence[ProductImage]) -> None:
+    """Of those that are still there as they were asked about."""
+    asked = {photo.id: photo.garment_id for photo in photos}
+    there = ProductImage.objects.filter(id__in=asked).select_for_update(of=("self",), no_key=True)
+    UnseenPhoto.objects.bulk_create(
+        [
+            UnseenPhoto(
+                tenant_id=index.tenant_id, index=index, photo=photo, garment_id=photo.garment_id
+            )
+            for photo in there.order_by("id")
+            if photo.garment_id and photo.garment_id == asked[photo.id]
+        ],
+        update_conflicts=True,
+        unique_fields=["index", "photo"],
+        update_fields=["garment"],
+    )
 
 
 def _ask_health(engine: client.Client) -> EngineHealth | None:

@@ -12,12 +12,12 @@ from math import sqrt
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Tenant
 from annotations.models import Annotation, Garment
 from retrieval import jobs
-from retrieval.models import ActiveIndex, Embedding, IndexVersion, ProductImage
+from retrieval.models import ActiveIndex, Embedding, IndexVersion, ProductImage, UnseenPhoto
 
 State = IndexVersion.State
 # Photos that show their product; the others' vectors would lead to what is not sold.
@@ -108,6 +108,15 @@ def list_searchable_photos(tenant_id: UUID) -> QuerySet[ProductImage]:
     return ProductImage.objects.filter(
         tenant_id=tenant_id, verdict__in=SHOWING, garment__isnull=False, image__isnull=False
     )
+
+
+def list_missing(index: IndexVersion) -> QuerySet[ProductImage]:
+    """Those of them that the index's model has not looked at yet."""
+    own = Embedding.objects.filter(index=index, photo=OuterRef("id"))
+    unseen = UnseenPhoto.objects.filter(
+        index=index, photo=OuterRef("id"), garment=OuterRef("garment")
+    )
+    return list_searchable_photos(index.tenant_id).filter(~Exists(own), ~Exists(unseen))
 
 
 def get_or_begin(

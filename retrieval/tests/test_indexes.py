@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from django.core.cache import caches
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -493,9 +494,72 @@ def test_an_index_is_searched_while_it_is_built(tenant, fake_engine, healthy, mo
 
     assert wanted
     assert len(similar.find_similar(tenant=tenant, wanted=wanted)) == 1
-    assert similar.find_share(tenant=tenant, model=wanted.model) == 0.25
+    assert cover(tenant, wanted.model) == similar.Coverage(0.25, "building")
     build(index)
-    assert similar.find_share(tenant=tenant, model=wanted.model) == 1
+    assert cover(tenant, wanted.model) == similar.Coverage(1, "ready")
+
+
+def cover(tenant, model: indexes.Model | None = None) -> similar.Coverage:
+    caches["local"].clear()
+    return similar.find_coverage(tenant=tenant, model=model)
+
+
+def test_what_an_index_in_use_lacks_is_told(tenant, fake_engine, healthy):
+    make_item(tenant, 0)
+    old = indexes.Model("kalas-mini", "1")
+    assert (cover(tenant), cover(tenant, old).is_whole) == (similar.Coverage(1, "ready"), True)
+
+    make_item(tenant, 20, result=replace(make_result(embedding=at(20)), model=NEWER))
+
+    assert cover(tenant) == cover(tenant, old) == similar.Coverage(0.5, "ready")
+    index = IndexVersion.objects.get(model_version="1")
+    building.begin_build(tenant=tenant, now=timezone.now())
+    build(index)  # the engine runs the newer model only
+    assert cover(tenant, old) == similar.Coverage(
+        0.5, "failed", "The engine runs kalas-mini 2, not kalas-mini 1."
+    )
+
+
+def test_a_build_that_failed_finds_less_than_all(tenant, fake_engine, healthy):
+    make_item(tenant, 0)
+    answer_as(fake_engine, ModelName("kalas-mini", "3", "kalas-1"))
+    failed = build(begin(tenant))
+
+    found = cover(tenant, indexes.Model("kalas-mini", "2"))
+
+    assert found == similar.Coverage(0, "failed", failed.error)
+    assert cover(make_tenant()) == similar.NO_INDEX
+
+
+def test_what_the_model_sees_nothing_on_was_looked_at(tenant, fake_engine, healthy):
+    make_item(tenant, 0)
+    fake_engine.answer = (
+        200, replace(make_result(abstained="no-garment"), model=NEWER).to_json(), {},
+    )  # fmt: skip
+    index = build(begin(tenant))
+
+    assert cover(tenant, indexes.Model("kalas-mini", "2")).is_whole
+    assert index.unseen.count() == 1
+    Product.objects.all().delete()
+    assert index.unseen.count() == 0
+
+
+def test_a_photo_that_shows_another_garment_now_is_asked_about_again(tenant, fake_engine, healthy):
+    product = make_item(tenant, 0)
+    fake_engine.answer = (
+        200, replace(make_result(abstained="no-garment"), model=NEWER).to_json(), {},
+    )  # fmt: skip
+    index = build(begin(tenant))
+    image = FashionImage.objects.get(product_images__product=product)
+    again = annotation_services.request_annotation(
+        image=image, requested_by=None, now=timezone.now()
+    )
+
+    annotation_services.record_result(
+        annotation=again, result=make_result(embedding=at(5)), now=timezone.now()
+    )
+
+    assert building.count_missing(index) == 1
 
 
 def test_the_cut_off_of_words_is_what_few_names_reach_elsewhere(tenant, monkeypatch):

@@ -194,6 +194,17 @@ def test_a_photo_while_the_index_is_being_built(page, tenant, fake_engine):
     assert html.count("product-card") == 1
 
 
+def test_a_photo_while_the_index_lacks_something(page, tenant, fake_engine):
+    for degrees in (0, 5):
+        make_item(tenant, degrees)
+    Embedding.objects.filter(photo__product=Product.objects.latest("created_at")).delete()
+
+    assert "New photos are not in the search index yet: 50 %" in read(send(page))
+    IndexVersion.objects.update(error="The engine runs kalas-mini 2, not kalas-mini 1.")
+    html = read(send(page))
+    assert "could not be completed (The engine runs kalas-mini 2, not kalas-mini 1.): 50 %" in html
+
+
 def test_words_are_understood_in_turkish(page, tenant, member):
     member.user.language = "tr"
     member.user.save()

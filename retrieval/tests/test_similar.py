@@ -105,6 +105,35 @@ def test_the_graph_finds_only_what_is_the_shops(tenant, monkeypatch, exact_up_to
     assert find(make_tenant(), wanted) == []
 
 
+@pytest.mark.parametrize("colour", ["", "navy-blue"])
+def test_a_shop_in_a_crowd_of_others_is_found_whole(tenant, monkeypatch, colour):
+    """The graph is walked a bounded way and gives up among the others' vectors."""
+    monkeypatch.setattr(similar, "EXACT_UP_TO", 0)
+    monkeypatch.setattr(similar, "GRAPH_SCANNED", 1)
+    monkeypatch.setattr(similar, "GRAPH_CANDIDATES", 5)
+    random = np.random.default_rng(7)
+    query = np.eye(similar.GRAPH_SIZE)[0]
+    for shop, number, noise in ((make_tenant(), 150, 0.01), (tenant, 12, 0.03)):
+        for _ in range(number):
+            make_vector(shop, query + random.normal(0, noise, len(query)))
+    Product.objects.for_tenant(tenant).update(colours=["navy-blue"])
+    wanted = similar.Wanted(indexes.Model("kalas-mini", "1"), query.tolist())
+    index = IndexVersion.objects.get(tenant=tenant)
+    with connection.cursor() as cursor:  # as the planner does where there are many
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+    mine = Embedding.objects.filter(tenant=tenant, index=index)
+    walked = similar._ask_graph(similar.near_in_graph(mine, query.tolist()), 12)
+    assert len(walked) < 12
+
+    found = similar.find_nearest(
+        index=index, wanted=wanted, filters=Filters(colour=colour), limit=10
+    )
+
+    assert len(found) == 10
+
+
 def make_vector(tenant, vector) -> Embedding:
     """Without the photo's way through the house: hundreds are needed."""
     first = Embedding.objects.for_tenant(tenant).first()

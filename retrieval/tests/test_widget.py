@@ -9,6 +9,7 @@ from accounts.models import ApiKey
 from accounts.tests.factories import make_key, make_member, make_tenant
 from annotations.models import DemoShop, FashionImage
 from retrieval import demo_widget, thumbnails
+from retrieval.api.search import list_hosts
 from retrieval.tests.test_similar import make_item
 from retrieval.views import widget
 
@@ -110,6 +111,46 @@ def test_a_publishable_key_gets_addresses_that_a_page_can_show(client, tenant):
     assert answer["complete"] == 1
     for match in [*answer["results"], *by_words.json()["results"]]:
         assert client.get(match["thumbnail"].partition("8000")[2]).status_code == 200
+
+
+def test_a_publishable_key_fetches_no_photos_of_other_hosts(client, tenant):
+    """Else everybody who reads it on a page could let this server ask any address."""
+    key = make_key(member=make_member(tenant=tenant), origins=[SHOP])
+
+    answer = ask_for_photo(client, key, "https://elsewhere.example.com/shirt.jpg")
+
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert (problem["type"].split("/")[-2], problem["reason"]) == (
+        "image-url-failed",
+        "host-refused",
+    )
+
+
+def ask_for_photo(client, key, url: str):
+    return client.post(
+        reverse("api_search_similar"),
+        {"image_url": url},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {key.token}", "Origin": SHOP},
+    )
+
+
+@pytest.mark.parametrize(
+    ("origins", "hosts"),
+    [
+        ([], None),
+        (["https://www.shop.example.com"], {"shop.example.com"}),
+        (
+            ["https://shop.example.com:8443", "https://cdn.example"],
+            {"shop.example.com", "cdn.example"},
+        ),
+    ],
+)
+def test_the_hosts_of_a_key_are_those_of_its_pages(tenant, origins, hosts):
+    key = make_key(member=make_member(tenant=tenant), origins=origins).key
+
+    assert list_hosts(key) == hosts
 
 
 def test_the_page_about_it_searches_the_demo_shop(client):

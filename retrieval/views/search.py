@@ -209,7 +209,7 @@ def _find_like(
     return {
         "matches": matches,
         "wanted": wanted,
-        "share": similar.find_share(tenant=request.tenant, model=wanted.model),
+        "coverage": similar.find_coverage(tenant=request.tenant, model=wanted.model),
         "details_share": details.find_share(tenant=request.tenant, model=asked.model)
         if asked
         else 1.0,

@@ -364,6 +364,31 @@ def test_follows_a_redirect_to_the_photo(serve, status):
     assert fetch(serve(handle)) == PNG
 
 
+HERE = Policy(hosts=frozenset({"here.example"}))
+
+
+@pytest.mark.parametrize("host", ["here.example", "cdn.here.example", "HERE.example"])
+def test_listed_hosts_and_their_subdomains_are_asked(host):
+    assert safe_http.check_url(f"http://{host}/shirt.png", policy=HERE).path == "/shirt.png"
+
+
+@pytest.mark.parametrize(
+    "host", ["nowhere.example", "xhere.example", "here.example.evil.example", "127.0.0.1"]
+)
+def test_other_hosts_are_not_asked(host):
+    with pytest.raises(RequestFailed) as failure:
+        safe_http.check_url(f"http://{host}/shirt.png", policy=HERE)
+
+    assert failure.value.code == "host-refused"
+
+
+def test_a_redirect_leads_to_no_other_host(serve, connects):
+    port = serve(answering(status="302 Found", headers="Location: http://mixed.example/\r\n"))
+
+    assert refuse(port, hosts=frozenset({"here.example"})) == "host-refused"
+    assert connects == [("127.0.0.1", port)]
+
+
 def test_ends_a_chain_of_redirects(serve, connects):
     port = serve(answering(status="302 Found", headers="Location: /again\r\n"))
 

@@ -3,6 +3,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -11,6 +12,7 @@ from accounts.tests.factories import make_key, make_tenant
 from annotations.models import Annotation, FashionImage
 from annotations.tests.conftest import fake_engine, media  # noqa: F401 - fixtures
 from annotations.tests.factories import make_annotation, make_photo_bytes, make_result
+from retrieval.models import Embedding, IndexVersion
 from retrieval.tests.factories import make_product
 from retrieval.tests.test_similar import at, make_item
 from retrieval.tests.test_words import make_seen
@@ -98,6 +100,20 @@ def test_nothing_to_look_for_is_an_answer(api, tenant):
     response = post(api, product=str(product.id))
 
     assert (find(response), response.json()["asked"]) == ([], None)
+
+
+def test_an_index_that_lacks_something_says_so(api, tenant):
+    query = make_item(tenant, 0, external_id="Q-1")
+    make_item(tenant, 10)
+    whole = post(api, external_id="Q-1").json()
+    assert (whole["complete"], whole["index"]) == (1, "ready")
+
+    caches["local"].clear()
+    Embedding.objects.exclude(photo__product=query).delete()
+    IndexVersion.objects.update(state="failed", error="The engine runs another model.")
+
+    answer = post(api, annotation=str(Annotation.objects.earliest("created_at").id)).json()
+    assert (answer["complete"], answer["index"]) == (0.5, "failed")
 
 
 def test_foreign_things_are_missing_ones(api):

@@ -9,7 +9,7 @@
 
 import { TEMPLATE, STYLE } from "./look.js";
 import { readPage } from "./page.js";
-import { Refused, Service } from "./service.js";
+import { nameSilence, Refused, Service } from "./service.js";
 import { chooseWords } from "./words.js";
 
 const ATTRIBUTES = ["key", "product", "image", "limit", "stock", "link", "language", "theme", "place"];
@@ -55,7 +55,7 @@ class KalasSimilar extends HTMLElement {
         if (!(error instanceof Refused && error.status === 404 && image)) throw error; // not in the catalogue yet
       }
     }
-    return image ? service.findLike({ image_url: new URL(image, document.baseURI).href }, signal) : null;
+    return image ? service.findLikeAddress(new URL(image, document.baseURI).href, signal) : null;
   }
 
   askWithFile() {
@@ -75,13 +75,15 @@ class KalasSimilar extends HTMLElement {
     this.say("searching", { busy: true });
     try {
       const answer = await question(service, asking.signal);
+      if (asking.signal.aborted) return;
       if (answer === null) return this.say("own");
       this.show(answer.results);
     } catch (error) {
       if (asking.signal.aborted) return;
       if (error instanceof Refused) console.error(`Kalas: ${error.status} ${error.message}`);
       else console.error(`Kalas: no answer. Is ${location.origin} listed with the key?`, error);
-      this.say(error.reason ?? "away", { again: error.reason !== "photo" });
+      const reason = error.reason ?? nameSilence();
+      this.say(reason, { again: !["photo", "large", "key"].includes(reason) });
     }
   }
 

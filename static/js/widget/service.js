@@ -2,14 +2,19 @@
 
 const LONGEST_SIDE = 1024;
 
-/* `reason` is a text of words.js. */
+const REASONS = { 401: "key", 403: "key", 413: "large", 422: "photo", 429: "often", 503: "busy" };
+
+/* `reason` is a text of words.js, `code` Kalas' own reason. */
 export class Refused extends Error {
   constructor(status, problem) {
     super(problem.detail ?? problem.title ?? "");
-    this.status = status;
-    this.reason = status === 422 || status === 413 ? "photo" : status === 429 || status === 503 ? "busy" : "away";
+    Object.assign(this, { status, code: problem.reason });
+    this.reason = problem.reason === "too-large" ? "large" : (REASONS[status] ?? "away");
   }
 }
+
+/* No answer: the visitor is offline, Kalas is, or the browser kept the answer from a page that is not listed. */
+export const nameSilence = () => (navigator.onLine ? "silent" : "offline");
 
 export class Service {
   constructor(host, key, options) {
@@ -19,6 +24,17 @@ export class Service {
   findLike(question, signal) {
     const body = JSON.stringify({ ...this.options, ...question });
     return this.post(body, { "Content-Type": "application/json" }, signal);
+  }
+
+  /* By its address where Kalas may fetch it, else from here where its host lets pages read it. */
+  async findLikeAddress(address, signal) {
+    try {
+      return await this.findLike({ image_url: address }, signal);
+    } catch (error) {
+      if (error.code !== "host-refused") throw error;
+    }
+    const response = await fetch(address, { credentials: "omit", signal }).catch(() => null);
+    return response?.ok ? this.findLikeFile(await response.blob(), signal) : null;
   }
 
   async findLikeFile(file, signal) {
