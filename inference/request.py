@@ -12,6 +12,19 @@ class NoWords(Exception):
     """The model has no text encoder."""
 
 
+class ModelRefused(Exception):
+    """The engine has no such model, or not the memory for it; the message is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A garment's type and vector, asked of a recommender with those of others."""
+
+    model: str
+    asked: tuple[str, tuple[float, ...]]
+    others: tuple[tuple[str, tuple[float, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """Encoded bytes, and what the caller knows of them."""
@@ -21,6 +34,8 @@ class Photo:
     """Look only here, in source pixels after EXIF orientation."""
     hint: ObjectType | None = None
     """The garment is of this type, if there is one."""
+    model: str = ""
+    """Another one than the engine's own: a choice of `EngineHealth.others`."""
 
 
 def parse_crop(text: str) -> Box:

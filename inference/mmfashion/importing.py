@@ -18,6 +18,8 @@ import psutil
 
 from inference import specs
 from inference.mmfashion import names
+from inference.mmfashion.data import polyvore
+from inference.mmfashion.data.lists import BadData
 from inference.networks.mmfashion import released
 from inference.specs import WeightsSpec
 from inference.weights import hash_file
@@ -52,6 +54,7 @@ def import_weights(
     part: str = "",
     labels: Path | None = None,
     attributes: Path | None = None,
+    spaces: Path | None = None,
     source: str = "",
     licence: str = "",
     seconds: int = SECONDS,
@@ -60,11 +63,13 @@ def import_weights(
 
     config: the name of a released model, `superpoint`, or a path to MMFashion's file.
     labels, attributes: DeepFashion's list_category_cloth.txt and list_attr_cloth.txt.
+    spaces: Polyvore's typespaces.p, by which a recommender knows pairs of types.
     """
     size = _measure(file)
     name = name or _make_name(config, part)
     if not _is_name(name):
         raise CannotImport(f"{name!r} is no name: small letters, digits and hyphens are.")
+    told = (("spaces", _name_spaces(spaces)),) if spaces else ()
     store.mkdir(parents=True, exist_ok=True)
     _check_room(file, size, store)
     with tempfile.TemporaryDirectory(dir=store, prefix=".import-") as work:
@@ -95,7 +100,7 @@ def import_weights(
             std=(0.229, 0.224, 0.225) if model is not None else (1.0, 1.0, 1.0),
             config=json.dumps(model) if model is not None else "",
             labels=known.categories if known else (),
-            attributes=(("deepfashion", known.attributes),) if known else (),
+            attributes=(("deepfashion", known.attributes),) if known else told,
             source=source or f"imported from {file.name}",
             licence=licence or "not stated",
             folder=store,
@@ -105,6 +110,15 @@ def import_weights(
         read.replace(spec.path)
         described.replace(spec.path.with_suffix(".toml"))
     return Imported(spec, answer["tensors"], answer["counters"], memory)
+
+
+def _name_spaces(path: Path) -> tuple[str, ...]:
+    """Pairs of types in the order of their spaces."""
+    try:
+        numbers = polyvore.read_spaces(path)
+    except BadData as error:
+        raise CannotImport(str(error)) from error
+    return polyvore.name_spaces(numbers)
 
 
 def _place(config: str) -> str:

@@ -26,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="", help="what the model is called here")
         parser.add_argument("--labels", type=Path, help="list_category_cloth.txt")
         parser.add_argument("--attributes", type=Path, help="list_attr_cloth.txt")
+        parser.add_argument("--spaces", type=Path, help="typespaces.p, of a recommender")
         parser.add_argument("--source", default="", help="where the weights come from")
         parser.add_argument("--licence", default="", help="what they may be used for")
         parser.add_argument("--store", type=Path, default=settings.MODELS)
@@ -40,6 +41,7 @@ class Command(BaseCommand):
                 part=options["part"],
                 labels=options["labels"],
                 attributes=options["attributes"],
+                spaces=options["spaces"],
                 source=options["source"],
                 licence=options["licence"],
             )
