@@ -16,6 +16,7 @@ from kalas.lib.lanes import wake
 
 ANNOTATE_TASK = "annotations.annotate"
 TRAIN_TASK = "annotations.train_head"
+AGAIN_TASK = "annotations.annotate_shop_again"
 FETCH_TASK = "annotations.fetch_batches"
 # A queue of its own, so that hosts that take their time hold up no annotation, and as many of its
 # workers as one shop keeps busy.
@@ -104,3 +105,14 @@ def defer_training(head_id: UUID) -> None:
         TRAIN_TASK, allow_unknown=False, priority=-10, lock="train_head", queueing_lock=str(head_id)
     )
     task.defer(head_id=str(head_id))
+
+
+def defer_shop_again(tenant_id: UUID, user_id: int) -> None:
+    """The next part, if none is queued."""
+    with suppress(AlreadyEnqueued), transaction.atomic():
+        app.configure_task(
+            AGAIN_TASK,
+            allow_unknown=False,
+            lock=f"again.{tenant_id}",
+            queueing_lock=f"again.{tenant_id}",
+        ).defer(tenant_id=str(tenant_id), user_id=user_id)

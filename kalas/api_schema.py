@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from annotations.models import Annotation, Garment, Label
 from integrations.models import WebhookDelivery, WebhookEndpoint
+from retrieval.auditing.advice import CODES
 from retrieval.models import CatalogueImport, Product, ProductImage
 
 # Names for choices that several fields share (SPECTACULAR_SETTINGS).
@@ -24,6 +25,7 @@ DELIVERY_STATES = WebhookDelivery.State.values
 BATCH_STATES = ["pending", "done"]
 CHOSEN_STATES = ["active", "off"]
 PRODUCT_STATES = Product.State.values
+PHOTO_ADVICE = list(CODES)
 PHOTO_STATES = ProductImage.State.values
 IMPORT_STATES = CatalogueImport.State.values
 IMPORT_KINDS = CatalogueImport.Kind.values

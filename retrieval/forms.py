@@ -11,6 +11,7 @@ from annotations.forms import list_colours
 from annotations.models import Garment
 from inference import taxonomy
 from retrieval import catalogue
+from retrieval.auditing.texts import TITLES
 from retrieval.models import Product
 
 WEB_ADDRESS = URLValidator(schemes=["http", "https"])
@@ -21,6 +22,9 @@ FLAGS = [
     ("duplicate", _("Possible duplicate")),
     ("no-photo", _("No photo")),
     ("refused-photo", _("A photo was refused")),
+    ("faults", _("Photos to improve")),
+    ("gaps", _("Views that are missing")),
+    (_("What photos lack"), list(TITLES.items())),
 ]
 SORTS = [
     ("", _("Best match")),

@@ -5,13 +5,14 @@ import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.db import IntegrityError
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from inference import client
 from retrieval import jobs
 from retrieval.models import IndexVersion, ProductImage
-from retrieval.services import building, duplicates, fetching, imports, testing
+from retrieval.services import audits, building, duplicates, fetching, imports, outfits, testing
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,26 @@ def compare_photo(*, product_image_id: str) -> None:
         duplicates.compare_photo(product_image_id=UUID(product_image_id), now=datetime.now(UTC))
     except (FileNotFoundError, ProductImage.DoesNotExist):
         logger.info("The photo %s was deleted before it was compared", product_image_id)
+
+
+@app.task(name=jobs.MEASURE_TASK, retry=RETRY)
+def measure_photo(*, product_image_id: str) -> None:
+    photos = ProductImage.objects.select_related("image")
+    photo = photos.filter(id=product_image_id, image__isnull=False).first()
+    if photo is None or photo.image is None:
+        return
+    try:
+        audits.measure_image(photo.image)
+    except (FileNotFoundError, IntegrityError):
+        logger.info("The photo %s was deleted before it was measured", product_image_id)
+    else:
+        audits.refresh_advice(product_id=photo.product_id)
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(queueing_lock="retrieval.measure_missing")
+def measure_missing(timestamp: int) -> None:
+    audits.defer_missing()
 
 
 @app.task(
@@ -57,6 +78,19 @@ def run_import(*, import_id: str) -> None:
 def build_index(*, index_id: str) -> None:
     if building.build_part(index_id=UUID(index_id), now=datetime.now(UTC)):
         jobs.defer_index_part(IndexVersion(id=UUID(index_id)))
+
+
+@app.task(
+    name=jobs.OUTFIT_TASK,
+    retry=RetryStrategy(
+        max_attempts=1000,
+        wait=10,
+        retry_exceptions=[client.Overloaded, client.Unavailable, *imports.AWAY],
+    ),
+)
+def prepare_outfits(*, tenant_id: str) -> None:
+    if outfits.prepare_part(tenant_id=UUID(tenant_id)):
+        jobs.defer_outfits(UUID(tenant_id))
 
 
 @app.task(name=jobs.TEST_TASK, retry=RETRY)

@@ -96,19 +96,24 @@ class SimilarView(ApiView):
             uploads = request.FILES.getlist("image")
             if set(request.FILES) != {"image"} or len(uploads) != 1:
                 raise ValidationError({"image": ["One file of this name, no others."]})
-            return asked, _want_photo(engine.read_upload(uploads[0]), asked)
+            return asked, self._want_photo(engine.read_upload(uploads[0]), asked)
         asked = read(SimilarInput, request.data)
         if "image" in asked:
-            return asked, _want_photo(asked["image"], asked)
+            return asked, self._want_photo(asked["image"], asked)
         if "image_url" in asked:
             try:
                 data = remote_images.fetch_image(url=asked["image_url"])
             except RequestFailed as error:
                 raise Problem("image-url-failed", error.detail, reason=error.code) from error
-            return asked, _want_photo(data, asked)
+            return asked, self._want_photo(data, asked)
         if "annotation" in asked:
             return asked, self._want_annotation(asked["annotation"], asked.get("garment"))
         return asked, similar.want_product(self._get_product(asked))
+
+    def _want_photo(self, data: bytes, asked: dict[str, Any]) -> similar.Wanted | None:
+        crop = asked.get("crop")
+        box = Box(**crop) if crop else None
+        return similar.want_found(engine.annotate(data, family=self.tenant.model_family, crop=box))
 
     def _want_annotation(self, annotation_id: UUID, garment_id: UUID | None) -> Any:
         annotations = Annotation.objects.for_tenant(self.tenant)
@@ -178,8 +183,3 @@ class SuggestView(ApiView):
                 ]
             }
         )
-
-
-def _want_photo(data: bytes, asked: dict[str, Any]) -> similar.Wanted | None:
-    crop = asked.get("crop")
-    return similar.want_found(engine.annotate(data, crop=Box(**crop) if crop else None))

@@ -15,7 +15,7 @@ from annotations.photos import Photo
 from retrieval import jobs, judging
 from retrieval.describing import describe
 from retrieval.models import Product, ProductImage
-from retrieval.services import indexes
+from retrieval.services import audits, indexes
 
 # As many as a page shows and a judgement reads without being slow.
 MOST_PHOTOS = 200
@@ -95,6 +95,7 @@ def link_image(
     waiting.image = image
     _set_state(waiting, ProductImage.State.STORED)
     jobs.defer_comparison(waiting)
+    jobs.defer_measuring([waiting.id])
     judge_product(product, now=now)
     return waiting
 
@@ -198,6 +199,8 @@ def judge_product(product: Product, *, now: datetime) -> None:
     indexes.sync_product(photos=photos, garments=garments, annotations=newest, now=now)
     best = garments[judgement.best.id] if judgement.best else None  # type: ignore[index]
     _save_judgement(product, best, disagree=judgement.disagree)
+    told = audits.audit(photos, newest, object_type=product.object_type)
+    product.photo_advice = audits.list_codes(told)
     waiting = len(answered) < sum(p.state in ("waiting", "stored") for p in photos)
     unsure = any(newest[photo.image_id].needs_review for photo in answered)  # type: ignore[index]
     if product.state != Product.State.PUBLISHED:
@@ -213,6 +216,7 @@ def judge_product(product: Product, *, now: datetime) -> None:
             "confidence",
             "colours",
             "photos_disagree",
+            "photo_advice",
             "label_words",
             "state",
             "updated_at",
