@@ -86,6 +86,8 @@ class Tenant(models.Model):
         blank=True,
         help_text=_("What the shop's keys may ask for in a calendar month; empty: no limit."),
     )
+    # A choice of the engine's; empty: its own model.
+    model_family = models.CharField(_("model family"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     users = models.ManyToManyField(User, through="Membership", related_name="tenants")
 

@@ -18,9 +18,11 @@ from inference.contract import AnnotationResult, Box, ObjectType
 _threads = ThreadPoolExecutor(64, "ask-engine")
 
 
-def ask(photo: bytes, *, crop: Box | None, hint: str, timeout_s: float) -> AnnotationResult:
-    """Raises as `client.Client.annotate`."""
-    return client.Client(settings.INFERENCE_URL).annotate(
+def ask(
+    photo: bytes, *, crop: Box | None, hint: str, timeout_s: float, family: str
+) -> AnnotationResult:
+    """Of the shop's family of models. Raises as `client.Client.annotate`."""
+    return client.Client(settings.INFERENCE_URL, model=family).annotate(
         photo, crop=crop, hint=cast(ObjectType, hint) if hint else None, timeout=timeout_s
     )
 
@@ -28,7 +30,8 @@ def ask(photo: bytes, *, crop: Box | None, hint: str, timeout_s: float) -> Annot
 class Question:
     """Asked once, or never. As a context it is dropped at the end, unless somebody keeps it."""
 
-    def __init__(self, *, crop: Box | None, hint: str, timeout_s: float) -> None:
+    def __init__(self, *, crop: Box | None, hint: str, timeout_s: float, family: str) -> None:
+        self._family = family
         self._crop, self._hint, self._timeout_s = crop, hint, timeout_s
         self._answer: Future[AnnotationResult] | None = None
         self._is_kept = False
@@ -37,7 +40,12 @@ class Question:
     def ask(self, photo: bytes) -> None:
         self.asked_at = time.monotonic()
         self._answer = _threads.submit(
-            ask, photo, crop=self._crop, hint=self._hint, timeout_s=self._timeout_s
+            ask,
+            photo,
+            crop=self._crop,
+            hint=self._hint,
+            timeout_s=self._timeout_s,
+            family=self._family,
         )
 
     def keep(self) -> Self | None:

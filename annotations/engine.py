@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from inference import client
-from inference.contract import EngineHealth, ModelName
+from inference.contract import EngineHealth, ModelName, OtherModel
 from kalas.lib.shared_connections.base import lend_connection
 
 # A page with many waiting cards, or many pages at once, ask the engine only so often.
@@ -62,10 +62,20 @@ def read_status(*, now: datetime) -> EngineStatus:
     return EngineStatus(health=_read_health(), jobs_running=workers.exists())
 
 
-def read_model() -> ModelName | None:
-    """Which one annotates at present; None while the engine is away. Asks as `read_status` does."""
+def read_model(*, family: str = "") -> ModelName | None:
+    """Which one annotates at present for shops of this family; None while the engine is away, or
+    has no such family any more. Asks as `read_status` does."""
     health = _read_health()
-    return health.model if health else None
+    if health is None or not family:
+        return health.model if health else None
+    found = [other for other in health.others if other.choice == family]
+    return ModelName(found[0].name, found[0].version, "kalas-1") if found else None
+
+
+def find_others(kind: str) -> list[OtherModel]:
+    """What the engine answers by when it is asked for; none while it is away."""
+    health = _read_health()
+    return [other for other in health.others if other.kind == kind] if health else []
 
 
 def _read_health() -> EngineHealth | None:

@@ -16,6 +16,7 @@ from kalas.lib.lanes import wake
 ANNOTATE_TASK = "annotations.annotate"
 TRAIN_TASK = "annotations.train_head"
 REVIEW_TASK = "annotations.review_many"
+AGAIN_TASK = "annotations.annotate_shop_again"
 FETCH_TASK = "annotations.fetch_batches"
 # A queue of its own, so that hosts that take their time hold up no annotation, and as many of its
 # workers as one shop keeps busy.
@@ -142,3 +143,14 @@ def defer_review_job(job_id: UUID) -> None:
     # One that begins anew may have its turn before it.
     with suppress(AlreadyEnqueued), transaction.atomic():
         task.defer(job_id=str(job_id))
+
+
+def defer_shop_again(tenant_id: UUID, user_id: int) -> None:
+    """The next part, if none is queued."""
+    with suppress(AlreadyEnqueued), transaction.atomic():
+        app.configure_task(
+            AGAIN_TASK,
+            allow_unknown=False,
+            lock=f"again.{tenant_id}",
+            queueing_lock=f"again.{tenant_id}",
+        ).defer(tenant_id=str(tenant_id), user_id=user_id)

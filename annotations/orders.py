@@ -75,7 +75,9 @@ def order_photo(
     # Large photos wait for each other.
     lend_connection()
     usage.check_quota(tenant=tenant, now=now)
-    with asking.Question(crop=wish.crop, hint=wish.hint, timeout_s=wait_s) as question:
+    with asking.Question(
+        crop=wish.crop, hint=wish.hint, timeout_s=wait_s, family=tenant.model_family
+    ) as question:
 
         def go_on(stored: bytes, width: int, height: int) -> None:
             if wish.crop:
@@ -129,7 +131,7 @@ def _order_known(
     priority: Annotation.Priority,
 ) -> Order:
     # Asked of the engine, so before anything is locked.
-    model = engine.read_model()
+    model = engine.read_model(family=tenant.model_family)
     with transaction.atomic():
         # Twins find what the first of them ordered.
         image = services.keep_image(tenant=tenant, image_id=image_id)

@@ -17,7 +17,8 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
-from annotations import asking, batches, fetching, files, jobs, services
+from accounts.models import User
+from annotations import asking, batches, fetching, files, jobs, services, shop_models
 from annotations.models import Annotation
 from annotations.reviewing import bulk, training
 from inference import client
@@ -63,6 +64,15 @@ def train_head(*, head_id: str) -> None:
 def review_many(*, job_id: str) -> None:
     """A killed one goes on where it was."""
     bulk.run_job(job_id=UUID(job_id))
+
+
+@app.task(name=jobs.AGAIN_TASK)
+def annotate_shop_again(*, tenant_id: str, user_id: int) -> None:
+    user = User.objects.filter(id=user_id).first()
+    if user and shop_models.ask_part_again(
+        tenant_id=UUID(tenant_id), by=user, now=datetime.now(UTC)
+    ):
+        jobs.defer_shop_again(UUID(tenant_id), user_id)
 
 
 @app.periodic(cron="41 * * * *")
@@ -148,7 +158,8 @@ def _record_answer(
         else:
             photo = files.read_photo(annotation.image)
             crop, hint = annotation.crop_box, annotation.hint
-            result = asking.ask(photo, crop=crop, hint=hint, timeout_s=timeout_s)
+            family = annotation.tenant.model_family
+            result = asking.ask(photo, crop=crop, hint=hint, timeout_s=timeout_s, family=family)
     except FileNotFoundError:
         return _give_up(
             annotation, _("The photo's file is missing. Delete the photo and upload it again.")

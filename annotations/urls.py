@@ -3,6 +3,7 @@ from django.urls import path
 from annotations.views import (
     dashboard,
     history,
+    landmarks,
     media,
     past_reviews,
     photos,
@@ -10,6 +11,7 @@ from annotations.views import (
     review_jobs,
     review_quality,
     reviews,
+    shop_models,
     training,
     uploads,
 )
@@ -24,6 +26,11 @@ urlpatterns = [
     path("annotations/<uuid:annotation_id>/", photos.show_annotation, name="annotation"),
     path("annotations/<uuid:annotation_id>/card/", photos.show_card, name="annotation_card"),
     path("annotations/<uuid:annotation_id>/again/", photos.annotate_again, name="annotate_again"),
+    path(
+        "annotations/<uuid:annotation_id>/landmarks/",
+        landmarks.show_landmarks,
+        name="landmarks",
+    ),
     path(
         "annotations/<uuid:annotation_id>/suggest/", reviews.suggest_review, name="suggest_review"
     ),
@@ -61,6 +68,8 @@ urlpatterns = [
     ),
     path("review/<uuid:annotation_id>/save/", reviews.save_review, name="review_save"),
     path("review/<uuid:annotation_id>/skip/", reviews.skip_item, name="review_skip"),
+    path("shops/model/", shop_models.show_models, name="shop_models"),
+    path("shops/model/again/", shop_models.annotate_older, name="annotate_older"),
     path("media/<uuid:image_id>/photo", media.send_photo, name="photo"),
     path("media/<uuid:image_id>/thumbnail", media.send_thumbnail, name="thumbnail"),
 ]

@@ -53,9 +53,10 @@ class Client:
     with it: none goes back into the pool before its answer has been read to the end.
     """
 
-    def __init__(self, url: str) -> None:
-        """`unix:/path/of.sock` or `http://host:port`."""
-        self._url = url
+    def __init__(self, url: str, *, model: str = "") -> None:
+        """`unix:/path/of.sock` or `http://host:port`; `model`: another one than the engine's own,
+        of its health's `others`, which photos are asked of."""
+        self._url, self._model = url, model
 
     def annotate(
         self,
@@ -68,6 +69,7 @@ class Client:
         params = {
             "crop": ",".join(map(str, crop.as_tuple())) if crop else "",
             "hint": hint or "",
+            "model": self._model,
         }
         response = self._send(
             "POST",
@@ -111,6 +113,30 @@ class Client:
     def embed_text(self, text: str, timeout: float = 10.0) -> list[float]:
         """The same for one text."""
         return self.embed_texts([text], timeout)[0]
+
+    def compare(
+        self,
+        asked: tuple[str, Sequence[float]],
+        others: Sequence[tuple[str, Sequence[float]]],
+        timeout: float = 10.0,
+    ) -> list[float]:
+        """How badly each of the other garments (type and vector) goes with the one asked for.
+
+        Raises Overloaded, Unavailable, and ValueError for a refused argument.
+        """
+        response = self._send(
+            "POST",
+            "/v1/compare",
+            content=json.dumps(
+                {
+                    "model": self._model,
+                    "asked": [asked[0], list(asked[1])],
+                    "others": [[kind, list(vector)] for kind, vector in others],
+                }
+            ).encode(),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+        )
+        return _read(response, lambda answer: [float(each) for each in answer["distances"]])
 
     def health(self, timeout: float = _HEALTH_TIMEOUT_S) -> EngineHealth:
         """Raises Unavailable."""

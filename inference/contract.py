@@ -164,6 +164,16 @@ class GarmentDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherModel:
+    """One that the engine answers by when it is asked for; it is loaded then."""
+
+    choice: str
+    kind: Literal["family", "landmarks", "outfits"]
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineHealth:
     """How the engine is: `waiting` of `capacity` places in its queue are taken."""
 
@@ -176,6 +186,7 @@ class EngineHealth:
     uptime_s: float
     runtime: str = ""
     """The library that computes, and why it is not the preferred one if it is not."""
+    others: tuple[OtherModel, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -183,7 +194,8 @@ class EngineHealth:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         model = data["model"]
-        return cls(**{**data, "model": ModelName(**model) if model else None})
+        others = tuple(OtherModel(**other) for other in data.get("others", ()))
+        return cls(**{**data, "model": ModelName(**model) if model else None, "others": others})
 
 
 def _garment(data: dict[str, Any]) -> Garment:

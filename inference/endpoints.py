@@ -15,7 +15,7 @@ from inference.contract import (
     InvalidImage,
     ObjectType,
 )
-from inference.request import NoDetails, NoWords, Photo, parse_crop
+from inference.request import Compared, ModelRefused, NoDetails, NoWords, Photo, parse_crop
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,10 @@ class Annotator(Protocol):
 
     async def annotate(self, photo: Photo) -> AnnotationResult:
         """Raises Busy, InvalidImage."""
+        ...
+
+    async def compare(self, asked: Compared) -> list[float]:
+        """Raises Busy, ModelRefused."""
         ...
 
     async def embed_texts(self, texts: list[str]) -> list[list[float]]:
@@ -110,14 +114,16 @@ async def _route(
             return await _embed_texts(receive, annotator)
         case "POST", "/v1/details":
             return await _find_details(scope, receive, annotator)
-        case _, "/v1/health" | "/v1/annotate" | "/v1/embed-text" | "/v1/details":
+        case "POST", "/v1/compare":
+            return await _compare(receive, annotator)
+        case _, ("/v1/health" | "/v1/annotate" | "/v1/embed-text" | "/v1/details" | "/v1/compare"):
             raise _Problem(405, "method-not-allowed", "Method not allowed", "Use the other method.")
         case _:
             raise _Problem(
                 404,
                 "not-found",
                 "Not found",
-                "There are /v1/annotate, /v1/details, /v1/embed-text and /v1/health.",
+                "There are /v1/annotate, /v1/details, /v1/embed-text, /v1/compare and /v1/health.",
             )
 
 
@@ -151,14 +157,18 @@ async def _annotate(
     scope: Mapping[str, Any], receive: Receive, annotator: Annotator
 ) -> dict[str, Any]:
     try:
-        crop, hint = _read_parameters(scope["query_string"])
+        crop, hint, model = _read_parameters(scope["query_string"])
         annotator.refuse_if_busy()
         data = await _read_body(receive)
-        result = await _answer_or_disconnect(annotator.annotate(Photo(data, crop, hint)), receive)
+        result = await _answer_or_disconnect(
+            annotator.annotate(Photo(data, crop, hint, model)), receive
+        )
     except Busy as error:
         raise _busy(error) from error
     except InvalidImage as error:
         raise _Problem(422, error.code, "This photo cannot be used", error.detail) from error
+    except ModelRefused as error:
+        raise _refused(error) from error
     except (_Disconnected, _Problem):
         raise
     except Exception as error:
@@ -167,6 +177,37 @@ async def _annotate(
             500, "engine-error", "The engine failed", "The engine failed on this photo."
         ) from error
     return result.to_json()
+
+
+async def _compare(receive: Receive, annotator: Annotator) -> dict[str, Any]:
+    body = await _read_body(receive)
+    try:
+        read = json.loads(body)
+        asked = Compared(
+            str(read["model"]),
+            _read_vector(read["asked"]),
+            tuple(map(_read_vector, read["others"])),
+        )
+        size = len(asked.asked[1])
+        if any(len(vector) != size for _, vector in asked.others):
+            raise ValueError("The vectors differ in length.")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _Problem(400, "invalid-comparison", "The request is wrong", str(error)) from error
+    try:
+        return {"distances": await annotator.compare(asked)}
+    except Busy as error:
+        raise _busy(error) from error
+    except ModelRefused as error:
+        raise _refused(error) from error
+
+
+def _read_vector(value: Any) -> tuple[str, tuple[float, ...]]:
+    kind, vector = value
+    return str(kind), tuple(float(number) for number in vector)
+
+
+def _refused(error: ModelRefused) -> _Problem:
+    return _Problem(400, "model-refused", "The model cannot answer", str(error))
 
 
 async def _embed_texts(receive: Receive, annotator: Annotator) -> dict[str, Any]:
@@ -246,19 +287,20 @@ async def _read_body(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _read_parameters(query: bytes) -> tuple[Box | None, ObjectType | None]:
+def _read_parameters(query: bytes) -> tuple[Box | None, ObjectType | None, str]:
     parameters = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     crop = parameters.pop("crop", None)
     hint = parameters.pop("hint", None)
+    model = parameters.pop("model", "")
     for name in parameters:
-        raise _bad_parameter(name, "There are crop and hint.")
+        raise _bad_parameter(name, "There are crop, hint and model.")
     if hint is not None and hint not in _OBJECT_TYPES:
         raise _bad_parameter("hint", f"It is one of {', '.join(_OBJECT_TYPES)}.")
     try:
         box = None if crop is None else parse_crop(crop)
     except ValueError as error:
         raise _bad_parameter("crop", str(error)) from error
-    return box, None if hint is None else _OBJECT_TYPES[hint]
+    return box, None if hint is None else _OBJECT_TYPES[hint], model
 
 
 def _bad_parameter(name: str, rule: str) -> _Problem:

@@ -16,6 +16,19 @@ class NoDetails(Exception):
     """There are no weights that find key points."""
 
 
+class ModelRefused(Exception):
+    """The engine has no such model, or not the memory for it; the message is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A garment's type and vector, asked of a recommender with those of others."""
+
+    model: str
+    asked: tuple[str, tuple[float, ...]]
+    others: tuple[tuple[str, tuple[float, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """Encoded bytes, and what the caller knows of them."""
@@ -25,6 +38,8 @@ class Photo:
     """Look only here, in source pixels after EXIF orientation."""
     hint: ObjectType | None = None
     """The garment is of this type, if there is one."""
+    model: str = ""
+    """Another one than the engine's own: a choice of `EngineHealth.others`."""
 
 
 def parse_crop(text: str) -> Box:

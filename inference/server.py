@@ -24,11 +24,11 @@ from inference.batching import Batcher, Closed, QueueFull
 from inference.contract import AnnotationResult, EngineHealth, EngineState, GarmentDetails
 from inference.endpoints import Busy, make_application
 from inference.listening import listen
-from inference.request import Outcome, Photo
+from inference.request import Compared, Outcome, Photo
 from kalas.lib.malloc import tune_allocator
 
 if TYPE_CHECKING:
-    from inference.pipeline import Pipeline
+    from inference.families import Families
     from inference.wizard.finding import DetailFinder
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,8 @@ class EngineConfig:
     """How many photos may wait."""
     models: Path | None = None
     """The folder of imported models."""
+    families: tuple[str, ...] = ()
+    """Choices of several models joined by "+", and shipped ones, that may be asked for by name."""
     exports: Path | None = None
     """The folder of exported networks, for a CPU; without one torch computes."""
     batch_limit_s: float = 120.0
@@ -72,7 +74,7 @@ class EngineConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    pipeline: "Pipeline"
+    pipeline: "Families"
     threads: ThreadPoolExecutor
     workers: int
     max_batch: int
@@ -147,6 +149,7 @@ class Engine:
             capacity=self._config.capacity,
             done=self._done,
             uptime_s=round(monotonic() - self._started, 1),
+            others=loaded.pipeline.list_others() if loaded else (),
         )
 
     def refuse_if_busy(self) -> None:
@@ -173,6 +176,12 @@ class Engine:
         queue = max(0.0, total - sum(result.timings_ms.values()))
         timings = {"queue": round(queue, 2), **result.timings_ms, "total": round(total, 2)}
         return replace(result, timings_ms=timings)
+
+    async def compare(self, asked: Compared) -> list[float]:
+        """Raises Busy, ModelRefused."""
+        self.refuse_if_busy()
+        assert self._loaded  # noqa: S101 it exists in every state that is not refused
+        return await self._in_thread(self._words, self._loaded.pipeline.compare, asked)
 
     async def embed_texts(self, texts: list[str]) -> list[list[float]]:
         """Raises Busy, NoWords."""
@@ -271,12 +280,13 @@ def _load(config: EngineConfig) -> _Loaded:
         decoders = ThreadPoolExecutor(cores, "decode", initializer=pipeline_module.use_one_core)
         threads = ThreadPoolExecutor(workers, "worker")
     families = importlib.import_module("inference.families")
-    pipeline: Pipeline = families.load(
+    pipeline: Families = families.Families(
         config.model,
         device=device,
         cache=config.exports,
         decoders=decoders,
         store=config.models,
+        families=config.families,
     )
     list(threads.map(pipeline.warm_up, [max_batch] * workers))
     return _Loaded(pipeline, threads, workers, max_batch, window)

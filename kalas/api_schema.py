@@ -21,6 +21,7 @@ from integrations.models import (
     WebhookEndpoint,
     WriteBack,
 )
+from retrieval.auditing.advice import CODES
 from retrieval.models import CatalogueImport, Product, ProductImage
 
 # Names for choices that several fields share (SPECTACULAR_SETTINGS).
@@ -39,6 +40,7 @@ CHOSEN_BACKFILL_STATES = ["running", "paused", "cancelled"]
 BATCH_STATES = ["pending", "done"]
 CHOSEN_STATES = ["active", "off"]
 PRODUCT_STATES = Product.State.values
+PHOTO_ADVICE = list(CODES)
 PHOTO_STATES = ProductImage.State.values
 IMPORT_STATES = CatalogueImport.State.values
 IMPORT_KINDS = CatalogueImport.Kind.values

@@ -273,6 +273,9 @@ INFERENCE_URL = env.str(
 INFERENCE_MODEL = env.str("INFERENCE_MODEL", default="kalas-mini")
 # Models that were brought in by `manage.py import_weights`.
 MODELS = Path(env.str("MODELS", default=str(VAR / "models")))
+# Families that shops may choose beside it: imported ones that answer alone are offered by
+# themselves, joined ones (fine+coarse+retriever) and kalas-mini where they stand here.
+INFERENCE_FAMILIES = env.list("INFERENCE_FAMILIES", default=[])
 INFERENCE_TIMEOUT_S = env.float("INFERENCE_TIMEOUT_S", default=60.0)
 # The engine that builds search indexes, where another one runs a new model meanwhile.
 INDEX_INFERENCE_URL = env.str("INDEX_INFERENCE_URL", default="")
@@ -369,6 +372,7 @@ SPECTACULAR_SETTINGS = {
         "BackfillState": "kalas.api_schema.BACKFILL_STATES",
         "ChosenBackfillState": "kalas.api_schema.CHOSEN_BACKFILL_STATES",
         "ProductState": "kalas.api_schema.PRODUCT_STATES",
+        "PhotoAdvice": "kalas.api_schema.PHOTO_ADVICE",
         "PhotoState": "kalas.api_schema.PHOTO_STATES",
         "ImportState": "kalas.api_schema.IMPORT_STATES",
         "ImportKind": "kalas.api_schema.IMPORT_KINDS",

@@ -23,6 +23,7 @@ from django.utils.translation import get_language
 from accounts.models import Tenant
 from annotations.models import Annotation
 from retrieval import words
+from retrieval.auditing.advice import CODES, PhotoReport
 from retrieval.filters import Filters, filter_by
 from retrieval.models import NearDuplicate, Product, ProductImage
 from retrieval.services.photos import read_newest_annotations
@@ -38,13 +39,14 @@ SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PhotoOfProduct:
     """A photo with the newest annotation of it; none while it is still to be fetched."""
 
     photo: ProductImage
     annotation: Annotation | None
     number: int
+    report: PhotoReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ def _filter_flag(products: QuerySet[Product, Any], flag: str) -> QuerySet[Produc
     if flag == "refused-photo":
         refused = ProductImage.objects.filter(product=OuterRef("id"), state="refused")
         return products.filter(Exists(refused))
+    if flag in ("faults", "gaps", *CODES):
+        return filter_by(products, Filters(advice=flag))
     pairs = NearDuplicate.objects.filter(dismissed_at=None)
     return products.filter(
         Exists(pairs.filter(product=OuterRef("id"))) | Exists(pairs.filter(other=OuterRef("id")))

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 
 from annotations.models import Label
+from retrieval.auditing.advice import FAULTS, GAPS
 from retrieval.models import Product
 
 Rows = TypeVar("Rows", bound="QuerySet[Product]")
@@ -27,6 +28,8 @@ class Filters:
     stock: str = ""
     state: str = ""
     store: UUID | None = None
+    advice: str = ""
+    """A code of the photo audit, "faults" for any fault of a photo, "gaps" for any missing view."""
 
     @property
     def are_empty(self) -> bool:
@@ -50,6 +53,10 @@ def filter_by(products: Rows, wanted: Filters) -> Rows:
             products = products.filter(**{name: value})
     if wanted.colour:
         products = products.filter(colours__contains=[wanted.colour])
+    if wanted.advice:
+        groups = {"faults": FAULTS, "gaps": GAPS}
+        codes = groups.get(wanted.advice, (wanted.advice,))
+        products = products.filter(photo_advice__overlap=list(codes))
     if wanted.attribute:
         key, _, value = wanted.attribute.partition(":")
         labels = Label.objects.filter(garment=OuterRef("garment"), key=key, name=value)

@@ -14,6 +14,7 @@ from annotations.models import Garment
 from annotations.sources import list_stores
 from inference import taxonomy
 from retrieval import catalogue
+from retrieval.auditing.texts import TITLES
 from retrieval.models import Product
 
 WEB_ADDRESS = URLValidator(schemes=["http", "https"])
@@ -24,6 +25,9 @@ FLAGS = [
     ("duplicate", _("Possible duplicate")),
     ("no-photo", _("No photo")),
     ("refused-photo", _("A photo was refused")),
+    ("faults", _("Photos to improve")),
+    ("gaps", _("Views that are missing")),
+    (_("What photos lack"), list(TITLES.items())),
 ]
 SORTS = [
     ("", _("Best match")),

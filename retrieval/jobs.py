@@ -15,6 +15,8 @@ COMPARE_TASK = "retrieval.compare_photo"
 DETAILS_TASK = "retrieval.build_details"
 FETCH_TASK = "retrieval.fetch_photo"
 IMPORT_TASK = "retrieval.run_import"
+MEASURE_TASK = "retrieval.measure_photo"
+OUTFIT_TASK = "retrieval.prepare_outfits"
 INDEX_TASK = "retrieval.build_index"
 TEST_TASK = "retrieval.test_search"
 
@@ -30,6 +32,13 @@ def defer_comparison(*photos: ProductImage) -> None:
     app.configure_task(COMPARE_TASK, allow_unknown=False, priority=BEHIND_ALL).defer(
         product_image_ids=[str(photo.id) for photo in photos]
     )
+
+
+def defer_measuring(product_image_ids: Sequence[UUID]) -> None:
+    arguments: list[dict[str, Any]] = [{"product_image_id": str(id_)} for id_ in product_image_ids]
+    if arguments:
+        task = app.configure_task(MEASURE_TASK, allow_unknown=False, priority=BEHIND_ALL)
+        task.batch_defer(*arguments)
 
 
 def defer_fetch(photo: ProductImage) -> None:
@@ -84,4 +93,16 @@ def defer_test(index: IndexVersion, *, now: datetime) -> None:
         args={"index_id": str(index.id)},
         queue=jobs.DEFAULT_QUEUE,
         at=now,
+    )
+
+
+def defer_outfits(tenant_id: UUID) -> None:
+    """Vectors for what a shop's garments go with; the next part, if none is queued."""
+    lanes.wake(
+        f"outfits.{tenant_id}",
+        task=OUTFIT_TASK,
+        args={"tenant_id": str(tenant_id)},
+        queue=jobs.DEFAULT_QUEUE,
+        at=datetime.now(UTC),
+        priority=BEHIND_ALL,
     )

@@ -58,6 +58,10 @@ class Product(models.Model):
         models.CharField(max_length=40), default=list, blank=True, verbose_name=_("colours")
     )
     photos_disagree = models.BooleanField(_("photos disagree"), default=False, editable=False)
+    # Codes of `auditing.advice`: what its photos lack.
+    photo_advice = ArrayField(
+        models.CharField(max_length=16), default=list, blank=True, editable=False
+    )
     # How people ask for it, in all languages (see `describing`).
     label_words = models.TextField(blank=True, default="", editable=False)
     search = models.GeneratedField(
@@ -105,6 +109,7 @@ class Product(models.Model):
             models.Index(fields=["tenant", "state", "-created_at"], name="product_by_tenant_state"),
             models.Index(fields=["tenant", "category"], name="product_by_tenant_category"),
             GinIndex(fields=["also_known_as"], name="product_also_known_as"),
+            GinIndex(fields=["photo_advice"], name="product_photo_advice"),
             GinIndex(fields=["search"], name="product_search"),
         ]
 
@@ -360,6 +365,50 @@ class PhotoHash(models.Model):
 
     def __str__(self) -> str:
         return f"{self.value & (2**64 - 1):016x}"
+
+
+class PhotoMeasures(models.Model):
+    """How a photo is, whatever it shows (see `auditing.measures`)."""
+
+    image = models.OneToOneField(
+        FashionImage, models.CASCADE, primary_key=True, related_name="photo_measures"
+    )
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    sharpness = models.FloatField()
+    brightness = models.FloatField()
+    skin = models.FloatField()
+    plain = models.BooleanField()
+
+    objects = TenantQuerySet["PhotoMeasures"].as_manager()
+
+    class Meta:
+        verbose_name = _("measures of a photo")
+        verbose_name_plural = _("measures of photos")
+
+    def __str__(self) -> str:
+        return str(self.image_id)
+
+
+class OutfitVector(models.Model):
+    """By which a recommender tells what goes with the garment on a product's photo."""
+
+    photo = models.OneToOneField(
+        ProductImage, models.CASCADE, primary_key=True, related_name="outfit_vector"
+    )
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    garment = models.ForeignKey(Garment, models.CASCADE, related_name="+")
+    model = models.CharField(_("model"), max_length=80)
+    # As the model gave it: its length counts. None where it saw too little.
+    vector = VectorField(null=True)
+
+    objects = TenantQuerySet["OutfitVector"].as_manager()
+
+    class Meta:
+        verbose_name = _("vector of an outfit")
+        verbose_name_plural = _("vectors of outfits")
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.photo_id}"
 
 
 class NearDuplicate(models.Model):

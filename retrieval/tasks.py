@@ -6,13 +6,23 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.db import IntegrityError
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from inference import client
 from retrieval import jobs
-from retrieval.models import IndexVersion
-from retrieval.services import building, details, duplicates, fetching, imports, testing
+from retrieval.models import IndexVersion, ProductImage
+from retrieval.services import (
+    audits,
+    building,
+    details,
+    duplicates,
+    fetching,
+    imports,
+    outfits,
+    testing,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +36,26 @@ def compare_photos(
     """`product_image_id` is what jobs have that an earlier version deferred."""
     ids = [*product_image_ids, *([product_image_id] if product_image_id else ())]
     duplicates.compare_photos(product_image_ids=[UUID(id_) for id_ in ids], now=datetime.now(UTC))
+
+
+@app.task(name=jobs.MEASURE_TASK, retry=RETRY)
+def measure_photo(*, product_image_id: str) -> None:
+    photos = ProductImage.objects.select_related("image")
+    photo = photos.filter(id=product_image_id, image__isnull=False).first()
+    if photo is None or photo.image is None:
+        return
+    try:
+        audits.measure_image(photo.image)
+    except (FileNotFoundError, IntegrityError):
+        logger.info("The photo %s was deleted before it was measured", product_image_id)
+    else:
+        audits.refresh_advice(product_id=photo.product_id)
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(queueing_lock="retrieval.measure_missing")
+def measure_missing(timestamp: int) -> None:
+    audits.defer_missing()
 
 
 @app.task(
@@ -74,6 +104,19 @@ def build_details(*, tenant_id: str, model: str) -> None:
     with contextlib.suppress(client.NoDetails):
         if details.build_part(tenant_id=UUID(tenant_id), model=model):
             jobs.defer_details(UUID(tenant_id), model)
+
+
+@app.task(
+    name=jobs.OUTFIT_TASK,
+    retry=RetryStrategy(
+        max_attempts=1000,
+        wait=10,
+        retry_exceptions=[client.Overloaded, client.Unavailable, *imports.AWAY],
+    ),
+)
+def prepare_outfits(*, tenant_id: str) -> None:
+    if outfits.prepare_part(tenant_id=UUID(tenant_id)):
+        jobs.defer_outfits(UUID(tenant_id))
 
 
 @app.task(name=jobs.TEST_TASK, retry=RETRY)

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from retrieval.views import exports, imports, indexes, photos, products, search, widget, widget_docs
+from retrieval.views import (
+    exports,
+    imports,
+    indexes,
+    outfits,
+    photos,
+    products,
+    search,
+    widget,
+    widget_docs,
+)
 
 urlpatterns = [
     path("annotations/<uuid:annotation_id>/similar/", search.show_similar, name="similar"),
@@ -40,6 +50,7 @@ urlpatterns = [
     path("catalogue/<uuid:product_id>/", products.show_product, name="product"),
     path("catalogue/<uuid:product_id>/edit/", products.edit_product, name="edit_product"),
     path("catalogue/<uuid:product_id>/delete/", products.delete_product, name="delete_product"),
+    path("catalogue/<uuid:product_id>/goes-with/", outfits.show_matching, name="goes_with"),
     path("catalogue/<uuid:product_id>/photos/", photos.add_photos, name="add_photos"),
     path(
         "catalogue/photos/<uuid:product_image_id>/remove/",

@@ -22,12 +22,12 @@ from inference.contract import (
     ModelName,
 )
 from inference.etryon import mallzee
-from inference.etryon.stages import JOIN, Seen, Stages
+from inference.etryon.stages import JOIN, Seen, Stages, read_kind
 from inference.pipeline import clip_crop
 from inference.preprocess import Pixels, decode, whole
 from inference.request import NoWords, Outcome, Photo
 from inference.scenes import look
-from inference.specs import BadWeights, UnknownModel
+from inference.specs import BadWeights, UnknownModel, WeightsSpec
 from inference.taxonomy import load as load_taxonomy
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,8 @@ class EtryonPipeline:
 
     def __init__(self, stages: Stages) -> None:
         """Raises BadWeights where no stage names classes: each garment has to have a category."""
-        if "category" not in stages.stages:
-            raise BadWeights(f"{stages.choice}: the category stage is needed among them.")
         self.device, self.runtime = str(stages.device), "torch"
-        self.model = ModelName(stages.stages["category"].spec.name, _version(stages), "kalas-1")
+        self.model = name_model(stages.choice, stages.specs)
         self._stages = stages
         self._palette = Palette.of(load_taxonomy().colours)
 
@@ -160,10 +158,16 @@ def write_original(seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
     }
 
 
-def _version(stages: Stages) -> str:
-    """Another one as soon as any of the stages is."""
-    own = stages.stages["category"].spec.version
-    if len(stages.specs) == 1:
-        return own
-    everyone = hashlib.sha256("".join(spec.sha256 for spec in stages.specs).encode()).hexdigest()
-    return f"{own}-{everyone[:8]}"
+def name_model(choice: str, stages: Sequence[WeightsSpec]) -> ModelName:
+    """After the stage that names classes; the version is another one as soon as any stage is.
+
+    Raises BadWeights where there is no such stage: each garment has to have a category.
+    """
+    own = next((spec for spec in stages if read_kind(spec) == "category"), None)
+    if own is None:
+        raise BadWeights(f"{choice}: the category stage is needed among them.")
+    version = own.version
+    if len(stages) > 1:
+        everyone = hashlib.sha256("".join(spec.sha256 for spec in stages).encode()).hexdigest()
+        version = f"{own.version}-{everyone[:8]}"
+    return ModelName(own.name, version, "kalas-1")

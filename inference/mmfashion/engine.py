@@ -8,7 +8,8 @@ landmarks; a retriever, whose embeddings are stored.
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple, cast
@@ -61,13 +62,21 @@ class Original(NamedTuple):
 class Family:
     """The networks of one choice, each loaded once."""
 
-    def __init__(self, choice: str, *, store: Path, device: torch.device | str = "cpu") -> None:
-        """Raises UnknownModel, BadWeights."""
+    def __init__(
+        self,
+        choice: str,
+        *,
+        store: Path,
+        device: torch.device | str = "cpu",
+        open_network: Callable[[WeightsSpec], nn.Module] | None = None,
+    ) -> None:
+        """`open_network` where networks are shared. Raises UnknownModel, BadWeights."""
         self.choice, self.device = choice, torch.device(device)
+        self._open = open_network or partial(load_network, device=self.device)
         self.predictors: list[tuple[WeightsSpec, Predictor]] = []
         self.detector: LandmarkDetector | None = None
         self.retriever: Retriever | None = None
-        self.members: list[str] = []
+        self.members: list[WeightsSpec] = []
         for name in choice.split(JOIN):
             self._take(specs.find(name, store=store))
         with_categories = [p for p in self.predictors if hasattr(p[1], "cate_predictor")]
@@ -85,15 +94,11 @@ class Family:
     @property
     def version(self) -> str:
         """Another one as soon as any of the models is: embeddings of two are never compared."""
-        own = self.namer[0].version
-        if len(self.members) == 1:
-            return own
-        everyone = hashlib.sha256("".join(self.members).encode()).hexdigest()
-        return f"{own}-{everyone[:8]}"
+        return build_version(self.members)
 
     def _take(self, spec: WeightsSpec) -> None:
-        self.members.append(spec.sha256)
-        network = load_network(spec, device=self.device)
+        self.members.append(spec)
+        network = self._open(spec)
         if isinstance(network, Predictor):
             self.predictors.append((spec, network))
         elif isinstance(network, Retriever):
@@ -210,10 +215,29 @@ class FamilyPipeline:
         )
 
 
-def load(choice: str, *, store: Path, device: str = "") -> FamilyPipeline:
+def load(
+    choice: str,
+    *,
+    store: Path,
+    device: str = "",
+    open_network: Callable[[WeightsSpec], nn.Module] | None = None,
+) -> FamilyPipeline:
     """Raises UnknownModel, BadWeights."""
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return FamilyPipeline(Family(choice, store=store, device=chosen))
+    chosen = choose_device(device)
+    return FamilyPipeline(Family(choice, store=store, device=chosen, open_network=open_network))
+
+
+def choose_device(device: str) -> str:
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build_version(members: Sequence[WeightsSpec]) -> str:
+    """Of the one that names categories, and of all of them together."""
+    own = next(spec.version for spec in members if spec.labels)
+    if len(members) == 1:
+        return own
+    everyone = hashlib.sha256("".join(spec.sha256 for spec in members).encode()).hexdigest()
+    return f"{own}-{everyone[:8]}"
 
 
 def is_family(choice: str, *, store: Path) -> bool:

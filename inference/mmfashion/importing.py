@@ -20,6 +20,8 @@ from inference import specs
 from inference.etryon import names as etryon
 from inference.etryon.tensors import MEAN, STD
 from inference.mmfashion import names
+from inference.mmfashion.data import polyvore
+from inference.mmfashion.data.lists import BadData
 from inference.networks.mmfashion import released
 from inference.specs import WeightsSpec
 from inference.weights import hash_file
@@ -54,6 +56,7 @@ def import_weights(
     part: str = "",
     labels: Path | None = None,
     attributes: Path | None = None,
+    spaces: Path | None = None,
     source: str = "",
     licence: str = "",
     seconds: int = SECONDS,
@@ -62,7 +65,8 @@ def import_weights(
 
     config: the name of a released model, `superpoint`, one of eTryOn's, or a path to MMFashion's
     file. labels, attributes: DeepFashion's list_category_cloth.txt and list_attr_cloth.txt; of
-    eTryOn's models a name a line.
+    eTryOn's models a name a line. spaces: Polyvore's typespaces.p, by which a recommender knows
+    pairs of types.
     """
     size = _measure(file)
     answers = (
@@ -73,6 +77,7 @@ def import_weights(
     name = name or _make_name(config, part)
     if not _is_name(name):
         raise CannotImport(f"{name!r} is no name: small letters, digits and hyphens are.")
+    told = (("spaces", _name_spaces(spaces)),) if spaces else ()
     store.mkdir(parents=True, exist_ok=True)
     _check_room(file, size, store)
     with tempfile.TemporaryDirectory(dir=store, prefix=".import-") as work:
@@ -101,7 +106,7 @@ def import_weights(
             **(
                 _describe_stage(answers)
                 if answers
-                else _describe(answer["model"], labels=labels, attributes=attributes)
+                else _describe(answer["model"], labels=labels, attributes=attributes, told=told)
             ),
         )
         described = specs.write(replace(spec, folder=Path(work)))
@@ -112,9 +117,14 @@ def import_weights(
 
 
 def _describe(
-    model: Mapping[str, Any] | None, *, labels: Path | None, attributes: Path | None
+    model: Mapping[str, Any] | None,
+    *,
+    labels: Path | None,
+    attributes: Path | None,
+    told: tuple[tuple[str, tuple[str, ...]], ...],
 ) -> dict[str, Any]:
-    """Of MMFashion's models; of SuperPoint where there are no settings."""
+    """Of MMFashion's models; of SuperPoint where there are no settings. `told` are the names that
+    a model without attributes of its own is imported with."""
     if model is None:
         return {"architecture": "superpoint", "taxonomy": "none"}
     known = names.find(model, labels=labels, attributes=attributes)
@@ -126,7 +136,7 @@ def _describe(
         "std": STD,
         "config": json.dumps(model),
         "labels": known.categories if known else (),
-        "attributes": (("deepfashion", known.attributes),) if known else (),
+        "attributes": (("deepfashion", known.attributes),) if known else told,
     }
 
 
@@ -142,6 +152,15 @@ def _describe_stage(answers: etryon.Answers) -> dict[str, Any]:
         "attributes": answers.attributes,
         "floors": {"object": 0.99} if answers.settings["type"] == "detector" else {},
     }
+
+
+def _name_spaces(path: Path) -> tuple[str, ...]:
+    """Pairs of types in the order of their spaces."""
+    try:
+        numbers = polyvore.read_spaces(path)
+    except BadData as error:
+        raise CannotImport(str(error)) from error
+    return polyvore.name_spaces(numbers)
 
 
 def _place(config: str) -> str:

@@ -20,10 +20,11 @@ from inference.tests.test_mmfashion_data import lay  # noqa: F401 - a fixture
 from inference.tests.test_mmfashion_family import DETECTOR, GLOBAL, RETRIEVER, shrink
 from inference.tests.test_mmfashion_outfits import root as polyvore_root  # noqa: F401
 from inference.tests.threads import one_thread  # noqa: F401
+from inference.training.ancestors import checkpoint
 from inference.training.ancestors import recipe as recipes
 from inference.training.ancestors.recipe import BadRecipe, Recipe
-from inference.training.ancestors.tasks import mirror
-from inference.training.ancestors.train import load_backbone, train
+from inference.training.ancestors.tasks import TASKS, mirror
+from inference.training.ancestors.train import load_backbone, measure, train
 
 RECIPES = Path(recipes.__file__).parent / "recipes"
 
@@ -78,6 +79,57 @@ def test_the_same_seed_gives_the_same_weights(lay, tmp_path):  # noqa: F811
     )
 
     assert first == second
+
+
+@pytest.mark.parametrize("killed_in", [2, 3])
+def test_a_killed_training_goes_on_as_if_it_had_not_been(killed_in, lay, tmp_path):  # noqa: F811
+    root = lay("landmarks")
+    recipe = make_recipe("landmarks", make_small(DETECTOR), epochs=3)
+    whole = train(recipe, root, store=tmp_path / "whole", say=print)
+    said: list[str] = []
+
+    def die(line):
+        said.append(line)
+        if line.startswith(f"epoch {killed_in}"):
+            raise KeyboardInterrupt
+
+    store = tmp_path / "killed"
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, root, store=store, say=die)
+    again = train(recipe, root, store=store, say=said.append)
+
+    assert f"goes on after epoch {killed_in - 1}" in said
+    assert (again.sha256, again.metrics) == (whole.sha256, whole.metrics)
+    assert list((store / "unfinished").iterdir()) == []
+
+
+def test_another_recipe_does_not_go_on(lay, tmp_path):  # noqa: F811
+    root, recipe = lay("landmarks"), make_recipe("landmarks", make_small(DETECTOR))
+    other = replace(recipe, rate=recipe.rate / 2)
+
+    assert checkpoint.place(recipe, root, store=tmp_path) == checkpoint.place(
+        replace(recipe, epochs=9), root, store=tmp_path
+    )
+    assert checkpoint.place(other, root, store=tmp_path) != checkpoint.place(
+        recipe, root, store=tmp_path
+    )
+
+
+def test_says_that_a_checkpoint_is_damaged(lay, tmp_path):  # noqa: F811
+    root, recipe = lay("landmarks"), make_recipe("landmarks", make_small(DETECTOR))
+    folder = checkpoint.place(recipe, root, store=tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "progress.json").write_text('{"files": ["1.safetensors", "best.safetensors"]}')
+
+    with pytest.raises(BadRecipe, match="damaged: delete it"):
+        train(recipe, root, store=tmp_path, say=print)
+
+
+def test_measures_the_same_each_time(lay, tmp_path):  # noqa: F811
+    root, recipe = lay("attributes"), make_recipe("attributes", make_attributes_model())
+    network, task = build.build(recipe.model), TASKS["attributes"](root, recipe)
+
+    assert measure(network, task) == measure(network, task)
 
 
 def test_trains_which_garments_go_together(polyvore_root, tmp_path):  # noqa: F811

@@ -8,7 +8,7 @@ import pytest
 
 from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ModelName
 from inference.endpoints import MAX_BODY, MAX_TEXT, MAX_TEXTS, Busy, make_application
-from inference.request import NoWords, Photo
+from inference.request import ModelRefused, NoWords, Photo
 
 RESULT = AnnotationResult(30, 40, ModelName("m", "1", "kalas-1"), abstained="no-garment")
 HEALTH = EngineHealth("ready", "cpu", RESULT.model, waiting=0, capacity=8, done=3, uptime_s=1.5)
@@ -36,6 +36,12 @@ class FakeEngine:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+    async def compare(self, asked):
+        self.refuse_if_busy()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return [float(len(asked.others))]
 
     async def embed_texts(self, texts):
         self.refuse_if_busy()
@@ -230,6 +236,31 @@ async def test_takes_the_photo_back_when_the_client_leaves():
 
     assert engine.cancelled
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"model": "m", "asked": ["tops", [1]], "others": [["shoes", [2]], ["bags", [3]]]}', 200),
+        (b'{"model": "m", "asked": ["tops", [1]], "others": [["shoes", [2, 3]]]}', 400),
+        (b'{"model": "m", "asked": "tops"}', 400),
+        (b"no JSON", 400),
+    ],
+)
+async def test_compares_vectors(body, status):
+    found, _, answer = await request(FakeEngine(), path="/v1/compare", body=(body,))
+
+    assert found == status
+    assert status == 400 or answer == {"distances": [2.0]}
+
+
+async def test_says_that_a_model_cannot_answer():
+    engine = FakeEngine(ModelRefused("It needs 1.8 GB."))
+
+    status, _, answer = await request(engine, query=b"model=large", body=(b"photo",))
+
+    assert (status, answer["code"], answer["detail"]) == (400, "model-refused", "It needs 1.8 GB.")
+    assert engine.photos[0].model == "large"
 
 
 async def test_forgets_a_client_that_leaves_while_it_sends():

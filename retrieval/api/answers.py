@@ -13,6 +13,7 @@ from annotations.api.answers import CONFIDENCE, BoxAnswer, ImageAnswer
 from annotations.models import Garment
 from inference.contract import Box
 from retrieval import similar, thumbnails, words
+from retrieval.auditing.advice import CODES
 from retrieval.facets import Facets
 from retrieval.models import CatalogueImport, IndexVersion, Product, ProductImage
 
@@ -36,6 +37,10 @@ class ProductAnswer(Fields):
     confidence = serializers.FloatField(allow_null=True, **CONFIDENCE)  # type: ignore[arg-type]
     colours = serializers.ListField(child=serializers.CharField())
     photos_disagree = serializers.BooleanField()
+    photo_advice = serializers.ListField(
+        child=serializers.ChoiceField(choices=CODES),
+        help_text="What the photos lack; in words at `/products/{id}/audit`.",
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -224,6 +229,7 @@ def describe_product(product: Product) -> dict[str, Any]:
         "confidence": product.confidence,
         "colours": product.colours,
         "photos_disagree": product.photos_disagree,
+        "photo_advice": product.photo_advice,
         "created_at": product.created_at,
         "updated_at": product.updated_at,
     }

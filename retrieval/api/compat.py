@@ -44,7 +44,9 @@ class OldRetrieveView(ApiView):
         Nothing of the photo is kept.
         """
         upload = read(OldRetrieveInput, request.data)["image"]
-        wanted = similar.want_found(engine.annotate(engine.read_upload(upload)))
+        wanted = similar.want_found(
+            engine.annotate(engine.read_upload(upload), family=self.tenant.model_family)
+        )
         try:
             found = (
                 similar.find_similar(tenant=self.tenant, wanted=wanted, limit=SHOWN)

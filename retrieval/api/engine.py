@@ -15,14 +15,17 @@ from retrieval.details import Asked
 TIMEOUT_S = 30.0
 
 
-def annotate(data: bytes, *, crop: Box | None = None) -> AnnotationResult:
-    """Raises Problem, and ValidationError for a box outside of the photo."""
+def annotate(data: bytes, *, family: str, crop: Box | None = None) -> AnnotationResult:
+    """By the shop's family of models.
+
+    Raises Problem, and ValidationError for a box outside of the photo.
+    """
     try:
         photo = photos.check_photo(data)
         if crop:
             services.check_crop(crop, width=photo.width, height=photo.height)
         lend_connection()
-        engine = client.Client(settings.INFERENCE_URL)
+        engine = client.Client(settings.INFERENCE_URL, model=family)
         return engine.annotate(photo.data, crop=crop, timeout=TIMEOUT_S)
     except photos.PhotoRefused as error:
         raise Problem("photo-refused", error.detail, reason=error.code) from error

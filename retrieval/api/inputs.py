@@ -12,6 +12,7 @@ from annotations.models import Garment
 from inference import taxonomy
 from kalas.lib.api.inputs import StrictSerializer, UploadField
 from kalas.lib.api.pages import PageQuery
+from retrieval.auditing.advice import CODES
 from retrieval.filters import Filters
 from retrieval.forms import CURRENCY, WEB_ADDRESS
 from retrieval.models import Product
@@ -109,6 +110,15 @@ class FilterQuery(StrictSerializer):
 class ProductQuery(FilterQuery, PageQuery):
     state = serializers.ChoiceField(choices=Product.State.values, required=False)
     external_id = serializers.CharField(max_length=200, required=False)
+    advice = serializers.ChoiceField(
+        choices=["faults", "gaps", *CODES],
+        required=False,
+        help_text="What the photos lack: one thing, any fault of a photo, or any missing view.",
+    )
+
+
+class AuditQuery(StrictSerializer):
+    language = serializers.ChoiceField(choices=LANGUAGES, default="en")
 
 
 class TextQuery(FilterQuery):
@@ -222,4 +232,5 @@ def build_filters(asked: dict[str, Any]) -> Filters:
         stock=asked.get("stock", ""),
         state=asked.get("state", ""),
         store=asked.get("store"),
+        advice=asked.get("advice", ""),
     )

@@ -115,23 +115,31 @@ class SimilarView(ApiView):
             uploads = request.FILES.getlist("image")
             if set(request.FILES) != {"image"} or len(uploads) != 1:
                 raise ValidationError({"image": ["One file of this name, no others."]})
-            return _want_photo(engine.read_upload(uploads[0]), asked)
+            return self._want_photo(engine.read_upload(uploads[0]), asked)
         asked = read(SimilarInput, request.data)
         if "image" in asked:
-            return _want_photo(asked["image"], asked)
+            return self._want_photo(asked["image"], asked)
         if "image_url" in asked:
             try:
                 hosts = list_hosts(self.caller.key)
                 data = remote_images.fetch_image(url=asked["image_url"], hosts=hosts)
             except RequestFailed as error:
                 raise Problem("image-url-failed", error.detail, reason=error.code) from error
-            return _want_photo(data, asked)
+            return self._want_photo(data, asked)
         if "annotation" in asked:
             annotation = self._get_annotation(asked["annotation"])
             wanted = similar.want_annotation(annotation, garment_id=asked.get("garment"))
             return asked, wanted, lambda wanted: details.ask_annotation(annotation, wanted.box)
         product = self._get_product(asked)
         return asked, similar.want_product(product), lambda _: details.ask_product(product)
+
+    def _want_photo(
+        self, data: bytes, asked: dict[str, Any]
+    ) -> tuple[dict[str, Any], similar.Wanted | None, Look]:
+        crop = asked.get("crop")
+        box = Box(**crop) if crop else None
+        found = engine.annotate(data, family=self.tenant.model_family, crop=box)
+        return asked, similar.want_found(found), lambda wanted: details.ask_engine(data, wanted.box)
 
     def _get_annotation(self, annotation_id: UUID) -> Annotation:
         annotations = Annotation.objects.for_tenant(self.tenant)
@@ -210,11 +218,3 @@ def list_hosts(key: ApiKey | None) -> frozenset[str] | None:
         return None
     hosts = (urlsplit(origin).hostname or "" for origin in key.origins)
     return frozenset(host.removeprefix("www.") for host in hosts if host)
-
-
-def _want_photo(
-    data: bytes, asked: dict[str, Any]
-) -> tuple[dict[str, Any], similar.Wanted | None, Look]:
-    crop = asked.get("crop")
-    wanted = similar.want_found(engine.annotate(data, crop=Box(**crop) if crop else None))
-    return asked, wanted, lambda wanted: details.ask_engine(data, wanted.box)

@@ -1,11 +1,21 @@
 from django.urls import path
 
-from retrieval.api import compat, files, products, search
+from retrieval.api import audits, compat, files, outfits, products, search
 
 urlpatterns = [
     path("v1/products/", products.ProductsView.as_view(), name="api_products"),
     path("v1/products/bulk", products.BulkView.as_view(), name="api_products_bulk"),
     path("v1/products/<uuid:product_id>/", products.ProductView.as_view(), name="api_product"),
+    path(
+        "v1/products/<uuid:product_id>/audit",
+        audits.ProductAuditView.as_view(),
+        name="api_product_audit",
+    ),
+    path(
+        "v1/products/<uuid:product_id>/goes-with",
+        outfits.GoesWithView.as_view(),
+        name="api_goes_with",
+    ),
     path("v1/search/similar", search.SimilarView.as_view(), name="api_search_similar"),
     path("v1/search/text", search.TextView.as_view(), name="api_search_text"),
     path("v1/search/suggest", search.SuggestView.as_view(), name="api_search_suggest"),

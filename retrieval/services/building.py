@@ -60,7 +60,7 @@ def begin_build(*, tenant: Tenant, now: datetime) -> IndexVersion:
 
     What that model saw nothing on is tried again. Raises client.Unavailable.
     """
-    model = next(iter(find_engines().by_model))
+    model = next(iter(find_engines(family=tenant.model_family).by_model))
     with transaction.atomic():
         index = get_or_begin(tenant.id, model, now=now, build=False)
         index.unseen.all().delete()
@@ -74,10 +74,14 @@ def follow_engines(*, now: datetime) -> None:
     Raises client.Unavailable where none runs.
     """
     engines = find_engines()
+    by_family: dict[str, Engines] = {"": engines}
     actives = ActiveIndex.objects.select_related("tenant", "index").order_by("tenant_id")
     for active in actives.iterator():
         try:
-            _follow(active, engines, now=now)
+            family = active.tenant.model_family
+            if family not in by_family:
+                by_family[family] = find_engines(family=family)
+            _follow(active, by_family[family], now=now)
         except Exception:  # of one shop: the others' go on
             logger.exception("The indexes of %s could not be followed", active.tenant_id)
 
@@ -88,10 +92,11 @@ def build_part(*, index_id: UUID, now: datetime) -> bool:
     Any number of times: what is there is not made again. Raises client.Overloaded,
     client.Unavailable and files.StorageAway to go on later.
     """
-    index = IndexVersion.objects.filter(id=index_id).exclude(state=State.FAILED).first()
+    indexes = IndexVersion.objects.filter(id=index_id).exclude(state=State.FAILED)
+    index = indexes.select_related("tenant").first()
     if index is None:
         return False
-    engines = find_engines()
+    engines = find_engines(family=index.tenant.model_family)
     photos = list(_list_next(index)[:PART])
     unseen: list[ProductImage] = []
     for photo in photos:
@@ -125,8 +130,11 @@ def recalibrate_all() -> None:
             logger.exception("The index %s of %s was not calibrated", index, index.tenant_id)
 
 
-def find_engines() -> Engines:
-    """Raises client.Unavailable where none answers."""
+def find_engines(*, family: str = "") -> Engines:
+    """Those of a shop of this family, which is one model of an engine; else the engines' own.
+
+    Raises client.Unavailable where none answers.
+    """
     found: dict[Model, client.Client] = {}
     all_answered = True
     for url in filter(None, (settings.INDEX_INFERENCE_URL, settings.INFERENCE_URL)):
@@ -134,6 +142,11 @@ def find_engines() -> Engines:
         health = _ask_health(engine)
         if health is None or health.model is None:
             all_answered = False
+        elif family:
+            for other in health.others:
+                if other.choice == family:
+                    model = Model(other.name, other.version)
+                    found.setdefault(model, client.Client(url, model=family))
         else:
             found.setdefault(Model(health.model.name, health.model.version), engine)
     if not found:

@@ -16,7 +16,7 @@ from annotations.photos import Photo
 from retrieval import hashing, jobs, judging
 from retrieval.describing import describe
 from retrieval.models import PhotoHash, Product, ProductImage
-from retrieval.services import indexes
+from retrieval.services import audits, indexes
 
 # As many as a page shows and a judgement reads without being slow.
 MOST_PHOTOS = 200
@@ -118,6 +118,7 @@ def add_new_photos(
     ProductImage.objects.bulk_update(changed, ["image", "state", "error"])
     write_hashes((image, each.photo.thumbnail) for image, each in zip(images, new, strict=True))
     jobs.defer_comparison(*added, *changed)
+    jobs.defer_measuring([entry.id for entry in (*added, *changed)])
     _wait_for_answers(product_ids, now=now)
     # Last, as all of the shop's requests wait for this row until the commit.
     usage.count_annotations(tenant=tenant, key=None, number=len(new), now=now)
@@ -165,6 +166,7 @@ def link_image(
     waiting.image = image
     _set_state(waiting, ProductImage.State.STORED)
     jobs.defer_comparison(waiting)
+    jobs.defer_measuring([waiting.id])
     if is_new:
         _wait_for_answers([product.id], now=now)
     else:
@@ -285,6 +287,8 @@ def judge_product(product: Product, *, known: Annotation | None = None, now: dat
     indexes.sync_product(photos=photos, garments=garments, annotations=newest, now=now)
     best = garments[judgement.best.id] if judgement.best else None  # type: ignore[index]
     _save_judgement(product, best, disagree=judgement.disagree)
+    told = audits.audit(photos, newest, object_type=product.object_type)
+    product.photo_advice = audits.list_codes(told)
     waiting = len(answered) < sum(p.state in ("waiting", "stored") for p in photos)
     unsure = any(newest[photo.image_id].needs_review for photo in answered)  # type: ignore[index]
     if product.state != Product.State.PUBLISHED:
@@ -300,6 +304,7 @@ def judge_product(product: Product, *, known: Annotation | None = None, now: dat
             "confidence",
             "colours",
             "photos_disagree",
+            "photo_advice",
             "label_words",
             "state",
             "updated_at",

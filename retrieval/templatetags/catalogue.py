@@ -5,6 +5,8 @@ from django.utils.formats import number_format
 from django.utils.translation import get_language
 
 from inference import taxonomy
+from retrieval.auditing.advice import FAULTS
+from retrieval.auditing.texts import TITLES
 from retrieval.models import Product
 
 register = template.Library()
@@ -34,3 +36,9 @@ def attribute_title(key: str) -> str:
 @register.filter
 def value_title(name: str, key: str) -> str:
     return taxonomy.load().title("value", f"{key}:{name}", get_language() or "en")
+
+
+@register.filter
+def advice_titles(codes: list[str]) -> list[str]:
+    """Of the photos' faults: what is only missing is said on the product's own page."""
+    return [str(TITLES[code]) for code in FAULTS if code in codes]

@@ -18,9 +18,10 @@ from accounts.decorators import tenant_required
 from accounts.http import TenantRequest
 from annotations.models import Annotation
 from retrieval import catalogue
+from retrieval.auditing.texts import say
 from retrieval.forms import CatalogueForm, ProductForm
 from retrieval.models import Product
-from retrieval.services import products
+from retrieval.services import audits, products
 
 PAGE = 48
 
@@ -57,6 +58,13 @@ def show_product(request: TenantRequest, product_id: UUID) -> HttpResponse:
     product = _get_product(request, product_id)
     photos = catalogue.list_photos(product=product)
     best = next((each for each in photos if each.photo.verdict == "best"), None)
+    told = audits.audit(
+        [each.photo for each in photos],
+        {each.annotation.image_id: each.annotation for each in photos if each.annotation},
+        object_type=product.object_type,
+    )
+    for report in told.photos:
+        photos[report.photo.number - 1].report = report
     return render(
         request,
         "retrieval/product.html",
@@ -64,6 +72,8 @@ def show_product(request: TenantRequest, product_id: UUID) -> HttpResponse:
             "product": product,
             "photos": photos,
             "best": best or next((each for each in photos if each.annotation), None),
+            "faults": [say(each, object_type=product.object_type) for each in told.faults],
+            "gaps": [say(each, object_type=product.object_type) for each in told.gaps],
             "twins": catalogue.list_twins(product=product),
             "waits": any(
                 each.photo.state == "waiting"

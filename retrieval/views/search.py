@@ -168,7 +168,7 @@ def _find_like_photo(
         if box:
             services.check_crop(box, width=photo.width, height=photo.height)
         lend_connection()
-        engine = client.Client(settings.INFERENCE_URL)
+        engine = client.Client(settings.INFERENCE_URL, model=request.tenant.model_family)
         result = engine.annotate(photo.data, crop=box, timeout=PHOTO_TIMEOUT_S)
     except (photos.PhotoRefused, InvalidImage) as error:
         return {"problem": error.detail}

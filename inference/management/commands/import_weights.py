@@ -32,6 +32,7 @@ class Command(BaseCommand):
             "--labels", type=Path, help="list_category_cloth.txt, or a class a line"
         )
         parser.add_argument("--attributes", type=Path, help="list_attr_cloth.txt, or `KEY: NAME`s")
+        parser.add_argument("--spaces", type=Path, help="typespaces.p, of a recommender")
         parser.add_argument("--source", default="", help="where the weights come from")
         parser.add_argument("--licence", default="", help="what they may be used for")
         parser.add_argument("--store", type=Path, default=settings.MODELS)
@@ -46,6 +47,7 @@ class Command(BaseCommand):
                 part=options["part"],
                 labels=options["labels"],
                 attributes=options["attributes"],
+                spaces=options["spaces"],
                 source=options["source"],
                 licence=options["licence"],
             )

@@ -46,6 +46,7 @@ class Command(BaseCommand):
             max_batch=options["max_batch"],
             capacity=options["capacity"],
             models=settings.MODELS,
+            families=tuple(settings.INFERENCE_FAMILIES),
             exports=settings.VAR / "exports",
         )
         try:

@@ -97,6 +97,12 @@ def read_spaces(path: Path) -> dict[Pair, int]:
     return {(pair[0], pair[1]): number for pair, number in found.items()}
 
 
+def name_spaces(numbers: dict[Pair, int]) -> tuple[str, ...]:
+    """As a description of weights holds them: `shoes|tops` at the place of its space."""
+    named = {number: "|".join(pair) for pair, number in numbers.items()}
+    return tuple(named.get(number, "") for number in range(max(named, default=-1) + 1))
+
+
 def read_texts(path: Path, *, size: int) -> dict[str, Floats]:
     """train_hglmm_pca6000.txt: a text, then its numbers. Raises BadData.
 

@@ -1,11 +1,12 @@
 """MMFashion's predictors of attributes and categories, by the whole picture or with landmarks."""
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from inference.networks.mmfashion.attribute_head import AttributeHead
 from inference.networks.mmfashion.category_head import CategoryHead
+from inference.networks.mmfashion.encoder import Encoder
 from inference.networks.mmfashion.fusion import Fusion
 from inference.networks.mmfashion.global_pooling import GlobalPooling
 from inference.networks.mmfashion.resnet import ResNet
@@ -20,7 +21,7 @@ class Predicted(NamedTuple):
     """(N, categories) logits, of a predictor of both."""
 
 
-class Predictor(nn.Module):
+class Predictor(Encoder):
     """float32 (N, 3, H, W), ImageNet-normalised RGB → Predicted.
 
     landmarks: float32 (N, 16), x and y in pixels of a 224 x 224 picture. A predictor with RoI
@@ -38,23 +39,17 @@ class Predictor(nn.Module):
         roi_pool: RoIPooling | None = None,
         concat: Fusion | None = None,
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.global_pool = global_pool
-        if roi_pool is not None and concat is not None:
-            self.roi_pool, self.concat = roi_pool, concat
+        super().__init__(
+            backbone=backbone, global_pool=global_pool, roi_pool=roi_pool, concat=concat
+        )
         self.attr_predictor = attr_predictor
         if cate_predictor is not None:
             self.cate_predictor = cate_predictor
 
     def encode(self, images: Tensor, landmarks: Tensor | None = None) -> Tensor:
-        features = self.backbone(images)
-        whole = cast(Tensor, self.global_pool(features))
-        if not hasattr(self, "roi_pool"):
-            return whole
-        if landmarks is None:
+        if landmarks is None and hasattr(self, "roi_pool"):
             raise ValueError("This predictor looks around landmarks; it was given none.")
-        return cast(Tensor, self.concat(whole, self.roi_pool(features, landmarks)))
+        return super().encode(images, landmarks)
 
     def forward(self, images: Tensor, landmarks: Tensor | None = None) -> Predicted:
         encoded = self.encode(images, landmarks)

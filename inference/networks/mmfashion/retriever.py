@@ -2,10 +2,11 @@
 
 from typing import NamedTuple, cast
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from inference.networks.mmfashion.attribute_head import AttributeHead
 from inference.networks.mmfashion.embedding import EmbedExtractor
+from inference.networks.mmfashion.encoder import Encoder
 from inference.networks.mmfashion.fusion import Fusion
 from inference.networks.mmfashion.global_pooling import GlobalPooling
 from inference.networks.mmfashion.resnet import ResNet
@@ -24,7 +25,7 @@ class Retrieved(NamedTuple):
     """(N, attributes) logits."""
 
 
-class Retriever(nn.Module):
+class Retriever(Encoder):
     """float32 (N, 3, H, W), ImageNet-normalised RGB → embedding (N, 256).
 
     landmarks: float32 (N, 16) in pixels of a 224 x 224 picture, or none: then the whole picture
@@ -42,22 +43,12 @@ class Retriever(nn.Module):
         roi_pool: RoIPooling | None = None,
         concat: Fusion | None = None,
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.global_pool = global_pool
-        if roi_pool is not None and concat is not None:
-            self.roi_pool, self.concat = roi_pool, concat
+        super().__init__(
+            backbone=backbone, global_pool=global_pool, roi_pool=roi_pool, concat=concat
+        )
         self.embed_extractor = embed_extractor
         if attr_predictor is not None:
             self.attr_predictor = attr_predictor
-
-    def encode(self, images: Tensor, landmarks: Tensor | None = None) -> Tensor:
-        features = self.backbone(images)
-        whole = cast(Tensor, self.global_pool(features))
-        if not hasattr(self, "roi_pool"):
-            return whole
-        local = None if landmarks is None else self.roi_pool(features, landmarks)
-        return cast(Tensor, self.concat(whole, local))
 
     def forward(self, images: Tensor, landmarks: Tensor | None = None) -> Tensor:
         return cast(Tensor, self.embed_extractor(self.encode(images, landmarks)))

@@ -1,0 +1,1 @@
+"""What the photos of a product lack, said in plain words."""
