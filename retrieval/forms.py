@@ -20,7 +20,7 @@ from retrieval.models import Product
 WEB_ADDRESS = URLValidator(schemes=["http", "https"])
 CURRENCY = RegexValidator(r"^[A-Z]{3}$", _("Three letters, such as TRY or EUR."))
 
-FLAGS = [
+FLAGS: list[tuple[Any, Any]] = [
     ("disagree", _("Photos disagree")),
     ("duplicate", _("Possible duplicate")),
     ("no-photo", _("No photo")),

@@ -81,7 +81,7 @@ def test_the_api_chooses(families, tenant):
     refused = client.patch("/api/v1/model/", {"family": "x"}, content_type="application/json")
     answer = client.patch("/api/v1/model/", body, content_type="application/json")
 
-    assert refused.status_code == 400
+    assert refused.status_code == 422
     assert answer.json() == {
         "family": FAMILY.choice,
         "model": {"name": "fine", "version": "1-abcd"},

@@ -2,6 +2,7 @@
 
 import json
 
+import psutil
 import pytest
 import torch
 
@@ -68,7 +69,7 @@ def store(tmp_path_factory):
     )
     torch.manual_seed(3)
     network = build.build(RECOMMENDER)
-    network.triplet_net.metric_branch.weight.data.normal_()
+    network.get_parameter("triplet_net.metric_branch.weight").data.normal_()
     write_tensors(spec.path, network.state_dict())
     specs.write(WeightsSpec(**{**_fields(spec), "sha256": hash_file(spec.path)}))
     return folder
@@ -101,8 +102,9 @@ def test_the_version_is_known_before_it_is_loaded(models, store, photo):  # noqa
     [result] = models.annotate([Photo(photo, model=joined.choice)])
 
     assert (result.model.name, result.model.version) == (joined.name, joined.version)
-    whole = families.load(joined.choice, store=store)
-    assert whole.annotate([Photo(photo)])[0].garments == result.garments
+    [again] = families.load(joined.choice, store=store).annotate([Photo(photo)])
+    assert isinstance(again, AnnotationResult)
+    assert again.garments == result.garments
 
 
 def test_no_network_is_loaded_twice(models, photo):  # noqa: F811
@@ -170,7 +172,7 @@ def test_says_what_is_wrong_with_a_comparison(models):
 
 def test_says_how_much_memory_is_needed(store, photo, monkeypatch):  # noqa: F811
     models = Families("fine", store=store)
-    monkeypatch.setattr(families.psutil, "virtual_memory", lambda: type("M", (), {"available": 9}))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("M", (), {"available": 9}))
 
     [refused] = models.annotate([Photo(photo, model="outfits")])
 

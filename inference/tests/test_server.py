@@ -18,7 +18,7 @@ from inference import server, specs
 from inference.client import Client, Overloaded
 from inference.contract import AnnotationResult, Box, InvalidImage, ModelName
 from inference.endpoints import MAX_BODY, Busy
-from inference.pipeline import Pipeline
+from inference.families import Families
 from inference.request import Photo
 from inference.server import Engine, EngineConfig, EngineFailed
 from inference.specs import BadWeights
@@ -234,6 +234,9 @@ class FakePipeline:
     def annotate(self, photos):
         return [self.work(photo) for photo in photos]
 
+    def list_others(self):
+        return ()
+
 
 @pytest.fixture
 def start(monkeypatch):
@@ -243,7 +246,7 @@ def start(monkeypatch):
     async def start(work, **options):
         def load(config):
             pools.append(ThreadPoolExecutor(1))
-            pipeline = cast(Pipeline, FakePipeline(work))
+            pipeline = cast(Families, FakePipeline(work))
             return server._Loaded(pipeline, pools[-1], workers=1, max_batch=1, window=0.0)
 
         monkeypatch.setattr(server, "_load", load)

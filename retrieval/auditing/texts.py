@@ -64,7 +64,7 @@ def _say_fault(code: Code) -> str:
             "customers see it first, and its background is busy; use a white wall or sheet, or put"
             " a photo first that has a plain one."
         ),
-    }[code]  # type: ignore[index]  # the gaps are said above
+    }[code]  # the gaps are said above
 
 
 def _say_few(object_type: str) -> str:

@@ -50,7 +50,7 @@ def audit(
     seen = [
         _see(number, photo, newest[photo.image_id], measures.get(photo.image_id))
         for number, photo in enumerate(photos, start=1)
-        if photo.image_id in newest and photo.verdict
+        if photo.image_id and photo.image_id in newest and photo.verdict
     ]
     return advice.audit(seen, object_type=object_type)
 

@@ -192,6 +192,7 @@ def _ask(photo: ProductImage, model: OtherModel) -> list[float] | None:
 
 
 def _keep(photo: ProductImage, model: OtherModel, vector: list[float] | None) -> None:
+    assert photo.garment_id is not None  # noqa: S101 - `list_missing`
     try:
         with transaction.atomic():
             OutfitVector.objects.update_or_create(

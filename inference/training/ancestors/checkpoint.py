@@ -57,7 +57,7 @@ def save(progress: Progress, folder: Path) -> None:
     save_file({k: v.clone() for k, v in (network | momentum).items()}, folder / own)
     best = f"best-{progress.epoch}.safetensors"
     save_file({k: v.clone() for k, v in (progress.best or {}).items()}, folder / best)
-    written = {
+    written: dict[str, Any] = {
         "epoch": progress.epoch,
         "step": progress.step,
         "files": [own, best],
