@@ -48,7 +48,8 @@ def find_model(*, tenant: Tenant | None) -> Model | None:
     """Name and version of the model that said what was reviewed last; one query."""
     rows = _only_of(Annotation.objects.filter(reviewed_at__isnull=False), "", tenant)
     newest = rows.exclude(model_name="").order_by("-reviewed_at")
-    return newest.values_list("model_name", "model_version").first()
+    found: Model | None = newest.values_list("model_name", "model_version").first()
+    return found
 
 
 def count_examples(*, tenant: Tenant | None, model: Model | None) -> int:
@@ -190,7 +191,8 @@ def _find_garments(tenant: Tenant | None, model: Model | None) -> "QuerySet[Garm
         annotation__model_version=version,
         embedding__isnull=False,
     )
-    return _only_of(rows, "annotation__", tenant)
+    garments: QuerySet[Garment] = _only_of(rows, "annotation__", tenant)
+    return garments
 
 
 def _only_of(rows: Any, path: str, tenant: Tenant | None) -> Any:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -268,7 +269,7 @@ def _train(head: TrainedHead, *, tell: Tell) -> None:
     head.size = size
     head.labels, head.weights = lesson.labels, lesson.to_bytes()
     head.reviews = sorted({x.review_id for x in found if not x.is_held_out}, key=str)
-    report = {"examples": len(found), "against": old.number if old else None}
+    report: dict[str, Any] = {"examples": len(found), "against": old.number if old else None}
     report |= {"keys": [each.describe() for each in tried]}
     _finish(head, TrainedHead.State.READY if used else TrainedHead.State.REFUSED, report)
 
@@ -279,8 +280,7 @@ def _try_keys(
     """A head for each key of which there is enough to learn and to compare."""
     keys = [CATEGORY, *(attribute.key for attribute in taxonomy.load().attributes)]
     for number, key in enumerate(keys):
-        done = number / len(keys)
-        tell(done)
+        tell(number / len(keys))
         part = examples.pick(found, key)
         held_out = sum(example.is_held_out for example in part)
         is_enough = len(part) - held_out >= FEWEST // 2 and held_out >= FEWEST_HELD_OUT
@@ -290,7 +290,7 @@ def _try_keys(
         learned = heads.train(
             table,
             labels=lessons.list_labels(key),
-            tell=lambda share, done=done: tell(done + share / len(keys)),
+            tell=partial(_tell_part, tell, number, len(keys)),
         )
         old = present.get(key)
         if old is not None and old.weights.shape != learned.weights.shape:
@@ -298,6 +298,11 @@ def _try_keys(
         compared = heads.compare(old.weights if old else None, learned, table)
         shops = _compare_shops(part, table, old, learned)
         yield Tried(key, learned, *compared, shops=shops)
+
+
+def _tell_part(tell: Tell, number: int, of: int, share: float) -> None:
+    """Of one of several keys."""
+    tell((number + share) / of)
 
 
 def _compare_shops(
@@ -308,8 +313,8 @@ def _compare_shops(
     rows = []
     for shop in shops if len(shops) > 1 else ():
         mask = np.array([x.tenant_id == shop for x in part])
-        _rows, *counts = heads.compare(old.weights if old else None, learned, table.pick(mask))
-        rows.append((str(shop), *counts))
+        counts = heads.compare(old.weights if old else None, learned, table.pick(mask))[1:]
+        rows.append((str(shop), counts[0], counts[1], counts[2]))
     return rows
 
 

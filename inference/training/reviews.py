@@ -29,7 +29,7 @@ FILE = "reviews-train.parquet"
 def read_garments(path: Path, *, limit: int = 0) -> list[Sample]:
     """Each garment, cut out by the box that people left with a little of what is around it; a photo
     without any is one of nothing. Categories that the model doesn't answer are left out."""
-    samples = []
+    samples: list[Sample] = []
     for image, rows in _read_photos(path, limit):
         for row in rows:
             accepts = head_indices((row["category"],))
