@@ -9,7 +9,7 @@ from accounts.models import Role
 from accounts.tests.factories import make_member
 from annotations.models import Annotation
 from integrations.models import Store, StoreTerm
-from integrations.stores import connecting, disconnecting, lanes, services
+from integrations.stores import connecting, lanes, platforms, services
 from integrations.stores.tasks import poll_store
 from integrations.stores.tests.factories import (
     add_product,
@@ -87,7 +87,7 @@ def test_keys_that_came_while_a_slow_store_answered_are_kept(page, store, monkey
         def remove_webhooks(self, *, url):
             Store.objects.filter(id=store.id).update(state="connecting", webhooks=[])
 
-    monkeypatch.setattr(disconnecting.platforms, "open_connection", lambda _store: Slow())
+    monkeypatch.setattr(platforms, "open_connection", lambda _store: Slow())
 
     poll_store(store_id=str(store.id))
 

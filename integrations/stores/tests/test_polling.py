@@ -24,7 +24,7 @@ from integrations.stores.tests.factories import (
     write,
 )
 from integrations.woocommerce import simulator
-from integrations.woocommerce.simulator import rest
+from integrations.woocommerce.simulator import paging, rest
 
 pytestmark = pytest.mark.django_db
 
@@ -153,7 +153,7 @@ def test_what_takes_long_is_read_on_after_others_had_their_turn(shop, store, mon
         shop.add_product(f"Nothing to see {number}")
     clock = iter(range(10**6))
     monkeypatch.setattr(polling, "LONGEST_S", 1.5)
-    monkeypatch.setattr(polling.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("integrations.stores.polling.time.monotonic", lambda: next(clock))
 
     for _time in range(4):
         poll(store)
@@ -175,7 +175,7 @@ def test_an_old_place_is_not_gone_on_with(shop, store):
 
 def test_a_list_without_an_end_is_left_at_its_first_empty_page(shop, store, monkeypatch):
     add_product(shop)
-    cut_page = rest.cut_page
+    cut_page = paging.cut_page
 
     def promise(rows, params):
         found, headers = cut_page(rows, params)

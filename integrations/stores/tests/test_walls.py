@@ -3,6 +3,8 @@
 import pytest
 from django.utils import timezone
 
+from accounts.tests.factories import make_member
+from integrations import emails
 from integrations.models import Store, StoreDelivery, StoreProduct
 from integrations.stores import hints, lanes, receiving, tasks
 from integrations.stores.tests.factories import (
@@ -11,7 +13,6 @@ from integrations.stores.tests.factories import (
     connect,
     drop_jobs,
     get_row,
-    make_member,
     make_row,
     make_store,
     tell,
@@ -72,7 +73,7 @@ def test_other_jobs_see_their_shop_only(shop, store, foreign, task, monkeypatch)
                 )
     Store.objects.filter(id=store.id).update(problem="quota")
     monkeypatch.setattr(
-        tasks.emails, "send_store_problem", lambda _store: seen.append(Store.objects.get())
+        emails, "send_store_problem", lambda _store: seen.append(Store.objects.get())
     )
 
     getattr(tasks, task)(store_id=str(store.id))
