@@ -179,7 +179,7 @@ class AssignForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - tells mypy
         field.queryset = reviewers
         # An attribute of the field, as Django has it.
-        field.label_from_instance = lambda user: user.get_full_name()  # type: ignore[method-assign]
+        field.label_from_instance = lambda user: user.get_full_name()  # type: ignore[assignment, method-assign]
 
 
 class PastForm(forms.Form):

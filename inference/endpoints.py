@@ -131,9 +131,11 @@ async def _find_details(
     scope: Mapping[str, Any], receive: Receive, annotator: Annotator
 ) -> dict[str, Any]:
     try:
-        crop, hint = _read_parameters(scope["query_string"])
-        if hint:
-            raise _bad_parameter("hint", "Details are those of what the crop shows.")
+        crop, hint, model = _read_parameters(scope["query_string"])
+        if hint or model:
+            raise _bad_parameter(
+                "hint" if hint else "model", "Details are those of what the crop shows."
+            )
         annotator.refuse_if_busy()
         photo = Photo(await _read_body(receive), crop)
         found = await _answer_or_disconnect(annotator.find_details(photo), receive)

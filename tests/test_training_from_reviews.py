@@ -60,7 +60,7 @@ def corrected() -> list[Annotation]:
 
 
 @pytest.fixture
-def data(corrected, tmp_path) -> Path:
+def data(corrected: object, tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     write_files(folder, "train")

@@ -5,7 +5,7 @@ it was, and nothing is done twice.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -106,7 +106,7 @@ def run_job(*, job_id: UUID) -> None:
         raise
 
 
-def find_last(*, tenant: Tenant, kinds: list[str], by: User | None = None) -> ReviewJob | None:
+def find_last(*, tenant: Tenant, kinds: Sequence[str], by: User | None = None) -> ReviewJob | None:
     """One query."""
     rows = ReviewJob.objects.for_tenant(tenant).filter(kind__in=kinds).defer("wish")
     if by is not None:

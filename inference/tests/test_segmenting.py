@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from inference import specs
 from inference.contract import Box
 from inference.networks.part_net import build_part_net
+from inference.request import Photo
 from inference.tests.test_details import draw_catalogue_photo, network  # noqa: F401 - a fixture
 from inference.tests.threads import one_thread  # noqa: F401
 from inference.training.outfits import LABELS
@@ -19,6 +20,7 @@ from inference.training.parts.train import Outfit, aim, measure, read
 from inference.training.plans import BadPlan
 from inference.wizard import finding, parts, segmenting
 from inference.wizard.parts import PARTS, Part
+from inference.wizard.segmenting import Segmenter
 
 PLAN = 'side = 64\nsteps = 2\nbatch = 2\ntrain = "ccp.parquet"\nval = "ccp.parquet"'
 
@@ -131,8 +133,11 @@ def test_learns_from_each_part_with_its_box():
     assert target["masks"].sum() == 60 * 32
 
 
-class Painted:
+class Painted(Segmenter):
     """A segmenter that sees the blue dress, and skin above it."""
+
+    def __init__(self):
+        """No network."""
 
     def find(self, image, *, least=0.5):
         dress = image[..., 2] > image[..., 0] + 60
@@ -155,7 +160,7 @@ def test_measures_the_overlap():
 
 
 def test_parts_tell_the_garment_where_there_are_weights(network):  # noqa: F811
-    photo = finding.Photo(draw_catalogue_photo(), Box(48, 60, 192, 240))
+    photo = Photo(draw_catalogue_photo(), Box(48, 60, 192, 240))
 
     found = finding.DetailFinder(network, "a@1", segmenter=Painted()).find(photo)
 

@@ -32,6 +32,7 @@ def make_print(seed: int, count: int = 20) -> bytes:
 
 def keep(product: Product, vectors: bytes, model: str = MODEL) -> PhotoDetails:
     photo = product.photos.get()
+    assert photo.garment
     return PhotoDetails.objects.create(
         tenant=product.tenant, photo=photo, garment=photo.garment, model=model, vectors=vectors
     )
@@ -44,13 +45,13 @@ def looks(monkeypatch):
 
     def find(self, data, crop=None, timeout=0.0):
         asked.append(crop)
-        if isinstance(answer[0], Exception):
-            raise answer[0]
         vectors = answer[0]
+        if isinstance(vectors, Exception):
+            raise vectors
         places = ((1, 2),) * (len(vectors) // DETAIL_SIZE)
         return GarmentDetails(MODEL, "foreground", places, vectors)
 
-    answer: list[object] = [make_print(1)]
+    answer: list[bytes | Exception] = [make_print(1)]
     monkeypatch.setattr(client.Client, "find_details", find)
     return answer, asked
 
@@ -94,7 +95,9 @@ def test_they_go_with_the_photo(tenant):
     product = make_item(tenant, 0)
     keep(product, make_print(1))
 
-    product.photos.get().image.delete()
+    image = product.photos.get().image
+    assert image
+    image.delete()
     product.photos.all().delete()
 
     assert not PhotoDetails.objects.exists()
@@ -170,7 +173,9 @@ def test_the_api_asks_by_product_and_annotation(api, tenant, looks, media):
     _, asked = looks
     query = make_item(tenant, 0, title="Query")
     keep(make_item(tenant, 20, title="Same"), make_print(1))
-    annotation = query.photos.get().garment.annotation
+    garment = query.photos.get().garment
+    assert garment
+    annotation = garment.annotation
 
     for how in ({"product": str(query.id)}, {"annotation": str(annotation.id)}):
         [result] = post(api, **how, match_details=True).json()["results"]
