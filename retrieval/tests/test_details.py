@@ -166,7 +166,7 @@ def test_the_api_matches_details_when_asked(api, tenant, fake_engine, looks):
     assert plain["details_complete"] is None
     assert [each["product"]["title"] for each in matched["results"]] == ["Same", "Near", "Unknown"]
     assert [each["details"] for each in matched["results"]] == [1.0, 0.0, None]
-    assert matched["details_complete"] == 0.6667
+    assert matched["details_complete"] == 0.6666
 
 
 def test_the_api_asks_by_product_and_annotation(api, tenant, looks, media):

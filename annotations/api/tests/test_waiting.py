@@ -225,7 +225,7 @@ def test_another_model_is_asked_about_a_known_photo(
     first = post(api, data).json()["id"]
     if is_reviewed:
         Review.objects.create(tenant=tenant, annotation_id=first)
-    monkeypatch.setattr(engine, "read_model", lambda: model)
+    monkeypatch.setattr(engine, "read_model", lambda **asked: model)
 
     assert len({first, post(api, data).json()["id"]}) == ids
 
