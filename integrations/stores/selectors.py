@@ -12,6 +12,7 @@ from integrations.stores import addresses, jobs, running, terms, words
 from integrations.stores.contract import Change, RemoteProduct
 from integrations.stores.models import Store, StoreDelivery, StoreProduct, StoreRun, WriteBack
 from retrieval import catalogue
+from retrieval.models import ProductImage
 
 RECENT = 8
 # So long a store may take to call back while a webhook is made.
@@ -215,5 +216,5 @@ def list_names(tenant: Tenant) -> list[tuple[str, str]]:
 
 def of_store(store_id: UUID) -> Q:
     """Of annotations: those of photos of the store's products."""
-    rows = StoreProduct.objects.filter(store=store_id, tenant=OuterRef("tenant"))
-    return Q(Exists(rows.filter(product__photos__image=OuterRef("image"))))
+    photos = ProductImage.objects.filter(product__store_id=store_id, tenant=OuterRef("tenant"))
+    return Q(Exists(photos.filter(image=OuterRef("image"))))

@@ -70,9 +70,11 @@ def test_the_page_of_a_store_leads_to_what_waits_of_it(page, shop, store, member
 
     links = find_links(page, reverse("store", args=[store.id]))
 
-    assert set(links) == {f"/review/?store={store.id}"}
-    assert "Products of one store" in page.get(links[0]).content.decode()
-    assert claim(page, links[0]) == [str(mine.id)]
+    product = get_row(store, number).product
+    whole, first = f"/review/?store={store.id}", f"/review/?store={store.id}&of={product.id}"
+    assert set(links) == {whole, first}
+    assert "Products of one store" in page.get(whole).content.decode()
+    assert claim(page, whole) == [str(mine.id)]
     assert claim(page, "/review/") == [str(mine.id), str(other.id)]
 
 
