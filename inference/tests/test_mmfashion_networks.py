@@ -23,7 +23,8 @@ TOLERANCES = {
     "landmark_detect__landmark_detect_vgg__ruleB": 1e-4,
     "retriever_in_shop__roi_retriever_vgg_loss_id": 1e-6,
     "virtual_tryon__cp_vton__GMM": 1e-3,
-    "virtual_tryon__cp_vton__TOM": 1e-5,
+    # Of images from -1 to 1; 1.2e-5 apart on a processor without AVX-512.
+    "virtual_tryon__cp_vton__TOM": 5e-5,
 }
 
 
