@@ -37,14 +37,15 @@ class Lesson:
     def from_bytes(cls, labels: Mapping[str, Sequence[str]], data: bytes, *, size: int) -> "Lesson":
         """`size` is the embeddings'. Raises ValueError where the numbers don't fit the labels."""
         numbers = np.frombuffer(data, "<f4").astype(np.float32)
-        found, start = {}, 0
-        for key, names in labels.items():
-            shape = len(names), size + 1 + len(names)
-            end = start + shape[0] * shape[1]
-            found[key] = Head(tuple(names), numbers[start:end].reshape(shape))
-            start = end
-        if start != len(numbers):
-            raise ValueError(f"{len(numbers)} numbers are no {start} weights.")
+        shapes = [(len(names), size + 1 + len(names)) for names in labels.values()]
+        ends = np.cumsum([rows * columns for rows, columns in shapes])
+        if (ends[-1] if labels else 0) != len(numbers):
+            raise ValueError(f"{len(numbers)} numbers are not these labels' weights.")
+        parts = np.split(numbers, ends[:-1])
+        found = {
+            key: Head(tuple(names), part.reshape(shape))
+            for (key, names), part, shape in zip(labels.items(), parts, shapes, strict=False)
+        }
         return cls(found)
 
 

@@ -17,6 +17,7 @@ ROUTES = [
     ("annotation", "annotation", "get"),
     ("annotation_card", "annotation", "get"),
     ("annotate_again", "annotation", "post"),
+    ("landmarks", "annotation", "get"),
     ("annotate_crop", "image", "post"),
     ("delete_image", "image", "get"),
     ("delete_image", "image", "post"),
@@ -61,6 +62,8 @@ WITHOUT_OBJECT = [
     ("past_reviews", "get"),
     ("export_reviews_csv", "get"),
     ("export_reviews_ndjson", "get"),
+    ("shop_models", "get"),
+    ("annotate_older", "post"),
 ]
 
 
