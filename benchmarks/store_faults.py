@@ -38,6 +38,9 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=500)
     parser.add_argument("--kill-every", type=float, default=5)
     parser.add_argument("--kill-postgres-every", type=float, default=60)
+    parser.add_argument(
+        "--rate", type=float, default=0, help="deliveries a second; 0: as fast as 8 senders can"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     figures = measure(
@@ -45,6 +48,7 @@ def main() -> None:
         products=options.products,
         kill_every_s=options.kill_every,
         kill_postgres_every_s=options.kill_postgres_every,
+        rate=options.rate,
     )
     for name, value in figures.items():
         print(f"{name:<54} {value:>9.0f}")
@@ -53,7 +57,12 @@ def main() -> None:
 
 
 def measure(
-    *, deliveries: int, products: int, kill_every_s: float, kill_postgres_every_s: float
+    *,
+    deliveries: int,
+    products: int,
+    kill_every_s: float,
+    kill_postgres_every_s: float,
+    rate: float = 0,
 ) -> dict[str, float]:
     random.seed(7)
     with run_store_house() as (house, store):
@@ -71,7 +80,13 @@ def measure(
         started = time.perf_counter()
         killer.start()
         with ThreadPoolExecutor(SENDERS) as pool:
-            list(pool.map(sender.send, messages))
+            sent = []
+            for number, message in enumerate(messages):
+                if rate:
+                    time.sleep(max(0.0, started + number / rate - time.perf_counter()))
+                sent.append(pool.submit(sender.send, message))
+            for each in sent:
+                each.result()
         sent_s = time.perf_counter() - started
         sender.client.close()
         stop.set()

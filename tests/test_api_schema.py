@@ -34,7 +34,7 @@ CHECKS = [
 
 @pytest.fixture
 def api_schema(db, fake_engine, monkeypatch):  # noqa: F811
-    def fail(url):
+    def fail(url, **options):
         raise RequestFailed("unreachable")
 
     monkeypatch.setattr(remote_images, "fetch_image", fail)
