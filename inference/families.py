@@ -12,7 +12,7 @@ import psutil
 from torch import nn
 
 from inference import pipeline, specs
-from inference.contract import AnnotationResult, InvalidImage, OtherModel
+from inference.contract import AnnotationResult, OtherModel
 from inference.etryon import engine as etryon
 from inference.etryon.engine import EtryonPipeline
 from inference.mmfashion import engine
@@ -21,7 +21,7 @@ from inference.mmfashion.engine import JOIN, FamilyPipeline, load_network
 from inference.networks.mmfashion.landmark_detector import LandmarkDetector
 from inference.networks.mmfashion.recommender import TypeAwareRecommender
 from inference.pipeline import Pipeline
-from inference.request import Compared, ModelRefused, Outcome, Photo
+from inference.request import Compared, ModelRefused, Outcome, Photo, try_alone
 from inference.specs import BadWeights, UnknownModel, WeightsSpec
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class Families:
             return [error] * len(photos)
         if isinstance(model, AnyPipeline):
             return model.annotate(photos)
-        return [_try(model, photo) for photo in photos]
+        return [try_alone(model.annotate, photo) for photo in photos]
 
     def _get(self, choice: str) -> AnyPipeline | Companion:
         """Raises ModelRefused."""
@@ -203,13 +203,3 @@ def _tell_kind(members: Sequence[WeightsSpec]) -> Kind | None:
     if types == ["TypeAwareRecommender"]:
         return "outfits"
     return "family" if any(spec.labels for spec in members) else None
-
-
-def _try(model: Companion, photo: Photo) -> Outcome:
-    try:
-        return model.annotate(photo)
-    except InvalidImage as error:
-        return error
-    except Exception as error:  # one photo fails alone, whatever it does
-        logger.exception("A photo of %d bytes could not be answered", len(photo.data))
-        return error

@@ -1,8 +1,12 @@
 """What the engine is asked for."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from inference.contract import AnnotationResult, Box, ObjectType
+from inference.contract import AnnotationResult, Box, InvalidImage, ObjectType
+
+logger = logging.getLogger(__name__)
 
 Outcome = AnnotationResult | Exception
 """The answer to one photo, or what is wrong with it alone."""
@@ -51,3 +55,14 @@ def parse_crop(text: str) -> Box:
         raise ValueError(
             "A crop is left,top,right,bottom in whole pixels, right and bottom exclusive."
         ) from error
+
+
+def try_alone(annotate: Callable[[Photo], AnnotationResult], photo: Photo) -> Outcome:
+    """One photo fails alone, whatever it does."""
+    try:
+        return annotate(photo)
+    except InvalidImage as error:
+        return error
+    except Exception as error:
+        logger.exception("A photo of %d bytes could not be answered", len(photo.data))
+        return error

@@ -1,7 +1,6 @@
 """eTryOn's stages behind the engine's endpoints: the same questions as to kalas-mini."""
 
 import hashlib
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from inference.contract import (
     AnnotationResult,
     Category,
     Garment,
-    InvalidImage,
     Label,
     ModelName,
 )
@@ -25,12 +23,10 @@ from inference.etryon import mallzee
 from inference.etryon.stages import JOIN, Seen, Stages, read_kind
 from inference.pipeline import clip_crop
 from inference.preprocess import Pixels, decode, whole
-from inference.request import NoWords, Outcome, Photo
+from inference.request import NoWords, Outcome, Photo, try_alone
 from inference.scenes import look
 from inference.specs import BadWeights, UnknownModel, WeightsSpec
 from inference.taxonomy import load as load_taxonomy
-
-logger = logging.getLogger(__name__)
 
 _SHOWN = 4
 """Alternatives beside the likeliest category."""
@@ -48,22 +44,13 @@ class EtryonPipeline:
 
     def annotate(self, photos: Sequence[Photo]) -> list[Outcome]:
         """One outcome a photo, in order: a result, or the exception that concerns it alone."""
-        return [self._try(photo) for photo in photos]
+        return [try_alone(self._annotate, photo) for photo in photos]
 
     def embed_texts(self, texts: Sequence[str]) -> list[list[float]]:
         raise NoWords(f"{self._stages.choice} does not read words.")
 
     def warm_up(self, batch: int) -> None:
         self._stages.see(torch.zeros(64, 64, 3, dtype=torch.uint8).numpy())
-
-    def _try(self, photo: Photo) -> Outcome:
-        try:
-            return self._annotate(photo)
-        except InvalidImage as error:
-            return error
-        except Exception as error:  # one photo fails alone, whatever it does
-            logger.exception("A photo of %d bytes could not be answered", len(photo.data))
-            return error
 
     def _annotate(self, photo: Photo) -> AnnotationResult:
         start = perf_counter()

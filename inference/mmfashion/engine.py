@@ -7,7 +7,6 @@ landmarks; a retriever, whose embeddings are stored.
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,6 @@ from inference.contract import (
     Box,
     Colour,
     Garment,
-    InvalidImage,
     ModelName,
 )
 from inference.mmfashion.meanings import translate_attributes, translate_categories
@@ -38,12 +36,10 @@ from inference.networks.mmfashion.predictor import Predictor
 from inference.networks.mmfashion.retriever import Retriever
 from inference.pipeline import clip_crop
 from inference.preprocess import decode, whole
-from inference.request import NoWords, Outcome, Photo
+from inference.request import NoWords, Outcome, Photo, try_alone
 from inference.scenes import look
 from inference.specs import BadWeights, UnknownModel, WeightsSpec
 from inference.taxonomy import load as load_taxonomy
-
-logger = logging.getLogger(__name__)
 
 JOIN = "+"
 
@@ -152,22 +148,13 @@ class FamilyPipeline:
 
     def annotate(self, photos: Sequence[Photo]) -> list[Outcome]:
         """One outcome a photo, in order: a result, or the exception that concerns it alone."""
-        return [self._try(photo) for photo in photos]
+        return [try_alone(self._annotate, photo) for photo in photos]
 
     def embed_texts(self, texts: Sequence[str]) -> list[list[float]]:
         raise NoWords(f"{self._family.choice} does not read words.")
 
     def warm_up(self, batch: int) -> None:
         self._family.answer(torch.zeros(1, 3, 224, 224))
-
-    def _try(self, photo: Photo) -> Outcome:
-        try:
-            return self._annotate(photo)
-        except InvalidImage as error:
-            return error
-        except Exception as error:  # one photo fails alone, whatever it does
-            logger.exception("A photo of %d bytes could not be answered", len(photo.data))
-            return error
 
     def _annotate(self, photo: Photo) -> AnnotationResult:
         start = perf_counter()
