@@ -23,7 +23,9 @@ def owner():
 def sell(store, annotation):
     """The photo is of a product in this store."""
     row = make_row(store, str(annotation.id)[:8])
-    product = Product.objects.create(tenant=store.tenant, external_id=row.external_id)
+    product = Product.objects.create(
+        tenant=store.tenant, store_id=store.id, external_id=row.external_id
+    )
     ProductImage.objects.create(
         tenant=store.tenant, product=product, image=annotation.image, state="stored"
     )
