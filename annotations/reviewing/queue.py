@@ -129,18 +129,17 @@ def skipped(*, user: User) -> Exists:
     )
 
 
-def count_queue(*, tenant: Tenant, user: User, now: datetime) -> QueueCounts:
-    """One query."""
+def count_queue(*, tenant: Tenant, user: User, now: datetime, wanted: Wanted = ALL) -> QueueCounts:
+    """Of the wanted part; one query."""
+    rows = filter_queue(tenant=tenant, wanted=wanted, now=now).order_by()
+    if wanted.only_mine:
+        rows = assigned_to(rows, user=user)
     claimed = Q(task__claimed_until__gt=now) & ~Q(task__claimed_by=user)
-    counts = (
-        Annotation.objects.for_tenant(tenant)
-        .filter(needs_review=True)
-        .aggregate(
-            waiting=Count("id"),
-            claimed=Count("id", filter=claimed),
-            mine=Count("id", filter=Q(task__assigned_to=user)),
-            suggested=Count("id", filter=~Q(task__note="") & Q(task__isnull=False)),
-        )
+    counts = rows.aggregate(
+        waiting=Count("id"),
+        claimed=Count("id", filter=claimed),
+        mine=Count("id", filter=Q(task__assigned_to=user)),
+        suggested=Count("id", filter=~Q(task__note="") & Q(task__isnull=False)),
     )
     return QueueCounts(
         waiting=counts["waiting"],

@@ -190,6 +190,19 @@ def test_counts(tenant, member, claim, other):
     assert queue.count_categories(tenant=tenant) == [("t-shirt", 3)]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "waiting"),
+    [(Wanted(category="t-shirt"), 2), (Wanted(category="skirt"), 0), (Wanted(only_mine=True), 1)],
+)
+def test_counts_the_wanted_part(tenant, member, wanted, waiting):
+    _one, two = (make_unsure(tenant, 0.1 * number).id for number in (1, 2))
+    claims.assign(tenant=tenant, annotation_ids=[two], reviewer=member.user, now=timezone.now())
+
+    counts = queue.count_queue(tenant=tenant, user=member.user, now=timezone.now(), wanted=wanted)
+
+    assert counts["waiting"] == waiting
+
+
 def test_a_review_leaves_the_queue(tenant, member, claim, other):
     one = make_unsure(tenant)
     claim()

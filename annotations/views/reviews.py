@@ -359,7 +359,9 @@ def _tell_meanwhile(
 def _count(request: TenantRequest) -> dict[str, int]:
     now = timezone.now()
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    counts = queue.count_queue(tenant=request.tenant, user=request.user, now=now)
+    # Each of these addresses has the page's filter.
+    wanted = _read_wanted(request) if request.GET else queue.ALL
+    counts = queue.count_queue(tenant=request.tenant, user=request.user, now=now, wanted=wanted)
     done = queue.count_done(tenant=request.tenant, user=request.user, since=today)
     return {
         "waiting": counts["waiting"],

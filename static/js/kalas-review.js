@@ -176,7 +176,7 @@ class KalasReview extends HTMLElement {
     }
     if (this.outbox.size) return this.view.say("warning", "offline", this.outbox.size);
     try {
-      const response = await this.sender.post(this.getAttribute("undo"), { review: crypto.randomUUID() });
+      const response = await this.sender.post(this.getAttribute("undo") + location.search, { review: crypto.randomUUID() });
       const data = await response.json();
       if (!response.ok) return this.view.say("warning", "refused", data.detail);
       this.queue.putFirst(data.item);
@@ -187,7 +187,7 @@ class KalasReview extends HTMLElement {
   }
 
   urlOf(name, item) {
-    return this.getAttribute(name).replace("00000000-0000-0000-0000-000000000000", item.id);
+    return this.getAttribute(name).replace("00000000-0000-0000-0000-000000000000", item.id) + location.search;
   }
 }
 

@@ -59,7 +59,7 @@ export class ReviewView {
     clearTimeout(this.counting);
     this.counting = setTimeout(async () => {
       ask();
-      const response = await fetch(this.root.getAttribute("counts")).catch(() => null);
+      const response = await fetch(this.root.getAttribute("counts") + location.search).catch(() => null);
       if (response?.ok) this.count(await response.json());
     }, 400);
   }
