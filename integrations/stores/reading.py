@@ -172,7 +172,8 @@ def _describe(store: Store, remote: RemoteProduct) -> dict[str, object]:
 @transaction.atomic
 def _take_back(row: StoreProduct, remote: RemoteProduct) -> None:
     """The store no longer shows it, or not yet; what the catalogue has of it stays."""
-    Product.objects.filter(id=row.product_id).update(listed=False)
+    if row.product_id is not None:
+        Product.objects.filter(id=row.product_id).update(listed=False)
     _save(row, state=row.State.DRAFT, remote=remote.to_json())
 
 

@@ -65,9 +65,9 @@ def _find_wide(start: bytes) -> str:
         return "utf-16"
     # Without a mark: a column's name begins in plain letters, every second byte of which is zero.
     zeros = [byte == 0 for byte in start]
-    return {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be"}.get(
-        tuple(zeros), ""
-    )
+    if zeros == [False, True, False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False, True, False] else ""
 
 
 def find_delimiter(stream: IO[bytes], *, encoding: str) -> str:
