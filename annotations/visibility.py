@@ -7,16 +7,18 @@ from django.db.models import Q, QuerySet
 
 from annotations.models import FashionImage
 
-_shown: list[Q] = []
+_shown: list[tuple[Q, Q]] = []
 
 
-def show_to_searchers(photos: Q) -> None:
-    _shown.append(photos)
+def show_to_searchers(photos: Q, *, to_shoppers: Q) -> None:
+    _shown.append((photos, to_shoppers))
 
 
-def only_shown(images: QuerySet[FashionImage]) -> QuerySet[FashionImage]:
-    """Of these photos the ones that a search may find."""
+def only_shown(
+    images: QuerySet[FashionImage], *, to_shoppers: bool = False
+) -> QuerySet[FashionImage]:
+    """Of these photos the ones that a search may find, or one on behalf of shoppers."""
     shown = Q(pk__in=[])
-    for each in _shown:
-        shown |= each
+    for photos, public in _shown:
+        shown |= public if to_shoppers else photos
     return images.filter(shown).distinct()

@@ -162,6 +162,8 @@ def _filter_text(products: QuerySet[Product, Any], text: str) -> QuerySet[Produc
 def _filter_flag(products: QuerySet[Product, Any], flag: str) -> QuerySet[Product, Any]:
     if flag == "disagree":
         return products.filter(photos_disagree=True)
+    if flag == "unlisted":
+        return products.filter(listed=False)
     if flag == "no-photo":
         return products.filter(~Exists(ProductImage.objects.filter(product=OuterRef("id"))))
     if flag == "refused-photo":

@@ -15,9 +15,9 @@ from retrieval.models import Product
 from retrieval.services.photos import read_newest_annotations
 
 PAGE = 500
-# The first eight are what an import reads; the rest tells what Kalas found.
+# The first nine are what an import reads; the rest tells what Kalas found.
 COLUMNS = (
-    "external_id", "title", "description", "url", "price", "currency", "stock", "images",
+    "external_id", "title", "description", "url", "price", "currency", "stock", "listed", "images",
     "state", "object", "category", "confidence", "colours", "attributes",
 )  # fmt: skip
 
@@ -81,6 +81,7 @@ def _build_object(product: Product) -> dict[str, Any]:
         "price": None if product.price is None else f"{Decimal(product.price):.2f}",
         "currency": product.currency,
         "stock": product.stock,
+        "listed": "yes" if product.listed else "no",
         "images": [photo.source for photo in _find_addresses(product)],
         "state": product.state,
         "object": product.object_type,

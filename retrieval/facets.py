@@ -48,12 +48,13 @@ def count_facets(products: "QuerySet[Product, Any]") -> Facets:
     )
 
 
-def read_shop_facets(tenant: Tenant) -> Facets:
-    """Of the whole shop, at most five minutes old."""
-    key = f"retrieval.facets.{tenant.id}"
+def read_shop_facets(tenant: Tenant, *, only_listed: bool = False) -> Facets:
+    """Of the whole shop or what shoppers see of it, at most five minutes old."""
+    key = f"retrieval.facets.{tenant.id}.{only_listed}"
     facets: Facets | None = caches["local"].get(key)
     if facets is None:
-        facets = count_facets(Product.objects.for_tenant(tenant))
+        products = Product.objects.for_tenant(tenant)
+        facets = count_facets(products.filter(listed=True) if only_listed else products)
         if facets.categories:
             caches["local"].set(key, facets, _REMEMBER_S)
     return facets

@@ -28,6 +28,8 @@ class Filters:
     stock: str = ""
     state: str = ""
     store: UUID | None = None
+    listed: bool | None = None
+    """Whether shoppers see it."""
     advice: str = ""
     """A code of the photo audit, "faults" for any fault of a photo, "gaps" for any missing view."""
 
@@ -46,6 +48,7 @@ def filter_by(products: Rows, wanted: Filters) -> Rows:
         ("stock", wanted.stock),
         ("state", wanted.state),
         ("store_id", wanted.store),
+        ("listed", wanted.listed),
         ("price__gte", wanted.price_from),
         ("price__lte", wanted.price_to),
     ):

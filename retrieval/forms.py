@@ -23,6 +23,7 @@ CURRENCY = RegexValidator(r"^[A-Z]{3}$", _("Three letters, such as TRY or EUR.")
 FLAGS: list[tuple[Any, Any]] = [
     ("disagree", _("Photos disagree")),
     ("duplicate", _("Possible duplicate")),
+    ("unlisted", _("Not shown in the shop")),
     ("no-photo", _("No photo")),
     ("refused-photo", _("A photo was refused")),
     ("faults", _("Photos to improve")),
@@ -131,6 +132,12 @@ class ProductForm(forms.Form):
         help_text=_("Three letters, such as TRY or EUR."),
     )
     stock = forms.ChoiceField(label=_("Stock"), required=False, choices=Product.Stock)
+    listed = forms.BooleanField(
+        label=_("Shown in the shop"),
+        required=False,
+        initial=True,
+        help_text=_("What is not shown is found here, but not by visitors of your shop."),
+    )
     description = forms.CharField(
         label=_("Description"), max_length=20_000, required=False, widget=forms.Textarea
     )

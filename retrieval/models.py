@@ -15,6 +15,9 @@ from accounts.models import Tenant, User
 from annotations.models import FashionImage, Garment, TenantQuerySet
 from inference.contract import DETAIL_SIZE, MOST_DETAILS
 
+# Bytes of a photo's address: an index of PostgreSQL takes little more.
+LONGEST_SOURCE = 2000
+
 
 class Product(models.Model):
     """What a shop sells; what its photos show is judged from all of them (see `judging`)."""
@@ -44,6 +47,8 @@ class Product(models.Model):
     price = models.DecimalField(_("price"), max_digits=12, decimal_places=2, null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     stock = models.CharField(_("stock"), max_length=16, choices=Stock, blank=True, default="")
+    # Whether shoppers see it; who may only search finds no other.
+    listed = models.BooleanField(_("shown in the shop"), default=True, db_default=True)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.NEW)
     # Judged from the photos:
     garment = models.ForeignKey(
@@ -111,6 +116,9 @@ class Product(models.Model):
             GinIndex(fields=["also_known_as"], name="product_also_known_as"),
             GinIndex(fields=["photo_advice"], name="product_photo_advice"),
             GinIndex(fields=["search"], name="product_search"),
+            models.Index(
+                fields=["tenant"], name="product_unlisted", condition=models.Q(listed=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -291,7 +299,7 @@ class ProductImage(models.Model):
     )
     position = models.PositiveIntegerField(_("position"), default=0)
     # The address it is fetched from, or its name in the archive it came with.
-    source = models.CharField(_("source"), max_length=2000, blank=True)
+    source = models.CharField(_("source"), max_length=LONGEST_SOURCE, blank=True)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
     error = models.CharField(_("refused because"), max_length=300, blank=True)
     verdict = models.CharField(
@@ -325,7 +333,8 @@ class ProductImage(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["catalogue_import", "state"], name="product_image_of_import")
+            models.Index(fields=["catalogue_import", "state"], name="product_image_of_import"),
+            models.Index(fields=["tenant", "source"], name="product_image_by_source"),
         ]
 
     def __str__(self) -> str:

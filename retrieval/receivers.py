@@ -17,7 +17,9 @@ from retrieval.models import Product, ProductImage
 from retrieval.services import photos
 
 # What a search answers with are products and their photos.
-show_to_searchers(Q(product_images__isnull=False))
+show_to_searchers(
+    Q(product_images__isnull=False), to_shoppers=Q(product_images__product__listed=True)
+)
 
 
 @receiver([annotation_finished, annotation_reviewed])

@@ -29,7 +29,9 @@ class Suggestion:
     product_id: UUID | None = None
 
 
-def suggest(*, tenant: Tenant, text: str, language: str, limit: int = 8) -> list[Suggestion]:
+def suggest(
+    *, tenant: Tenant, text: str, language: str, limit: int = 8, only_listed: bool = False
+) -> list[Suggestion]:
     """For somebody who is typing: what the shop has that begins so; one query, at times four.
 
     The last word is taken for unfinished, the others stay.
@@ -40,20 +42,20 @@ def suggest(*, tenant: Tenant, text: str, language: str, limit: int = 8) -> list
         return []
     found = [
         Suggestion(f"{head} {title}".strip(), kind, number)
-        for kind, title, number in _list_names(tenant, language.partition("-")[0])
+        for kind, title, number in _list_names(tenant, language.partition("-")[0], only_listed)
         if any(word.startswith(begun) for word in plain(title).split())
     ]
     found.sort(key=lambda each: (not plain(each.text).startswith(plain(text)), -each.number))
-    titles = _complete_titles(tenant, text, limit=limit)
+    titles = _complete_titles(tenant, text, limit=limit, only_listed=only_listed)
     # Places that one kind leaves are the other's.
     kept = max(limit - len(titles), limit // 2)
     return [*found[:kept], *titles][:limit]
 
 
-def _list_names(tenant: Tenant, language: str) -> list[tuple[str, str, int]]:
+def _list_names(tenant: Tenant, language: str, only_listed: bool) -> list[tuple[str, str, int]]:
     """Kind, title and number of products of everything that the shop's products are."""
     known = taxonomy.load()
-    facets = read_shop_facets(tenant)
+    facets = read_shop_facets(tenant, only_listed=only_listed)
     return [
         *(("category", known.title("category", n, language), k) for n, k in facets.categories),
         *(("colour", known.title("colour", n, language), k) for n, k in facets.colours),
@@ -61,7 +63,9 @@ def _list_names(tenant: Tenant, language: str) -> list[tuple[str, str, int]]:
     ]
 
 
-def _complete_titles(tenant: Tenant, text: str, *, limit: int) -> list[Suggestion]:
+def _complete_titles(
+    tenant: Tenant, text: str, *, limit: int, only_listed: bool
+) -> list[Suggestion]:
     words = re.findall(r"[^\W_]+", plain(text))
     if not words or len(words[-1]) < _LEAST_LETTERS:
         return []
@@ -69,6 +73,8 @@ def _complete_titles(tenant: Tenant, text: str, *, limit: int) -> list[Suggestio
         " & ".join(f"{word}:*" for word in words), config="simple", search_type="raw"
     )
     products = Product.objects.for_tenant(tenant).filter(search=query).exclude(title="")
+    if only_listed:
+        products = products.filter(listed=True)
     # Some of those that match, as sorting all of them would take longer than a keystroke.
     rows = sorted(products.values_list("title", "id")[:_LOOKED_AT])
     # Words may stand in labels too: here only those that are read in the title.

@@ -249,6 +249,44 @@ def test_says_so_where_its_key_may_not_be_used(open_shop, product: str):
     open_shop.said.clear()
 
 
+def make_match(title: str) -> dict[str, object]:
+    shown = {"external_id": title, "title": title, "url": "", "price": None, "stock": ""}
+    return {"product": shown, "thumbnail": None}
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "said"),
+    [
+        ("en", 0, "Nothing here looks like it."),
+        ("en", 1, "1 similar item"),
+        ("en", 2, "2 similar items"),
+        ("tr", 1, "1 benzer ürün"),
+    ],
+)
+def test_says_how_many_it_found(open_shop, product: str, language: str, number: int, said: str):
+    page = open_shop(sku=product, attributes=f'data-language="{language}"')
+    found = {"asked": {}, "results": [make_match(f"Shirt {i}") for i in range(number)]}
+    headers = {"Access-Control-Allow-Origin": "*"}
+    page.route("**/search/similar", lambda route: route.fulfill(json=found, headers=headers))
+
+    page.locator("kalas-similar [data-part=open]").click()
+
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_have_text(said)
+    expect(dialog.get_by_role("listitem")).to_have_count(number)
+
+    page.unroute("**/search/similar")
+    page.route("**/search/similar", lambda route: route.abort())
+    dialog.locator("[data-part=file]").set_input_files(next(DEMO_PHOTOS.glob("*.jpg")))
+    expect(
+        dialog.get_by_role("button", name="Try again").or_(
+            dialog.get_by_role("button", name="Yeniden dene")
+        )
+    ).to_be_visible()
+    expect(dialog.get_by_role("listitem")).to_have_count(0)
+    open_shop.said.clear()
+
+
 @pytest.mark.parametrize(
     ("status", "problem", "said", "again"),
     [

@@ -31,6 +31,11 @@ class Caller:
     # DRF asks this of what it takes for a user.
     is_authenticated = True
 
+    @property
+    def only_searches(self) -> bool:
+        """For shoppers, then: what they may not see yet is not there."""
+        return self.scopes == {Scope.SEARCH}
+
 
 class KeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer kal_…`; the key says which shop it is about."""

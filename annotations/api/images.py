@@ -26,7 +26,7 @@ def visible_images(caller: Caller) -> QuerySet[FashionImage]:
     images: QuerySet[FashionImage] = FashionImage.objects.for_tenant(caller.tenant)
     if caller.scopes.intersection((Scope.ANNOTATE, Scope.REVIEW)):
         return images
-    return visibility.only_shown(images)
+    return visibility.only_shown(images, to_shoppers=caller.only_searches)
 
 
 class ImagesView(ApiView):

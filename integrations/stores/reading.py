@@ -99,7 +99,7 @@ def _read(store: Store, row: StoreProduct, *, now: datetime) -> None:
         hints.hint(store=store, external_ids=[remote.parent_id], now=now, run=row.run)
         _let_go(row)
     elif not remote.is_public:
-        _save(row, state=row.State.DRAFT, remote=remote.to_json())
+        _take_back(row, remote)
     else:
         _take(store, row, remote, now=now)
 
@@ -143,8 +143,11 @@ def _keep_product(
         except products.IdTaken:
             known = products_of_store.get()
     else:
-        before = _describe(store, RemoteProduct.from_json(row.remote)) if row.remote else {}
+        seen = RemoteProduct.from_json(row.remote) if row.remote else None
+        before = _describe(store, seen) if seen else {}
         new = {name: value for name, value in values.items() if before.get(name) != value}
+        if seen and not seen.is_public:
+            new["listed"] = True
         try:
             products.change_product(tenant=store.tenant, product_id=known.id, values=new, now=now)
         except Product.DoesNotExist:  # somebody deleted it a moment ago
@@ -164,6 +167,14 @@ def _describe(store: Store, remote: RemoteProduct) -> dict[str, object]:
         "currency": store.currency,
         "stock": remote.stock,
     }
+
+
+@transaction.atomic
+def _take_back(row: StoreProduct, remote: RemoteProduct) -> None:
+    """The store no longer shows it, or not yet; what the catalogue has of it stays."""
+    if row.product_id is not None:
+        Product.objects.filter(id=row.product_id).update(listed=False)
+    _save(row, state=row.State.DRAFT, remote=remote.to_json())
 
 
 def _fetch_photos(

@@ -31,6 +31,7 @@ class ProductAnswer(Fields):
     price = serializers.CharField(allow_null=True, help_text="With two decimals, e.g. 199.90.")
     currency = serializers.CharField()
     stock = serializers.ChoiceField(choices=Product.Stock.values)
+    listed = serializers.BooleanField(help_text="Whether the shop shows it to shoppers.")
     state = serializers.ChoiceField(choices=Product.State.values)
     object = serializers.ChoiceField(choices=Garment.ObjectType.values, allow_null=True)
     category = serializers.CharField(allow_null=True)
@@ -197,6 +198,8 @@ class ImportAnswer(Fields):
     changed = serializers.IntegerField()
     unchanged = serializers.IntegerField()
     refused = serializers.IntegerField()
+    photos_added = serializers.IntegerField()
+    photos_refused = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
@@ -223,6 +226,7 @@ def describe_product(product: Product) -> dict[str, Any]:
         "price": None if product.price is None else f"{product.price:.2f}",
         "currency": product.currency,
         "stock": product.stock,
+        "listed": product.listed,
         "state": product.state,
         "object": product.object_type or None,
         "category": product.category or None,
@@ -298,7 +302,8 @@ def round_down(share: float) -> float:
 def describe_import(run: CatalogueImport) -> dict[str, Any]:
     names = (
         "name", "kind", "state", "error", "mapping", "rows_total", "rows_done", "photos_total",
-        "photos_done", "created", "changed", "unchanged", "refused", "created_at", "finished_at",
+        "photos_done", "created", "changed", "unchanged", "refused", "photos_added",
+        "photos_refused", "created_at", "finished_at",
     )  # fmt: skip
     return {
         "id": str(run.id),

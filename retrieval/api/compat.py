@@ -12,6 +12,8 @@ from kalas.lib.api.inputs import StrictSerializer, UploadField, read
 from kalas.lib.api.problems import Problem
 from retrieval import similar
 from retrieval.api import engine
+from retrieval.api.shoppers import narrow
+from retrieval.filters import NO_FILTERS
 
 SHOWN = 10
 
@@ -49,7 +51,12 @@ class OldRetrieveView(ApiView):
         )
         try:
             found = (
-                similar.find_similar(tenant=self.tenant, wanted=wanted, limit=SHOWN)
+                similar.find_similar(
+                    tenant=self.tenant,
+                    wanted=wanted,
+                    filters=narrow(NO_FILTERS, self.caller),
+                    limit=SHOWN,
+                )
                 if wanted
                 else []
             )

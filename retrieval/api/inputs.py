@@ -15,7 +15,7 @@ from kalas.lib.api.pages import PageQuery
 from retrieval.auditing.advice import CODES
 from retrieval.filters import Filters
 from retrieval.forms import CURRENCY, WEB_ADDRESS
-from retrieval.models import Product
+from retrieval.models import LONGEST_SOURCE, Product
 from retrieval.services.photos import MOST_PHOTOS
 
 LARGEST_BULK = 1000
@@ -37,6 +37,10 @@ class ProductFields(StrictSerializer):
         max_length=3, required=False, allow_blank=True, help_text="Three letters, e.g. TRY."
     )
     stock = serializers.ChoiceField(choices=Product.Stock.values, required=False)
+    listed = serializers.BooleanField(
+        required=False,
+        help_text="False keeps it from keys that may only search, as publishable ones.",
+    )
     images = serializers.ListField(
         child=serializers.CharField(max_length=2000),
         required=False,
@@ -57,6 +61,8 @@ class ProductFields(StrictSerializer):
     def validate_images(self, addresses: list[str]) -> list[str]:
         for address in addresses:
             WEB_ADDRESS(address)
+            if len(address.encode()) > LONGEST_SOURCE:
+                raise serializers.ValidationError("An address is longer than 2,000 bytes.")
         return list(dict.fromkeys(addresses))
 
 

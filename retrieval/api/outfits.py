@@ -13,7 +13,7 @@ from inference import client
 from kalas.lib.api.problems import Problem
 from retrieval import thumbnails
 from retrieval.api.answers import THUMBNAIL, ComparedModel, ProductAnswer, describe_product
-from retrieval.models import Product
+from retrieval.api.shoppers import visible_products
 from retrieval.services import outfits
 
 Fields = serializers.Serializer[Any]
@@ -49,11 +49,13 @@ class GoesWithView(ApiView):
 
         Needs a recommender that was brought in (`manage.py import_weights`); 503 without one.
         """
-        product = Product.objects.for_tenant(self.tenant).filter(id=product_id).first()
+        product = visible_products(self.caller).filter(id=product_id).first()
         if product is None:
             raise Problem("not-found")
         try:
-            found = outfits.find_matching(tenant=self.tenant, product=product)
+            found = outfits.find_matching(
+                tenant=self.tenant, product=product, only_listed=self.caller.only_searches
+            )
         except outfits.NoRecommender as error:
             detail = (
                 "No recommender is there: bring MMFashion's type-aware recommender in with"

@@ -34,6 +34,7 @@ from retrieval.api.inputs import (
     ProductQuery,
     build_filters,
 )
+from retrieval.api.shoppers import visible_products
 from retrieval.filters import filter_by
 from retrieval.importing.cells import ParsedRow
 from retrieval.importing.writing import Target, apply_rows
@@ -198,7 +199,7 @@ def _write(view: ApiView, rows: list[dict[str, Any]]) -> list[str]:
 
 def _get(view: ApiView, product_id: UUID) -> Product:
     """Raises the problem; somebody else's is as unknown as a made-up id."""
-    product = Product.objects.for_tenant(view.tenant).filter(id=product_id).first()
+    product = visible_products(view.caller).filter(id=product_id).first()
     if product is None:
         raise Problem("not-found")
     return product

@@ -41,6 +41,7 @@ from retrieval.api.inputs import (
     TextQuery,
     build_filters,
 )
+from retrieval.api.shoppers import narrow, visible_products
 from retrieval.details import Asked
 from retrieval.models import Product
 from retrieval.services import details
@@ -77,7 +78,7 @@ class SimilarView(ApiView):
                 matches = similar.find_similar(
                     tenant=self.tenant,
                     wanted=wanted,
-                    filters=build_filters(asked),
+                    filters=narrow(build_filters(asked), self.caller),
                     limit=asked["limit"],
                     cut_off=asked.get("least"),
                     asked=seen,
@@ -150,7 +151,7 @@ class SimilarView(ApiView):
         return annotation
 
     def _get_product(self, asked: dict[str, Any]) -> Product:
-        mine = Product.objects.for_tenant(self.tenant)
+        mine = visible_products(self.caller)
         product = (
             mine.filter(id=asked["product"]).first()
             if "product" in asked
@@ -171,7 +172,7 @@ class TextView(ApiView):
         `facets` count all products that match, whatever page is asked for.
         """
         asked, now = read_query(request, TextQuery), timezone.now()
-        filters = build_filters(asked)
+        filters = narrow(build_filters(asked), self.caller)
         found = words.search(
             tenant=self.tenant,
             text=asked["q"],
@@ -195,7 +196,12 @@ class SuggestView(ApiView):
     def get(self, request: Request) -> Response:
         """What a text could become, while somebody types it."""
         asked = read_query(request, SuggestQuery)
-        found = suggesting.suggest(tenant=self.tenant, text=asked["q"], language=asked["language"])
+        found = suggesting.suggest(
+            tenant=self.tenant,
+            text=asked["q"],
+            language=asked["language"],
+            only_listed=self.caller.only_searches,
+        )
         return Response(
             {
                 "suggestions": [

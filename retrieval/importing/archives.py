@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from retrieval.importing.tables import TableUnreadable
 MOST_MEMBERS = 20_000
 # Unpacked, as the archive itself says; what a member really holds is bounded when it is read.
 MOST_BYTES = 4 * 1024**3
+LONGEST_NAME = 500
+# Of these Python unpacks as much as is asked for; of bzip2 a few bytes become gigabytes at once.
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LARGEST_TABLE = 200 * 1024**2
 PHOTO_ENDINGS = (
     ".jpg",
@@ -30,12 +34,15 @@ PHOTO_ENDINGS = (
     ".tiff",
 )
 TABLE_ENDINGS = {".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
-_REFUSED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError)
+# What a part that is not what the archive says of it raises while it is read.
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error)
+_REFUSED = (*_DAMAGED, NotImplementedError, RuntimeError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Names in the archive; `unsafe` are those that lead out of it or are encrypted."""
+    """Names in the archive; `unsafe` are those that lead out of it, are too long,
+    encrypted or packed in a way that is not read here."""
 
     table: str
     table_kind: str
@@ -49,7 +56,7 @@ def read_contents(stream: IO[bytes]) -> Contents:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
     except (*_REFUSED, ValueError) as error:
-        raise TableUnreadable(_("The ZIP file is damaged. Make it again.")) from error
+        raise _refuse_damaged() from error
     if len(members) > MOST_MEMBERS:
         raise TableUnreadable(_("The ZIP holds more than %d files. Split it.") % MOST_MEMBERS)
     if sum(member.file_size for member in members) > MOST_BYTES:
@@ -77,13 +84,18 @@ def spooled_table(stream: IO[bytes], name: str) -> Iterator[IO[bytes]]:
         yield member
 
 
-def open_table(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
-    """Raises TableUnreadable."""
+@contextmanager
+def open_table(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    """Raises TableUnreadable, also for what is wrong with it further down."""
     if archive.getinfo(name).file_size > LARGEST_TABLE:
         raise TableUnreadable(
             _("The table in the ZIP is larger than %d MB.") % (LARGEST_TABLE // 1024**2)
         )
-    return archive.open(name)
+    try:
+        with archive.open(name) as table:
+            yield table
+    except _DAMAGED as error:
+        raise _refuse_damaged() from error
 
 
 def read_photo(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -119,6 +131,10 @@ def name_products(photos: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield name, key.strip()[:200] or stem[:200]
 
 
+def _refuse_damaged() -> TableUnreadable:
+    return TableUnreadable(_("The ZIP file is damaged. Make it again."))
+
+
 def _common_folder(photos: tuple[str, ...]) -> str:
     """Its path with the slash, where every photo lies in it and folders name products below it."""
     tops = {name.partition("/")[0] for name in photos if "/" in name}
@@ -136,7 +152,9 @@ def _is_litter(member: zipfile.ZipInfo) -> bool:
 def _is_unsafe(member: zipfile.ZipInfo) -> bool:
     name = member.filename
     leads_out = ".." in name.split("/") or name.startswith("/") or "\\" in name or ":" in name
-    return leads_out or not name.isprintable() or bool(member.flag_bits & 1)
+    too_long = len(name.encode()) > LONGEST_NAME
+    sealed = bool(member.flag_bits & 1) or member.compress_type not in _PACKINGS
+    return leads_out or too_long or sealed or not name.isprintable()
 
 
 def _ending(name: str) -> str:

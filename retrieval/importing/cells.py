@@ -10,7 +10,7 @@ from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
 
 from kalas.lib.formulas import unescape_formula
-from retrieval.models import Product
+from retrieval.models import LONGEST_SOURCE, Product
 from retrieval.services.photos import MOST_PHOTOS
 
 _WEB_ADDRESS = URLValidator(schemes=["http", "https"])
@@ -23,6 +23,15 @@ _IN_STOCK = {
 _OUT_OF_STOCK = {
     "out of stock", "outofstock", "out_of_stock", "out-of-stock", "no", "false", "sold out", "yok",
     "hayır", "tükendi", "stokta yok",
+}  # fmt: skip
+# As stores call it, and the numbers of WooCommerce's files, in which -1 is a draft.
+_LISTED = {
+    "", "yes", "true", "1", "published", "publish", "active", "visible", "evet", "yayında", "aktif",
+    "açık",
+}  # fmt: skip
+_NOT_LISTED = {
+    "no", "false", "0", "-1", "unpublished", "draft", "pending", "private", "archived", "inactive",
+    "hidden", "hayır", "taslak", "pasif", "kapalı", "gizli", "arşiv",
 }  # fmt: skip
 _PREORDER = {"preorder", "pre-order", "onbackorder", "backorder", "ön sipariş"}
 
@@ -71,6 +80,8 @@ def parse_row(
     _read_price(row, single, currency)
     if "stock" in single:
         row.values["stock"] = _read_stock(row, single["stock"])
+    if "listed" in single:
+        row.values["listed"] = _read_listed(row, single["listed"])
     row.images = _read_images(row, texts.get("images", []), archive)
     return row
 
@@ -157,6 +168,13 @@ def _read_stock(row: ParsedRow, text: str) -> Product.Stock:
     return Product.Stock.OUT_OF_STOCK
 
 
+def _read_listed(row: ParsedRow, text: str) -> bool:
+    word = text.strip().casefold()
+    if word not in _LISTED | _NOT_LISTED:
+        _complain(row, "listed", text, _("Write “yes” or “no”."))
+    return word in _LISTED
+
+
 def _read_images(row: ParsedRow, texts: Sequence[str], archive: Collection[str]) -> list[str]:
     found: dict[str, None] = {}
     for text in texts:
@@ -170,7 +188,8 @@ def _read_images(row: ParsedRow, texts: Sequence[str], archive: Collection[str])
         if source in archive:
             continue
         try:
-            if len(source) > 2000:
+            # In bytes: an index holds it.
+            if len(source.encode()) > LONGEST_SOURCE:
                 raise ValidationError("")
             _WEB_ADDRESS(source)
         except ValidationError:

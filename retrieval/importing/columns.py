@@ -15,6 +15,7 @@ FIELDS: dict[str, str | Promise] = {
     "price": _("Price"),
     "currency": _("Currency"),
     "stock": _("Stock"),
+    "listed": _("Shown in the shop"),
     "images": _("Photos"),
 }
 # Several columns may hold photos; of all else there is one.
@@ -47,6 +48,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "stock": (
         "stock", "stock status", "availability", "in stock", "quantity", "inventory",
         "variant inventory qty", "stok", "stok durumu", "stok adedi", "stok miktari", "adet",
+    ),
+    "listed": (
+        "listed", "published", "is published", "visible", "shown in the shop", "yayinda",
+        "yayin durumu", "magazada gosterilir",
     ),
     "images": (
         "images", "image", "image link", "image url", "image src", "photo", "photos", "picture",

@@ -180,7 +180,10 @@ def _check_photos(run: CatalogueImport, contents: archives.Contents) -> None:
     The numbers are set, not added, as this may run again.
     """
     _lock(run)
-    detail = _("The name leads out of the ZIP or the file has a password; it is left out.")
+    detail = _(
+        "Left out: its name leads out of the ZIP or is too long, or it has a password or is not"
+        " packed by deflate."
+    )
     _note_problems(run, [(0, Problem("images", name, detail)) for name in contents.unsafe])
     run.photos_total, run.photos_refused = len(contents.photos), len(contents.unsafe)
     if not contents.table:

@@ -48,13 +48,26 @@ def find_encoding(stream: IO[bytes]) -> str:
     """Of the whole stream, from its start. Raises TableUnreadable."""
     start = stream.read(4)
     stream.seek(0)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
+    if (wide := _find_wide(start)) and _decodes(stream, wide):
+        return wide
     # What Excel writes in Turkey where nobody chose UTF-8; last, as it takes nearly all bytes.
-    for encoding in ("utf-8-sig", "cp1254"):
+    for encoding in () if wide else ("utf-8-sig", "cp1254"):
         if _decodes(stream, encoding):
             return encoding
     raise TableUnreadable(_("The file's characters can't be read. Save it as CSV UTF-8."))
+
+
+def _find_wide(start: bytes) -> str:
+    """The encoding with two or four bytes a character that a file begins in, or none."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # Without a mark: a column's name begins in plain letters, every second byte of which is zero.
+    zeros = [byte == 0 for byte in start]
+    if zeros == [False, True, False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False, True, False] else ""
 
 
 def find_delimiter(stream: IO[bytes], *, encoding: str) -> str:
@@ -134,7 +147,8 @@ def _read_header(text: TextIO, delimiter: str) -> list[str]:
 
 def _read_csv(text: TextIO, delimiter: str) -> Iterator[Row]:
     lines = _Lines(text)
-    reader = csv.reader(lines, delimiter=delimiter)
+    # Strict: else a mark that is closed in another row takes that row along.
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0
     while True:
         number += 1

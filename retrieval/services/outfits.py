@@ -74,7 +74,7 @@ class Found:
     """Products of the shop whose vectors are still made."""
 
 
-def find_matching(*, tenant: Tenant, product: Product) -> Found:
+def find_matching(*, tenant: Tenant, product: Product, only_listed: bool = False) -> Found:
     """By type, the best first. Missing vectors are begun with.
 
     Raises NoRecommender, client.Overloaded and client.Unavailable.
@@ -88,7 +88,7 @@ def find_matching(*, tenant: Tenant, product: Product) -> Found:
     if own is None:
         return Found(model, (), waiting)
     kind = tell_type(product.object_type, product.category)
-    candidates = list(_list_candidates(tenant, model, kind))
+    candidates = list(_list_candidates(tenant, model, kind, only_listed=only_listed))
     if not candidates:
         return Found(model, (), waiting)
     lend_connection()
@@ -144,11 +144,13 @@ def _list_vectors(tenant: Tenant, model: OtherModel) -> QuerySet[OutfitVector]:
 
 
 def _list_candidates(
-    tenant: Tenant, model: OtherModel, kind: str
+    tenant: Tenant, model: OtherModel, kind: str, *, only_listed: bool
 ) -> Iterator[tuple[str, OutfitVector]]:
     """Of each other type the newest that can be bought; one query for each type of object."""
     numbers: dict[str, int] = {}
     rows = _list_vectors(tenant, model).exclude(photo__product__stock="out-of-stock")
+    if only_listed:
+        rows = rows.filter(photo__product__listed=True)
     for object_type in (*_TYPES, "accessory"):
         own = rows.filter(photo__product__object_type=object_type)
         for row in own.order_by("-photo__product__created_at", "photo_id")[: 2 * COMPARED]:

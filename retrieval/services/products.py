@@ -13,7 +13,7 @@ from annotations.models import Annotation, FashionImage, TenantQuerySet
 from retrieval.models import Product, ProductImage
 
 # What a person or a file says of a product; the rest is judged.
-FIELDS = ("title", "description", "url", "price", "currency", "stock")
+FIELDS = ("title", "description", "url", "price", "currency", "stock", "listed")
 
 
 class IdTaken(ValueError):

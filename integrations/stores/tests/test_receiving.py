@@ -18,6 +18,7 @@ from integrations.stores.tests.factories import (
     read,
     work,
 )
+from retrieval.models import Product
 
 pytestmark = pytest.mark.django_db
 
@@ -292,6 +293,30 @@ def test_a_draft_waits_until_it_is_published(shop, store):
     work(store, number)
 
     assert get_row(store, number).state == "written"
+
+
+def test_shoppers_do_not_find_what_the_store_takes_back(shop, store):
+    number = add_product(shop)
+    work(store, number)
+    shop.edit(number, status="draft")
+    work(store, number)
+    assert get_row(store, number).product.listed is False
+
+    shop.edit(number, status="publish")
+    work(store, number)
+
+    assert get_row(store, number).product.listed is True
+
+
+def test_what_a_person_does_not_show_stays_so_while_the_store_changes(shop, store):
+    number = add_product(shop)
+    work(store, number)
+    Product.objects.update(listed=False)
+
+    shop.edit(number, name="Another name")
+    work(store, number)
+
+    assert get_row(store, number).product.listed is False
 
 
 def test_trash_takes_the_product_from_the_catalogue_and_restoring_brings_it_back(shop, store):

@@ -88,12 +88,13 @@ class KalasSimilar extends HTMLElement {
   }
 
   show(results) {
-    this.find("results").replaceChildren(...results.map((match) => this.draw(match)));
-    this.say(results.length ? "found" : "nothing", { number: results.length });
+    const word = ["nothing", "one"][results.length] ?? "many";
+    this.say(word, { number: results.length, items: results.map((match) => this.draw(match)) });
   }
 
-  say(word, { busy = false, again = false, number } = {}) {
-    if (word !== "found") this.find("results").replaceChildren();
+  /* What is no answer takes the results of the last one away. */
+  say(word, { busy = false, again = false, number, items = [] } = {}) {
+    this.find("results").replaceChildren(...items);
     this.find("status").textContent = this.words[word].replace("%d", number);
     this.find("spinner").hidden = !busy;
     this.find("again").hidden = !again;
