@@ -1,28 +1,23 @@
 """The models of an engine: its own, and others that are asked for by name and loaded then."""
 
+import importlib
 import json
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from threading import Lock
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import psutil
-from torch import nn
 
-from inference import pipeline, specs
-from inference.contract import AnnotationResult, OtherModel
-from inference.etryon import engine as etryon
-from inference.etryon.engine import EtryonPipeline
-from inference.mmfashion import engine
-from inference.mmfashion.companions import Landmarks, Recommender
-from inference.mmfashion.engine import JOIN, FamilyPipeline, load_network
-from inference.networks.mmfashion.landmark_detector import LandmarkDetector
-from inference.networks.mmfashion.recommender import TypeAwareRecommender
-from inference.pipeline import Pipeline
+from inference import ancestors, pipeline, specs
+from inference.contract import AnnotationResult, ModelName, OtherModel
 from inference.request import Compared, ModelRefused, Outcome, Photo, try_alone
 from inference.specs import BadWeights, UnknownModel, WeightsSpec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +26,28 @@ _SPARE = 256 * 2**20
 """Bytes that stay free beside a model that is loaded later."""
 
 
+@runtime_checkable
+class AnyPipeline(Protocol):
+    """kalas-mini's or that of imported models."""
+
+    device: str
+    runtime: str
+    model: ModelName
+
+    def annotate(self, photos: Sequence[Photo]) -> list[Outcome]: ...
+    def embed_texts(self, texts: Sequence[str]) -> list[list[float]]: ...
+    def warm_up(self, batch: int) -> None: ...
+
+
 class Companion(Protocol):
     def annotate(self, photo: Photo) -> AnnotationResult: ...
 
 
-AnyPipeline = Pipeline | FamilyPipeline | EtryonPipeline
+@runtime_checkable
+class Recommender(Companion, Protocol):
+    def compare(
+        self, asked: tuple[str, Sequence[float]], others: Sequence[tuple[str, Sequence[float]]]
+    ) -> list[float]: ...
 
 
 def load(
@@ -45,14 +57,17 @@ def load(
     cache: Path | None = None,
     decoders: Executor | None = None,
     store: Path | None = None,
-    open_network: Callable[[WeightsSpec], nn.Module] | None = None,
+    open_network: "Callable[[WeightsSpec], nn.Module] | None" = None,
 ) -> AnyPipeline:
     """`store`: where imported models lie. Raises UnknownModel, BadWeights."""
-    if store is not None and engine.is_family(choice, store=store):
-        return engine.load(choice, store=store, device=device, open_network=open_network)
-    if store is not None and etryon.is_family(choice, store=store):
-        return etryon.load(choice, store=store, device=device)
-    return pipeline.load(choice, device=device, cache=cache, decoders=decoders)
+    ancestor = ancestors.find(choice, store=store)
+    if ancestor is None:
+        return pipeline.load(choice, device=device, cache=cache, decoders=decoders)
+    more = {"open_network": open_network} if ancestor == "mmfashion" else {}
+    loaded: AnyPipeline = _import(f"{ancestor}.engine").load(
+        choice, store=store, device=device, **more
+    )
+    return loaded
 
 
 class Families:
@@ -72,7 +87,7 @@ class Families:
         self._choice, self._cache, self._decoders, self._store = choice, cache, decoders, store
         self._families = families
         self._lock = Lock()
-        self._networks: dict[str, nn.Module] = {}
+        self._networks: dict[str, Any] = {}
         self._loaded: dict[str, AnyPipeline | Companion] = {}
         self._device = device
         self._own = self._load_family(choice)
@@ -122,19 +137,19 @@ class Families:
     def _describe(self, choice: str) -> OtherModel | None:
         assert self._store is not None  # noqa: S101 - asked above
         try:
-            if etryon.is_family(choice, store=self._store):
-                stages = [specs.find(name, store=self._store) for name in choice.split(JOIN)]
-                named = etryon.name_model(choice, stages)
-                return OtherModel(choice, "family", named.name, named.version)
-            if not engine.is_family(choice, store=self._store):
+            ancestor = ancestors.find(choice, store=self._store)
+            if ancestor is None:
                 spec = specs.find(choice)
                 return OtherModel(choice, "family", spec.name, spec.version)
-            members = [specs.find(name, store=self._store) for name in choice.split(JOIN)]
+            members = ancestors.read_all(choice, store=self._store)
+            if ancestor == "etryon":
+                named = ancestors.name_stages(choice, members)
+                return OtherModel(choice, "family", named.name, named.version)
         except (UnknownModel, BadWeights) as error:
             logger.warning("%s is not offered: %s", choice, error)
             return None
         kind = _tell_kind(members)
-        version = engine.build_version(members) if kind == "family" else members[0].version
+        version = ancestors.build_version(members) if kind == "family" else members[0].version
         return OtherModel(choice, kind, members[0].name, version) if kind else None
 
     def _annotate(self, choice: str, photos: list[Photo]) -> list[Outcome]:
@@ -167,10 +182,11 @@ class Families:
             network = self._open(spec)
         except (UnknownModel, BadWeights) as error:
             raise ModelRefused(str(error)) from error
-        if isinstance(network, LandmarkDetector):
-            return Landmarks(spec, network, self.device)
-        assert isinstance(network, TypeAwareRecommender)  # noqa: S101 - as its kind says
-        return Recommender(spec, network, self.device)
+        kinds = {"landmarks": "Landmarks", "outfits": "Recommender"}
+        companion: Companion = getattr(_import("mmfashion.companions"), kinds[kind])(
+            spec, network, self.device
+        )
+        return companion
 
     def _load_family(self, choice: str) -> AnyPipeline:
         return load(
@@ -182,7 +198,7 @@ class Families:
             open_network=self._open,
         )
 
-    def _open(self, spec: WeightsSpec) -> nn.Module:
+    def _open(self, spec: WeightsSpec) -> "nn.Module":
         """Each weights file once. Raises BadWeights, also where memory is short."""
         if spec.sha256 not in self._networks:
             needed, free = spec.path.stat().st_size, psutil.virtual_memory().available
@@ -191,9 +207,12 @@ class Families:
                     f"{spec.choice} needs {needed / 2**30:.1f} GB of memory,"
                     f" {free / 2**30:.1f} GB are free."
                 )
-            device = engine.choose_device(self._device)
-            self._networks[spec.sha256] = load_network(spec, device=device)
-        return self._networks[spec.sha256]
+            engine = _import("mmfashion.engine")
+            self._networks[spec.sha256] = engine.load_network(
+                spec, device=engine.choose_device(self._device)
+            )
+        network: nn.Module = self._networks[spec.sha256]
+        return network
 
 
 def _tell_kind(members: Sequence[WeightsSpec]) -> Kind | None:
@@ -203,3 +222,8 @@ def _tell_kind(members: Sequence[WeightsSpec]) -> Kind | None:
     if types == ["TypeAwareRecommender"]:
         return "outfits"
     return "family" if any(spec.labels for spec in members) else None
+
+
+def _import(module: str) -> Any:
+    """Not at the top: these need torch, which takes seconds and 300 MB, and most engines don't."""
+    return importlib.import_module(f"inference.{module}")

@@ -1,6 +1,5 @@
 """eTryOn's stages behind the engine's endpoints: the same questions as to kalas-mini."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from time import perf_counter
 
 import torch
 
-from inference import specs
+from inference import ancestors
 from inference.colours import Palette, name_colours
 from inference.contract import (
     MIN_SIDE,
@@ -17,15 +16,13 @@ from inference.contract import (
     Category,
     Garment,
     Label,
-    ModelName,
 )
 from inference.etryon import mallzee
-from inference.etryon.stages import JOIN, Seen, Stages, read_kind
+from inference.etryon.stages import Seen, Stages
 from inference.pipeline import clip_crop
 from inference.preprocess import Pixels, decode, whole
 from inference.request import NoWords, Outcome, Photo, try_alone
 from inference.scenes import look
-from inference.specs import BadWeights, UnknownModel, WeightsSpec
 from inference.taxonomy import load as load_taxonomy
 
 _SHOWN = 4
@@ -38,7 +35,7 @@ class EtryonPipeline:
     def __init__(self, stages: Stages) -> None:
         """Raises BadWeights where no stage names classes: each garment has to have a category."""
         self.device, self.runtime = str(stages.device), "torch"
-        self.model = name_model(stages.choice, stages.specs)
+        self.model = ancestors.name_stages(stages.choice, stages.specs)
         self._stages = stages
         self._palette = Palette.of(load_taxonomy().colours)
 
@@ -104,14 +101,6 @@ def load(choice: str, *, store: Path, device: str = "") -> EtryonPipeline:
     return EtryonPipeline(Stages(choice, store=store, device=chosen))
 
 
-def is_family(choice: str, *, store: Path) -> bool:
-    """Whether this choice is of eTryOn's stages."""
-    try:
-        return specs.find(choice.split(JOIN, maxsplit=1)[0], store=store).architecture == "etryon"
-    except UnknownModel:
-        return False
-
-
 def translate_classes(probabilities: dict[str, float]) -> Category:
     """The classes as kalas-1's categories."""
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])[: 1 + _SHOWN]
@@ -143,18 +132,3 @@ def write_original(seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
         "categories": {name: round(p, 8) for name, p in first.classes.items()},
         "attributes": {name: round(p, 8) for name, p in labels.items()},
     }
-
-
-def name_model(choice: str, stages: Sequence[WeightsSpec]) -> ModelName:
-    """After the stage that names classes; the version is another one as soon as any stage is.
-
-    Raises BadWeights where there is no such stage: each garment has to have a category.
-    """
-    own = next((spec for spec in stages if read_kind(spec) == "category"), None)
-    if own is None:
-        raise BadWeights(f"{choice}: the category stage is needed among them.")
-    version = own.version
-    if len(stages) > 1:
-        everyone = hashlib.sha256("".join(spec.sha256 for spec in stages).encode()).hexdigest()
-        version = f"{own.version}-{everyone[:8]}"
-    return ModelName(own.name, version, "kalas-1")

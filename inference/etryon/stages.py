@@ -11,18 +11,18 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from inference import specs, weights
+from inference import ancestors, weights
+from inference.ancestors import Kind, read_kind
 from inference.contract import Box, ObjectType
 from inference.etryon import heuristics, mallzee
 from inference.etryon.heuristics import Found
 from inference.etryon.mallzee import Key
 from inference.etryon.tensors import normalise
 from inference.mmfashion.importing import say_size
-from inference.networks.etryon import KINDS, Kind, build
+from inference.networks.etryon import build
 from inference.preprocess import Pixels, crop_alone, whole
 from inference.specs import BadWeights, WeightsSpec
 
-JOIN = "+"
 OBJECT_FLOOR = "object"
 """Of a detector's floors: the confidence below which nothing is found."""
 _FLOOR = {OBJECT_FLOOR: 0.99, "pattern": 0.5, "style": 0.5}
@@ -63,7 +63,7 @@ class Stages:
     ) -> None:
         """threshold: instead of the detector's own. Raises UnknownModel, BadWeights."""
         self.choice, self.device = choice, torch.device(device)
-        described = [specs.find(name, store=store) for name in choice.split(JOIN)]
+        described = ancestors.read_all(choice, store=store)
         self.memory = measure_memory(described)
         check_memory(choice, self.memory)
         kinds = [read_kind(spec) for spec in described]
@@ -173,14 +173,6 @@ class Stages:
             if words[best] >= _floor(self.stages["attributes"].spec, key):
                 said[key] = best
         return Seen(kind, confidence, box, classes, labels, said)
-
-
-def read_kind(spec: WeightsSpec) -> Kind:
-    """Raises BadWeights for another architecture."""
-    kind = json.loads(spec.config)["type"] if spec.architecture == "etryon" else ""
-    if kind not in KINDS:
-        raise BadWeights(f"{spec.choice} is none of eTryOn's stages.")
-    return cast(Kind, kind)
 
 
 def measure_memory(described: Sequence[WeightsSpec]) -> int:

@@ -5,7 +5,6 @@ attributes count, as in Dogacel's fork; a landmark detector, for predictors that
 landmarks; a retriever, whose embeddings are stored.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference import specs, weights
+from inference import ancestors, weights
 from inference.colours import Palette, name_colours
 from inference.contract import (
     MIN_SIDE,
@@ -38,10 +37,8 @@ from inference.pipeline import clip_crop
 from inference.preprocess import decode, whole
 from inference.request import NoWords, Outcome, Photo, try_alone
 from inference.scenes import look
-from inference.specs import BadWeights, UnknownModel, WeightsSpec
+from inference.specs import BadWeights, WeightsSpec
 from inference.taxonomy import load as load_taxonomy
-
-JOIN = "+"
 
 
 class Original(NamedTuple):
@@ -73,8 +70,8 @@ class Family:
         self.detector: LandmarkDetector | None = None
         self.retriever: Retriever | None = None
         self.members: list[WeightsSpec] = []
-        for name in choice.split(JOIN):
-            self._take(specs.find(name, store=store))
+        for spec in ancestors.read_all(choice, store=store):
+            self._take(spec)
         with_categories = [p for p in self.predictors if hasattr(p[1], "cate_predictor")]
         if not with_categories:
             raise BadWeights(f"{choice}: a predictor of categories is needed among them.")
@@ -84,13 +81,13 @@ class Family:
         if self.detector is None and any(hasattr(p, "roi_pool") for _, p in self.predictors):
             raise BadWeights(
                 f"{choice} looks around landmarks: add an imported landmark detector to it "
-                f"({choice}{JOIN}NAME)."
+                f"({choice}{ancestors.JOIN}NAME)."
             )
 
     @property
     def version(self) -> str:
         """Another one as soon as any of the models is: embeddings of two are never compared."""
-        return build_version(self.members)
+        return ancestors.build_version(self.members)
 
     def _take(self, spec: WeightsSpec) -> None:
         self.members.append(spec)
@@ -216,25 +213,6 @@ def load(
 
 def choose_device(device: str) -> str:
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def build_version(members: Sequence[WeightsSpec]) -> str:
-    """Of the one that names categories, and of all of them together."""
-    own = next(spec.version for spec in members if spec.labels)
-    if len(members) == 1:
-        return own
-    everyone = hashlib.sha256("".join(spec.sha256 for spec in members).encode()).hexdigest()
-    return f"{own}-{everyone[:8]}"
-
-
-def is_family(choice: str, *, store: Path) -> bool:
-    """Whether this choice is of imported models."""
-    try:
-        return (
-            specs.find(choice.split(JOIN, maxsplit=1)[0], store=store).architecture == "mmfashion"
-        )
-    except UnknownModel:
-        return False
 
 
 def load_network(spec: WeightsSpec, *, device: torch.device | str = "cpu") -> nn.Module:

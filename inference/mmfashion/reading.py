@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from inference import ancestors
 from inference.mmfashion import config_file, confinement, pickles
 from inference.mmfashion.tensors import write_tensors
 from inference.networks import etryon
@@ -61,7 +62,7 @@ def build_empty(model: Mapping[str, Any] | None) -> nn.Module:
     if model is None:
         with torch.device("meta"):
             return SuperPoint()
-    if model["type"] in etryon.KINDS:
+    if model["type"] in ancestors.KINDS:
         return etryon.build(model, device="meta")
     return build.build(model, device="meta")
 

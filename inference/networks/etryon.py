@@ -8,7 +8,7 @@ their texts (Radford et al. 2021).
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,6 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from inference.networks.garment_net import EMBEDDING_SIZE
 from inference.networks.text_net import TextNet
-
-Kind = Literal["detector", "category", "attributes", "alignment"]
-KINDS = cast(tuple[Kind, ...], get_args(Kind))
 
 WIDTH = 1792
 """What EfficientNet-B4 says of a photo before its last layer."""
@@ -54,7 +51,7 @@ def build(
 ) -> EfficientNet | FasterRCNN | Aligned:
     """With random weights; on "meta" there are none yet.
 
-    settings: `type`, one of KINDS; `answers`; `dropout`; a detector's `size` and `longest` side in
+    settings: `type`, a Kind; `answers`; `dropout`; a detector's `size` and `longest` side in
     pixels, `anchors`, and `proposals` in training.
     """
     with torch.device(device):

@@ -40,5 +40,6 @@ def test_the_engine_listens_before_anything_heavy_is_imported():
     assert imports("inference.server").isdisjoint(heavy)
 
 
-def test_the_pipeline_needs_neither_torch_nor_django():
-    assert imports("inference.pipeline").isdisjoint({"torch", "onnx", "django"})
+@pytest.mark.parametrize("module", ["inference.pipeline", "inference.families"])
+def test_the_pipelines_need_neither_torch_nor_django(module):
+    assert imports(module).isdisjoint({"torch", "torchvision", "onnx", "django"})

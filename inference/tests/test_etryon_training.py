@@ -11,7 +11,7 @@ import torch
 from django.core.management import CommandError, call_command
 from safetensors.torch import load_file, save_file
 
-from inference import specs
+from inference import ancestors, specs
 from inference.etryon import mallzee
 from inference.networks import etryon
 from inference.tests.photos import encode, paint
@@ -234,7 +234,7 @@ def test_every_shipped_recipe_is_good():
     folder = Path(recipe.__file__).parent / "recipes"
     read = [recipe.read(path) for path in folder.rglob("*.toml")]
 
-    assert {one.kind for one in read} == set(etryon.KINDS)
+    assert {one.kind for one in read} == set(ancestors.KINDS)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inference import families, specs, taxonomy
+from inference import ancestors, families, specs, taxonomy
 from inference.contract import AnnotationResult, InvalidImage
 from inference.mmfashion import engine, meanings, names
 from inference.mmfashion.pictures import read_picture
@@ -231,5 +231,5 @@ def test_one_value_a_key_is_said():
 
 
 def test_other_choices_are_kalas_minis(store):
-    assert not engine.is_family("kalas-mini", store=store)
-    assert engine.is_family("fine+coarse", store=store)
+    assert ancestors.find("kalas-mini", store=store) is None
+    assert ancestors.find("fine+coarse", store=store) == "mmfashion"

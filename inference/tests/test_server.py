@@ -45,6 +45,17 @@ def path_of(engine: EngineProcess) -> str:
     return engine.url.removeprefix("unix:")
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into /proc")
+def test_answers_on_a_cpu_without_torch_or_the_houses_apps_in_memory(engine):
+    engine.client.annotate(SHIRT)
+
+    maps = Path(f"/proc/{engine.process.pid}/maps").read_text()
+
+    assert "onnxruntime" in maps
+    assert "torch" not in maps
+    assert "twisted" not in maps
+
+
 def http(engine) -> httpx.Client:
     transport = httpx.HTTPTransport(uds=path_of(engine))
     return httpx.Client(transport=transport, base_url="http://engine", timeout=60)

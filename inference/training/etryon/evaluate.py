@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inference import families
+from inference import ancestors, families
+from inference.ancestors import Kind
 from inference.contract import AnnotationResult, Garment
-from inference.etryon import engine, mallzee, metrics
+from inference.etryon import mallzee, metrics
 from inference.etryon.heuristics import Found
 from inference.etryon.mallzee import Key
 from inference.etryon.report import FORMAT
 from inference.etryon.stages import Stages
-from inference.networks.etryon import Kind
 from inference.preprocess import decode, whole
 from inference.request import Photo as Asked
 from inference.training.etryon import photos
@@ -66,7 +66,7 @@ def evaluate(answerer: Answerer, files: Sequence[Path], *, limit: int, say: Say)
 
 def open_answerer(choice: str, *, store: Path, cache: Path) -> Answerer:
     """Raises UnknownModel, BadWeights."""
-    if engine.is_family(choice, store=store):
+    if ancestors.find(choice, store=store) == "etryon":
         return _ByStages(Stages(choice, store=store))
     return _Served(families.load(choice, device="cpu", cache=cache, store=store))
 

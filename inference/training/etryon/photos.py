@@ -14,13 +14,13 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from inference import taxonomy
+from inference.ancestors import Kind
 from inference.contract import Box, InvalidImage
 from inference.etryon import flat_lays, mallzee
 from inference.etryon.mallzee import Key
 from inference.mmfashion.data import deepfashion
 from inference.mmfashion.data.lists import BadData
 from inference.mmfashion.names import CATEGORIES, FINE_ATTRIBUTES
-from inference.networks.etryon import Kind
 from inference.preprocess import decode
 from inference.training import names
 from inference.training.outfits import garments_of, read_mask

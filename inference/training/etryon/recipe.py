@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from inference.networks.etryon import KINDS, Kind
+from inference.ancestors import KINDS, Kind
 
 LOSSES = ("bce", "soft-f1")
 BALANCES = ("none", "upsample", "weights")
