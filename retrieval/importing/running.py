@@ -21,6 +21,8 @@ from django.utils.translation import gettext as _
 from accounts import usage
 from annotations.models import FashionImage
 from annotations.photos import Photo, PhotoRefused, check_photo, clean_name
+from inference.contract import InvalidImage
+from retrieval.auditing.measures import Measures, measure_photo
 from retrieval.importing import archives
 from retrieval.importing.cells import ParsedRow, Problem, parse_row
 from retrieval.importing.tables import Row, read_rows
@@ -61,6 +63,7 @@ class Found:
     name: str
     key: str
     photo: Photo | None
+    measures: Measures | None = None
     refused: str = ""
 
 
@@ -202,15 +205,23 @@ def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
     for name, key in islice(archives.name_products(source.photos), run.photos_done, None):
         try:
             photo = check_photo(archives.read_photo(source.archive, name))
-            found.append(Found(name, key, photo))
+            found.append(Found(name, key, photo, _measure(photo)))
         except PhotoRefused as error:
-            found.append(Found(name, key, None, error.detail))
+            found.append(Found(name, key, None, refused=error.detail))
         size = sum(len(each.photo.data) for each in found if each.photo)
         if len(found) == PHOTOS_AT_ONCE or size > BYTES_AT_ONCE:
             yield found
             found = []
     if found:
         yield found
+
+
+def _measure(photo: Photo) -> Measures | None:
+    """None where the limits of models, which differ from those of uploads, leave it out."""
+    try:
+        return measure_photo(photo.data)
+    except InvalidImage:
+        return None
 
 
 def _finish_photos(
@@ -260,6 +271,7 @@ def _add_new_photos(
                 name=clean_name(each.name),
                 product_id=entry.product_id if entry else product_of[each.key],
                 waiting=entry,
+                measures=each.measures,
             )
             for each in found
             for entry in [waiting.get(each.name)]

@@ -35,6 +35,14 @@ def measure_image(image: FashionImage) -> bool:
     return True
 
 
+def write_measures(measured: Iterable[tuple[FashionImage, Measures]]) -> None:
+    """Of new photos, measured while they were at hand."""
+    PhotoMeasures.objects.bulk_create(
+        PhotoMeasures(image=image, tenant_id=image.tenant_id, **asdict(measures))
+        for image, measures in measured
+    )
+
+
 def audit_product(product: Product) -> Audit:
     """What it is now, with each photo; four queries."""
     photos = list(product.photos.in_order())

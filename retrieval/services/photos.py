@@ -14,6 +14,7 @@ from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage, Garment
 from annotations.photos import Photo
 from retrieval import hashing, jobs, judging
+from retrieval.auditing.measures import Measures
 from retrieval.describing import describe
 from retrieval.models import PhotoHash, Product, ProductImage
 from retrieval.services import audits, indexes
@@ -72,12 +73,14 @@ def add_photo(
 
 @dataclass(frozen=True, slots=True)
 class NewPhoto:
-    """A checked photo, whose it is, and the entry that waited for it if one did."""
+    """A checked photo, whose it is, and the entry that waited for it if one did; with `measures`
+    no job need decode it once more."""
 
     photo: Photo
     name: str
     product_id: UUID
     waiting: ProductImage | None = None
+    measures: Measures | None = None
 
 
 @transaction.atomic
@@ -118,7 +121,11 @@ def add_new_photos(
     ProductImage.objects.bulk_update(changed, ["image", "state", "error"])
     write_hashes((image, each.photo.thumbnail) for image, each in zip(images, new, strict=True))
     jobs.defer_comparison(*added, *changed)
-    jobs.defer_measuring([entry.id for entry in (*added, *changed)])
+    audits.write_measures(
+        (image, each.measures) for image, each in zip(images, new, strict=True) if each.measures
+    )
+    unmeasured = {image.id for image, each in zip(images, new, strict=True) if not each.measures}
+    jobs.defer_measuring([e.id for e in (*added, *changed) if e.image_id in unmeasured])
     _wait_for_answers(product_ids, now=now)
     # Last, as all of the shop's requests wait for this row until the commit.
     usage.count_annotations(tenant=tenant, key=None, number=len(new), now=now)

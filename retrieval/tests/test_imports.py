@@ -5,6 +5,7 @@ import json
 import tracemalloc
 import zipfile
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.storage import default_storage
@@ -16,10 +17,18 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.tests.factories import make_tenant
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_photo_bytes
+from inference.contract import InvalidImage
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 from retrieval.importing import archives, running, tables
-from retrieval.models import CatalogueImport, ImportProblem, Product, ProductImage
+from retrieval.jobs import MEASURE_TASK
+from retrieval.models import (
+    CatalogueImport,
+    ImportProblem,
+    PhotoMeasures,
+    Product,
+    ProductImage,
+)
 from retrieval.services import fetching, imports
 from retrieval.tests.factories import (
     check,
@@ -435,6 +444,26 @@ def test_photos_by_name_are_products(tenant):
 
     ids = set(Product.objects.values_list("external_id", flat=True))
     assert ids == {"shirt", "dress", "hat"}
+
+
+def test_measures_photos_of_an_archive_while_they_are_at_hand(tenant):
+    data = make_zip({"a-1.png": make_photo_bytes(), "a-2.png": make_photo_bytes()})
+
+    import_file(tenant=tenant, data=data, name="photos.zip")
+
+    assert PhotoMeasures.objects.for_tenant(tenant).count() == 2
+    assert not ProcrastinateJob.objects.filter(task_name=MEASURE_TASK).exists()
+
+
+def test_leaves_what_cannot_be_measured_to_a_job(tenant, monkeypatch):
+    monkeypatch.setattr(
+        running, "measure_photo", Mock(side_effect=InvalidImage("too-narrow", "Too narrow."))
+    )
+    data = make_zip({"a-1.png": make_photo_bytes(), "a-2.png": make_photo_bytes()})
+
+    run = import_file(tenant=tenant, data=data, name="photos.zip")
+
+    assert run.photos_added == ProcrastinateJob.objects.filter(task_name=MEASURE_TASK).count() == 2
 
 
 def test_the_same_archive_twice_changes_nothing(tenant):
