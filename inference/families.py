@@ -14,6 +14,7 @@ from torch import nn
 from inference import pipeline, specs
 from inference.contract import AnnotationResult, OtherModel
 from inference.etryon import engine as etryon
+from inference.etryon import stages
 from inference.etryon.engine import EtryonPipeline
 from inference.mmfashion import engine
 from inference.mmfashion.companions import Landmarks, Recommender
@@ -51,7 +52,7 @@ def load(
     if store is not None and engine.is_family(choice, store=store):
         return engine.load(choice, store=store, device=device, open_network=open_network)
     if store is not None and etryon.is_family(choice, store=store):
-        return etryon.load(choice, store=store, device=device)
+        return etryon.load(choice, store=store, device=device, open_network=open_network)
     return pipeline.load(choice, device=device, cache=cache, decoders=decoders)
 
 
@@ -123,8 +124,8 @@ class Families:
         assert self._store is not None  # noqa: S101 - asked above
         try:
             if etryon.is_family(choice, store=self._store):
-                stages = [specs.find(name, store=self._store) for name in choice.split(JOIN)]
-                named = etryon.name_model(choice, stages)
+                members = [specs.find(name, store=self._store) for name in choice.split(JOIN)]
+                named = etryon.name_model(choice, members)
                 return OtherModel(choice, "family", named.name, named.version)
             if not engine.is_family(choice, store=self._store):
                 spec = specs.find(choice)
@@ -185,15 +186,23 @@ class Families:
     def _open(self, spec: WeightsSpec) -> nn.Module:
         """Each weights file once. Raises BadWeights, also where memory is short."""
         if spec.sha256 not in self._networks:
-            needed, free = spec.path.stat().st_size, psutil.virtual_memory().available
+            needed, free = measure(spec), psutil.virtual_memory().available
             if needed + _SPARE > free:
                 raise BadWeights(
                     f"{spec.choice} needs {needed / 2**30:.1f} GB of memory,"
                     f" {free / 2**30:.1f} GB are free."
                 )
             device = engine.choose_device(self._device)
-            self._networks[spec.sha256] = load_network(spec, device=device)
+            load_one = stages.load_network if spec.architecture == "etryon" else load_network
+            self._networks[spec.sha256] = load_one(spec, device=device)
         return self._networks[spec.sha256]
+
+
+def measure(spec: WeightsSpec) -> int:
+    """Bytes of memory: the weights, and what a photo takes on its way where that is much."""
+    if spec.architecture == "etryon":
+        return stages.measure_memory([spec])
+    return spec.path.stat().st_size
 
 
 def _tell_kind(members: Sequence[WeightsSpec]) -> Kind | None:

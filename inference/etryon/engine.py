@@ -2,11 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
 import torch
+from torch import nn
 
 from inference import specs
 from inference.colours import Palette, name_colours
@@ -98,10 +99,16 @@ class EtryonPipeline:
         )
 
 
-def load(choice: str, *, store: Path, device: str = "") -> EtryonPipeline:
+def load(
+    choice: str,
+    *,
+    store: Path,
+    device: str = "",
+    open_network: Callable[[WeightsSpec], nn.Module] | None = None,
+) -> EtryonPipeline:
     """Raises UnknownModel, BadWeights."""
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return EtryonPipeline(Stages(choice, store=store, device=chosen))
+    return EtryonPipeline(Stages(choice, store=store, device=chosen, open_network=open_network))
 
 
 def is_family(choice: str, *, store: Path) -> bool:
