@@ -98,6 +98,7 @@ class SimilarView(ApiView):
                     if seen
                     else None
                 ),
+                "details_region": (seen.region or None) if seen else None,
                 "results": [describe_match(match, metric=metric, now=now) for match in matches],
             }
         )
