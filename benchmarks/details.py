@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from inference import pipeline, specs
-from inference.contract import AnnotationResult, GarmentDetails
+from inference.contract import DETAIL_SIZE, AnnotationResult, GarmentDetails
 from inference.preprocess import decode
 from inference.request import Photo
 from inference.training.names import colour_of, mine
@@ -140,9 +140,9 @@ def look(
 
 
 def unpack(found: GarmentDetails) -> Vectors:
-    rows = np.frombuffer(found.vectors, np.int8).reshape(len(found.places), -1).astype(np.float32)
+    rows = np.frombuffer(found.vectors, np.int8).reshape(-1, DETAIL_SIZE).astype(np.float32)
     if not len(rows):
-        return np.zeros((0, 256), np.float32)
+        return rows
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 

@@ -63,9 +63,8 @@ def load(
     ancestor = ancestors.find(choice, store=store)
     if ancestor is None:
         return pipeline.load(choice, device=device, cache=cache, decoders=decoders)
-    more = {"open_network": open_network} if ancestor == "mmfashion" else {}
     loaded: AnyPipeline = _import(f"{ancestor}.engine").load(
-        choice, store=store, device=device, **more
+        choice, store=store, device=device, open_network=open_network
     )
     return loaded
 
@@ -201,18 +200,25 @@ class Families:
     def _open(self, spec: WeightsSpec) -> "nn.Module":
         """Each weights file once. Raises BadWeights, also where memory is short."""
         if spec.sha256 not in self._networks:
-            needed, free = spec.path.stat().st_size, psutil.virtual_memory().available
+            needed, free = measure(spec), psutil.virtual_memory().available
             if needed + _SPARE > free:
                 raise BadWeights(
                     f"{spec.choice} needs {needed / 2**30:.1f} GB of memory,"
                     f" {free / 2**30:.1f} GB are free."
                 )
-            engine = _import("mmfashion.engine")
-            self._networks[spec.sha256] = engine.load_network(
-                spec, device=engine.choose_device(self._device)
-            )
+            parts = "etryon.stages" if spec.architecture == "etryon" else "mmfashion.engine"
+            device = _import("mmfashion.engine").choose_device(self._device)
+            self._networks[spec.sha256] = _import(parts).load_network(spec, device=device)
         network: nn.Module = self._networks[spec.sha256]
         return network
+
+
+def measure(spec: WeightsSpec) -> int:
+    """Bytes of memory: the weights, and what a photo takes on its way where that is much."""
+    if spec.architecture == "etryon":
+        needed: int = _import("etryon.stages").measure_memory([spec])
+        return needed
+    return spec.path.stat().st_size
 
 
 def _tell_kind(members: Sequence[WeightsSpec]) -> Kind | None:

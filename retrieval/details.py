@@ -18,8 +18,8 @@ from retrieval.models import PhotoDetails
 
 POOL = 60
 """Products that are put in order."""
-WEIGHT = 1.0
-"""What all details shared add to a cosine."""
+WEIGHT = 0.5
+"""What all details shared add to a cosine; as measured by `benchmarks.details`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,12 @@ class Asked:
 
     model: str
     vectors: bytes
+    region: str = ""
+    """What told the garment from its ground: parts or foreground; empty for kept details."""
 
     @classmethod
     def of(cls, found: GarmentDetails) -> "Asked":
-        return cls(found.model, found.vectors)
+        return cls(found.model, found.vectors, found.region)
 
 
 def share(*, tenant: Tenant, asked: Asked, photos: Sequence[UUID]) -> dict[UUID, float]:

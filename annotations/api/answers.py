@@ -182,3 +182,8 @@ class OldAnnotationAnswer(Fields):
         required=False,
         help_text="Of an imported model, whose own category values do not sum to 1.",
     )
+    calibrated = serializers.BooleanField(
+        required=False,
+        help_text="Whether `category_probabilities` were fitted to labelled photos; false: they are"
+        " the model's softmax as it is, which is often too sure.",
+    )

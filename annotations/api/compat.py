@@ -69,7 +69,11 @@ def _translate(result: Mapping[str, Any]) -> dict[str, Any]:
             "attributes": _rank(original["attributes"]),
             "categories": _rank(original["categories"]),
             "colors": list(dict.fromkeys(colours)),
-            "category_probabilities": _rank(original["category_probabilities"]),
+            # eTryOn's own values are probabilities already.
+            "category_probabilities": _rank(
+                original.get("category_probabilities", original["categories"])
+            ),
+            "calibrated": "calibration" in original,
         }
     return {
         "attributes": _rank(attributes),

@@ -51,6 +51,10 @@ def test_the_page_draws_those_that_are_seen(detector, annotation, page):
 
     assert 'cx="40.0"' not in shown
     assert 'cx="20.5" cy="12.0"' in shown
+    assert ">1</text>" in shown
+    assert ">2</text>" not in shown
+    assert "1. left collar" in shown
+    assert "2. right hem" in shown
     assert "not to be seen" in shown
 
 

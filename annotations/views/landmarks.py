@@ -36,6 +36,7 @@ def show_landmarks(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
         "annotation": annotation,
         "image": annotation.image,
         "radius": max(annotation.image.width, annotation.image.height) / 90,
+        "letters": max(annotation.image.width, annotation.image.height) / 22,
     }
     try:
         _model, found = landmarks.find_landmarks(annotation=annotation)

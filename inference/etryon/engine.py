@@ -1,11 +1,12 @@
 """eTryOn's stages behind the engine's endpoints: the same questions as to kalas-mini."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
 import torch
+from torch import nn
 
 from inference import ancestors
 from inference.colours import Palette, name_colours
@@ -23,6 +24,7 @@ from inference.pipeline import clip_crop
 from inference.preprocess import Pixels, decode, whole
 from inference.request import NoWords, Outcome, Photo, try_alone
 from inference.scenes import look
+from inference.specs import WeightsSpec
 from inference.taxonomy import load as load_taxonomy
 
 _SHOWN = 4
@@ -95,10 +97,16 @@ class EtryonPipeline:
         )
 
 
-def load(choice: str, *, store: Path, device: str = "") -> EtryonPipeline:
+def load(
+    choice: str,
+    *,
+    store: Path,
+    device: str = "",
+    open_network: Callable[[WeightsSpec], nn.Module] | None = None,
+) -> EtryonPipeline:
     """Raises UnknownModel, BadWeights."""
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return EtryonPipeline(Stages(choice, store=store, device=chosen))
+    return EtryonPipeline(Stages(choice, store=store, device=chosen, open_network=open_network))
 
 
 def translate_classes(probabilities: dict[str, float]) -> Category:

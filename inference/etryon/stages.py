@@ -1,8 +1,9 @@
 """eTryOn's three stages, each usable alone: find, name the class, name pattern and style."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -59,13 +60,22 @@ class Stages:
     """Of one choice, NAME or NAME+NAME+NAME, each network loaded once."""
 
     def __init__(
-        self, choice: str, *, store: Path, device: torch.device | str = "cpu", threshold: float = -1
+        self,
+        choice: str,
+        *,
+        store: Path,
+        device: torch.device | str = "cpu",
+        threshold: float = -1,
+        open_network: Callable[[WeightsSpec], nn.Module] | None = None,
     ) -> None:
-        """threshold: instead of the detector's own. Raises UnknownModel, BadWeights."""
+        """threshold: instead of the detector's own. `open_network` where networks are shared: it
+        sees to the memory that is needed. Raises UnknownModel, BadWeights."""
         self.choice, self.device = choice, torch.device(device)
         described = ancestors.read_all(choice, store=store)
         self.memory = measure_memory(described)
-        check_memory(choice, self.memory)
+        if open_network is None:
+            check_memory(choice, self.memory)
+            open_network = partial(load_network, device=device)
         kinds = [read_kind(spec) for spec in described]
         if double := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
             raise BadWeights(f"{choice}: one {double[0]} is enough.")
@@ -76,7 +86,7 @@ class Stages:
                 replace(s, floors={**s.floors, OBJECT_FLOOR: threshold}) for s in described
             ]
         self.stages = {
-            kind: Stage(spec, load_network(spec, device=device))
+            kind: Stage(spec, open_network(spec))
             for kind, spec in zip(kinds, described, strict=True)
         }
 

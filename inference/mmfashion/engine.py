@@ -89,6 +89,11 @@ class Family:
         """Another one as soon as any of the models is: embeddings of two are never compared."""
         return ancestors.build_version(self.members)
 
+    @property
+    def temperature(self) -> float | None:
+        """That of the category head; None as long as it was not fitted (`calibrate_categories`)."""
+        return self.namer[0].metrics.get("temperature")
+
     def _take(self, spec: WeightsSpec) -> None:
         self.members.append(spec)
         network = self._open(spec)
@@ -105,11 +110,11 @@ class Family:
     def answer(self, pictures: Tensor) -> list[Original]:
         """float32 (N, 3, 224, 224) → N answers."""
         pictures = pictures.to(self.device)
-        points = self.detector(pictures).points.flatten(1) if self.detector else None
+        points = self._find_points(pictures)
         said = {id(p): p(pictures, points) for _, p in self.predictors}
         categories = cast(Tensor, said[id(self.namer[1])].categories).cpu()
         attributes = said[id(self.teller[1])].attributes.sigmoid().cpu()
-        temperature = self.namer[0].metrics.get("temperature", 1.0)
+        temperature = self.temperature or 1.0
         embeddings = self._embed(pictures)
         labels = self.namer[0].labels
         [(_, names)] = self.teller[0].attributes
@@ -122,6 +127,16 @@ class Family:
             )
             for i in range(len(pictures))
         ]
+
+    @torch.inference_mode()
+    def rank(self, pictures: Tensor) -> Tensor:
+        """float32 (N, 3, 224, 224) → (N, categories): the category head's logits."""
+        pictures = pictures.to(self.device)
+        said = self.namer[1](pictures, self._find_points(pictures))
+        return cast(Tensor, said.categories).cpu()
+
+    def _find_points(self, pictures: Tensor) -> Tensor | None:
+        return self.detector(pictures).points.flatten(1) if self.detector else None
 
     def _embed(self, pictures: Tensor) -> Tensor:
         """(N, 256) of length 1, since the retriever compares by the cosine; (N, 0) without one.
@@ -167,6 +182,7 @@ class FamilyPipeline:
         box, cloth = (view.box, view.cloth) if view else (area, shown.reshape(-1, 3))
         garment = self._describe(said, box, name_colours(cloth, self._palette))
         done = perf_counter()
+        fitted = self._family.temperature
         return AnnotationResult(
             width=image.shape[1],
             height=image.shape[0],
@@ -181,6 +197,7 @@ class FamilyPipeline:
                 "categories": _round(said.categories),
                 "category_probabilities": _round(said.probabilities),
                 "attributes": _round(said.attributes),
+                **({"calibration": {"temperature": fitted}} if fitted else {}),
             },
         )
 

@@ -32,6 +32,12 @@ def translate_categories(probabilities: Mapping[str, float]) -> Category:
     return Category(ranked[0][0], round(min(ranked[0][1], 1.0), 4), rest)
 
 
+def mean_category(name: str) -> str:
+    """kalas-1's category; "" for a name that is none of DeepFashion's."""
+    found: str = _read()["categories"].get(name, "")
+    return found
+
+
 def translate_attributes(
     probabilities: Mapping[str, float], *, likeliest: str = ""
 ) -> tuple[Label, ...]:

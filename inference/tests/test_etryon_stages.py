@@ -272,3 +272,24 @@ def test_the_command_says_what_is_wrong(options, complaint, store, image, tmp_pa
 
     with pytest.raises(CommandError, match=complaint):
         call_command("etryon", str(tmp_path), *arguments, f"--out={tmp_path}", f"--store={store}")
+
+
+def test_no_stage_is_loaded_twice(store, image):
+    models = families.Families("namer", store=store, families=("namer+teller",))
+    photo = encode(image, "PNG")
+
+    answers = models.annotate([Photo(photo), Photo(photo, model="namer+teller")])
+
+    alone, both = (answer for answer in answers if isinstance(answer, AnnotationResult))
+    assert alone.original["categories"] == both.original["categories"]
+    assert both.original["attributes"]
+    assert len(models._networks) == 2
+
+
+def test_says_how_much_memory_a_shared_stage_needs(store, image, monkeypatch):
+    models = families.Families("namer", store=store, families=("namer+teller",))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("M", (), {"available": 9}))
+
+    [refused] = models.annotate([Photo(encode(image, "PNG"), model="namer+teller")])
+
+    assert "GB of memory" in str(refused)

@@ -1,6 +1,10 @@
 """eTryOn's recipes: what learns, from what, and that a killed run ends as one that wasn't."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from inference import ancestors, specs
 from inference.etryon import mallzee
 from inference.networks import etryon
+from inference.tests.engines import ROOT
 from inference.tests.photos import encode, paint
 from inference.tests.test_mmfashion_data import lay  # noqa: F401
 from inference.tests.threads import one_thread  # noqa: F401
@@ -117,6 +122,38 @@ def test_a_killed_run_ends_as_one_that_was_not(data, tmp_path, monkeypatch):
     one, other = (
         load_file(tmp_path / name / "models" / "tiny-1.safetensors") for name in ("whole", "killed")
     )
+    assert all(one[key].equal(other[key]) for key in one)
+
+
+def test_a_run_that_was_killed_by_kill_9_ends_as_one_that_was_not(data, tmp_path):
+    """The command as a process of its own, killed after its first epoch's checkpoint."""
+    told = write_recipe(tmp_path / "recipe.toml", epochs=3)
+
+    def start(name):
+        command = [sys.executable, "manage.py", "train_etryon", str(told), str(data)]
+        places = ["--store", str(tmp_path / name), "--work", str(tmp_path / f"{name}-work")]
+        return subprocess.Popen(
+            [*command, *places],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    with start("killed") as killed:
+        while not (tmp_path / "killed-work" / "checkpoint.pt").exists():
+            assert killed.poll() is None
+            time.sleep(0.005)
+        killed.kill()
+    assert not (tmp_path / "killed").exists()
+    with start("killed") as again, start("whole") as whole:
+        said, _ = again.communicate()
+        whole.communicate()
+
+    assert (killed.returncode, again.returncode, whole.returncode) == (-9, 0, 0)
+    assert "It goes on in epoch" in said
+    one, other = (load_file(tmp_path / n / "tiny-1.safetensors") for n in ("whole", "killed"))
+    assert one.keys() == other.keys()
     assert all(one[key].equal(other[key]) for key in one)
 
 

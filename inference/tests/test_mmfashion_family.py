@@ -5,8 +5,11 @@ from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
+from django.core.management import CommandError, call_command
 from PIL import Image
 
 from inference import ancestors, families, specs, taxonomy
@@ -17,6 +20,7 @@ from inference.mmfashion.tensors import write_tensors
 from inference.networks.mmfashion import build, released
 from inference.request import NoWords, Photo
 from inference.specs import BadWeights, WeightsSpec
+from inference.tests.photos import encode, paint
 from inference.tests.test_mmfashion_networks import ROI
 from inference.tests.threads import one_thread  # noqa: F401
 from inference.weights import hash_file
@@ -233,3 +237,39 @@ def test_one_value_a_key_is_said():
 def test_other_choices_are_kalas_minis(store):
     assert ancestors.find("kalas-mini", store=store) is None
     assert ancestors.find("fine+coarse", store=store) == "mmfashion"
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    rows = [
+        {"id": f"{i}", "image": encode(paint(size=(48, 48), noise=i)), "label": label}
+        for i, label in enumerate(["T-Shirt", "Pants", "Dress", "Skirt"] * 6)
+    ]
+    path = tmp_path / "photos.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
+
+
+def test_probabilities_are_calibrated_on_labelled_photos(labelled, tmp_path, photo):
+    folder = tmp_path / "models"
+    store_model(folder, "fine", shrink(GLOBAL))
+    before = ask(families.load("fine", store=folder), photo)
+
+    call_command("calibrate_categories", "fine", labelled, store=folder)
+
+    after = ask(families.load("fine", store=folder), photo)
+    temperature = specs.find("fine", store=folder).metrics["temperature"]
+    logits = torch.tensor(list(before.original["categories"].values())).double().logit()
+    assert "calibration" not in before.original
+    assert after.original["calibration"] == {"temperature": temperature}
+    assert temperature != 1
+    assert list(after.original["category_probabilities"].values()) == pytest.approx(
+        (logits / temperature).softmax(0).tolist(), abs=1e-4
+    )
+    assert after.original["categories"] == before.original["categories"]
+
+
+@pytest.mark.parametrize(("model", "complaint"), [("nothing", "there are"), ("coarse", "needed")])
+def test_calibrates_only_what_names_categories(model, complaint, store, labelled):
+    with pytest.raises(CommandError, match=complaint):
+        call_command("calibrate_categories", model, labelled, store=store)

@@ -132,6 +132,12 @@ class SimilarAnswer(Fields):
         help_text="With `match_details`: the part of the catalogue's photos whose details are"
         " known; a job makes the rest.",
     )
+    details_region = serializers.ChoiceField(
+        choices=["parts", "foreground"],
+        allow_null=True,
+        help_text="What told the asked garment from its ground, where its details were found just"
+        " now: a segmentation into parts, or all that stands before the ground.",
+    )
     results = MatchAnswer(many=True)
 
 

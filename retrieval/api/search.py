@@ -99,6 +99,7 @@ class SimilarView(ApiView):
                     if seen
                     else None
                 ),
+                "details_region": (seen.region or None) if seen else None,
                 "results": [describe_match(match, metric=metric, now=now) for match in matches],
             }
         )

@@ -40,6 +40,7 @@ State = IndexVersion.State
 PART = 50
 TIMEOUT_S = 60.0
 AN_HOUR_S = 3600
+A_DAY_S = 24 * AN_HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Engines:
 
 class OtherModel(Exception):
     """The engine runs another model than the one that the index is of."""
+
+
+class FamilyGone(client.Unavailable):
+    """All engines answered, and none has the shop's family any more."""
 
 
 def begin_build(*, tenant: Tenant, now: datetime) -> IndexVersion:
@@ -82,6 +87,9 @@ def follow_engines(*, now: datetime) -> None:
             if family not in by_family:
                 by_family[family] = find_engines(family=family)
             _follow(active, by_family[family], now=now)
+        except FamilyGone as error:
+            if cache.add(f"family-gone.{active.tenant_id}.{family}", True, A_DAY_S):
+                logger.warning("The index of %s stands still: %s", active.tenant_id, error)
         except Exception:  # of one shop: the others' go on
             logger.exception("The indexes of %s could not be followed", active.tenant_id)
 
@@ -133,7 +141,7 @@ def recalibrate_all() -> None:
 def find_engines(*, family: str = "") -> Engines:
     """Those of a shop of this family, which is one model of an engine; else the engines' own.
 
-    Raises client.Unavailable where none answers.
+    Raises client.Unavailable where none answers, FamilyGone where none has the family.
     """
     found: dict[Model, client.Client] = {}
     all_answered = True
@@ -149,6 +157,8 @@ def find_engines(*, family: str = "") -> Engines:
                     found.setdefault(model, client.Client(url, model=family))
         else:
             found.setdefault(Model(health.model.name, health.model.version), engine)
+    if not found and family and all_answered:
+        raise FamilyGone(f"no engine has the model {family!r}; import it again or choose another.")
     if not found:
         raise client.Unavailable("No engine answers.")
     return Engines(found, all_answered)

@@ -6,6 +6,7 @@ from django.core.cache import caches
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from accounts.models import Tenant
 from accounts.tests.factories import make_tenant
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage
@@ -590,3 +591,15 @@ def test_a_shop_with_an_index_can_be_deleted(tenant):
     tenant.delete()
 
     assert not IndexVersion.objects.exists()
+
+
+def test_a_family_that_is_gone_is_said_once(tenant, healthy, caplog):
+    make_item(tenant, 0)
+    Tenant.objects.filter(id=tenant.id).update(model_family="gone+retriever")
+
+    follow()
+    follow()
+
+    said = [record for record in caplog.records if "gone+retriever" in record.getMessage()]
+    assert [record.levelname for record in said] == ["WARNING"]
+    assert said[0].exc_info is None

@@ -123,6 +123,9 @@ def _find(request: TenantRequest, text: str, filters: Filters, shown: int) -> di
     if annotation_id := _read_id(request, "annotation"):
         annotation = _get_annotation(request, annotation_id)
         wanted = similar.want_annotation(annotation)
+        if wanted is None and annotation.garments.exists():
+            problem = _no_retriever(request, annotation.model_name)
+            return {"like_annotation": annotation, "problem": problem}
         look = partial(details.ask_annotation, annotation, wanted.box if wanted else None)
         found = _find_like(request, wanted, filters, shown, look)
         return {"like_annotation": annotation, **found}
@@ -177,8 +180,18 @@ def _find_like_photo(
     except (client.Overloaded, client.Unavailable):
         return {"problem": _("The engine is busy or away. Try again in a moment.")}
     shown, wanted = _read_shown(request.POST), similar.want_found(result)
+    if wanted is None and result.garments:
+        return {"problem": _no_retriever(request, result.model.name)}
     look = partial(details.ask_engine, photo.data, wanted.box if wanted else None)
     return _find_like(request, wanted, filters, shown, look)
+
+
+def _no_retriever(request: TenantRequest, model: str) -> str:
+    return _(
+        "The model %(model)s names garments but cannot compare them, so nothing is found by a"
+        " photo. Search by words; or choose a family with a retriever, or Kalas' own model, under"
+        " Shop settings → Model, and let the photos be annotated again."
+    ) % {"model": request.tenant.model_family or model}
 
 
 def _find_like(
