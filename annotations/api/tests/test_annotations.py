@@ -606,6 +606,7 @@ def test_an_imported_models_own_words_are_given_as_they_are(api, fake_engine):
         "categories": {"Tee": 0.97, "Jacket": 0.4},
         "colors": ["#1b2a49", "#ffffff"],
         "category_probabilities": {"Tee": 0.9, "Jacket": 0.1},
+        "calibrated": False,
     }
     assert list(old["categories"]) == ["Tee", "Jacket"]
     assert listed == [{"original": said}]
