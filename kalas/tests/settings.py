@@ -13,6 +13,14 @@ if "KALAS_TEST_VAR" not in os.environ:
     os.environ["KALAS_TEST_VAR"] = str(_folder)
     os.environ["KALAS_TEST_VAR_IS_TEMPORARY"] = "1"
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+# Of processes that share the tests each has its own, inside the session's.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    _own = Path(os.environ["KALAS_TEST_VAR"])
+    if _own.name != worker:
+        _own /= worker
+        _own.mkdir(exist_ok=True)
+        _own.chmod(0o711)
+        os.environ["KALAS_TEST_VAR"] = str(_own)
 os.environ["KALAS_VAR"] = os.environ["KALAS_TEST_VAR"]
 
 from kalas.settings import *  # noqa: F403
