@@ -70,6 +70,10 @@ def hurry(annotation: Annotation) -> None:
     Annotation.objects.filter(id=annotation.id).exclude(awaited_until=None).update(
         awaited_until=None
     )
+    _run_now(annotation)
+
+
+def _run_now(annotation: Annotation) -> None:
     if _schedule("scheduled_at = now()", {"lock": _name(annotation.id)}):
         return
     # Somebody else may queue it at this moment, which is as good.
@@ -96,11 +100,17 @@ def take_up(*, now: datetime) -> int:
     Those whose process died, the longest ago first; what one call leaves is for the next.
     """
     left = Annotation.objects.pending().filter(awaited_until__lte=now).order_by("awaited_until")
-    taken = list(left[:MOST_AT_ONCE])
-    for annotation in taken:
-        with transaction.atomic():
-            hurry(annotation)
-    return len(taken)
+    return sum(_take_up(annotation, now=now) for annotation in left[:MOST_AT_ONCE])
+
+
+@transaction.atomic
+def _take_up(annotation: Annotation, *, now: datetime) -> bool:
+    """False where somebody took its turn, or it was answered, since it was listed."""
+    left = Annotation.objects.pending().filter(id=annotation.id, awaited_until__lte=now)
+    if not left.update(awaited_until=None):
+        return False
+    _run_now(annotation)
+    return True
 
 
 def _schedule(change: str, values: dict[str, Any], condition: str = "") -> bool:

@@ -36,7 +36,7 @@ class Hashes:
     def of(cls, value: int) -> Self:
         """Of a photo whose own hash is known: in the mirror image the odd horizontal waves point
         the other way."""
-        return cls(value, _to_signed(value ^ _ODD_WAVES))
+        return cls(value, value ^ MIRROR)
 
 
 def hash_photo(data: bytes) -> Hashes:
@@ -86,5 +86,7 @@ def _list_flips() -> Iterator[int]:
             yield sum(1 << bit for bit in bits)
 
 
+# Of the bits that differ in a mirror image's hash.
+MIRROR = _to_signed(_ODD_WAVES)
 _COSINES = _build_cosines()
 _FLIPS = tuple(_list_flips())

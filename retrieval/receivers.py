@@ -14,7 +14,7 @@ from annotations.signals import annotation_finished, annotation_reviewed, annota
 from annotations.visibility import show_to_searchers
 from retrieval import demo
 from retrieval.models import Product, ProductImage
-from retrieval.services import photos
+from retrieval.services import duplicates, photos
 
 # What a search answers with are products and their photos.
 show_to_searchers(
@@ -48,13 +48,20 @@ def hold_products(*, annotation_ids: Sequence[UUID], **_: Any) -> None:
 
 
 @receiver(post_delete, sender=ProductImage)
-def judge_without(sender: type[ProductImage], instance: ProductImage, **kwargs: Any) -> None:
-    """Only where the photo itself was deleted: else the product goes, or its service judges."""
+def follow_deleted_photo(sender: type[ProductImage], instance: ProductImage, **kwargs: Any) -> None:
+    """The product is looked at anew only where the photo itself was deleted: else its service
+    does. Where the whole product goes, everything of it does."""
     origin = kwargs.get("origin")
     model = getattr(origin, "model", type(origin))
-    if model is not FashionImage:
+    if model not in (FashionImage, ProductImage):
         return
-    products = Product.objects.filter(id=instance.product_id)
+    duplicates.forget_unlike(product_id=instance.product_id)
+    if model is FashionImage:
+        _judge_without(instance.product_id)
+
+
+def _judge_without(product_id: UUID) -> None:
+    products = Product.objects.filter(id=product_id)
     for product in products.select_for_update(of=("self",)):
         if demo.is_left_over(product):
             product.delete()

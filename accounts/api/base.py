@@ -3,14 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotAuthenticated
@@ -25,6 +24,7 @@ from rest_framework.views import APIView
 from accounts import idempotency, limits
 from accounts.api.authentication import Caller, KeyAuthentication, MemberAuthentication
 from accounts.models import Scope, Tenant
+from kalas.lib import conflicts
 from kalas.lib.api.bodies import JsonParser
 from kalas.lib.api.problems import Problem
 from kalas.lib.tenant_rows import only_rows_of
@@ -130,7 +130,8 @@ def once_per_idempotency_key(
     """For a POST: with an `Idempotency-Key` it has one effect and one answer, for two days.
 
     The answer is kept in the transaction of the effect, so that whoever dies has done both or
-    neither.
+    neither. So a view that is one transaction, and stores no files, is tried once more where
+    another's was in its way.
     """
 
     @wraps(view)
@@ -141,15 +142,21 @@ def once_per_idempotency_key(
         turn = _begin(self.caller, request, key)
         if turn.answer is not None:
             return _repeat(turn.answer)
-        self.turn = turn
+
+        def work() -> HttpResponseBase:
+            self.turn = turn
+            response = view(self, request, *args, **kwargs)
+            self.keep(response)
+            return response
+
         try:
-            with transaction.atomic() if self.is_one_transaction else nullcontext():
-                response = view(self, request, *args, **kwargs)
-                self.keep(response)
+            if not self.is_one_transaction:
+                return work()
+            # What was sent as a file may be stored already, out of its place.
+            return conflicts.in_one_transaction(work, try_again=not request.FILES)
         except BaseException:
             idempotency.forget(turn=turn)
             raise
-        return response
 
     answer.is_idempotent = True  # type: ignore[attr-defined]
     return answer

@@ -118,6 +118,14 @@ class AskedAnswer(Fields):
 
 class SimilarAnswer(Fields):
     asked = AskedAnswer(allow_null=True)
+    reason = serializers.ChoiceField(
+        choices=["no-garment", "no-retriever", "not-indexed"],
+        allow_null=True,
+        help_text="Why nothing was looked for, where `asked` is null. `no-retriever`: the shop's"
+        " model names garments but cannot compare them; search by words, or choose a family with"
+        " a retriever in the shop's settings. `not-indexed`: the product's photos are not annotated"
+        " or not in the search index yet.",
+    )
     metric = serializers.ChoiceField(choices=["cosine", "l2"])
     complete = serializers.FloatField(
         help_text="The part of the catalogue's annotated photos that the compared model has looked"

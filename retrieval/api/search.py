@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +51,28 @@ Look = Callable[[similar.Wanted], Asked | None]
 """The details of what is wanted; None where its photo is gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks for, what that looks like, and how its details are found."""
+
+    asked: dict[str, Any]
+    wanted: similar.Wanted | None
+    look: Look
+    has_garment: bool
+    """A garment was found on it, whether or not it can be compared."""
+    may_come: bool = False
+    """What it looks like may be known later."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is nothing to look for."""
+        if self.wanted:
+            return None
+        if self.may_come:
+            return "not-indexed"
+        return "no-retriever" if self.has_garment else "no-garment"
+
+
 class SimilarView(ApiView):
     scopes = {"POST": (Scope.SEARCH,)}
     parser_classes = [JsonParser, MultiPartParser]
@@ -68,12 +91,13 @@ class SimilarView(ApiView):
 
         Only the own shop's, and none where nothing is similar. Photos are not kept.
         """
-        asked, wanted, look = self._read(request)
+        question = self._read(request)
+        asked, wanted = question.asked, question.wanted
         matches: list[similar.Match] = []
         seen = None
         if wanted is not None:
             if asked["match_details"]:
-                seen = engine.find_details(partial(look, wanted))
+                seen = engine.find_details(partial(question.look, wanted))
             try:
                 matches = similar.find_similar(
                     tenant=self.tenant,
@@ -91,6 +115,7 @@ class SimilarView(ApiView):
         return Response(
             {
                 "asked": describe_wanted(wanted) if wanted else None,
+                "reason": question.reason,
                 "metric": metric,
                 "complete": round_down(coverage.share),
                 "index": coverage.state,
@@ -104,11 +129,8 @@ class SimilarView(ApiView):
             }
         )
 
-    def _read(self, request: Request) -> tuple[dict[str, Any], similar.Wanted | None, Look]:
-        """What is asked, what it looks like, and how its details are found.
-
-        Raises Problem and ValidationError.
-        """
+    def _read(self, request: Request) -> Question:
+        """Raises Problem and ValidationError."""
         if request.FILES:
             fields = {
                 name: text for name, text in request.POST.items() if name not in request.FILES
@@ -129,19 +151,43 @@ class SimilarView(ApiView):
                 raise Problem("image-url-failed", error.detail, reason=error.code) from error
             return self._want_photo(data, asked)
         if "annotation" in asked:
-            annotation = self._get_annotation(asked["annotation"])
-            wanted = similar.want_annotation(annotation, garment_id=asked.get("garment"))
-            return asked, wanted, lambda wanted: details.ask_annotation(annotation, wanted.box)
-        product = self._get_product(asked)
-        return asked, similar.want_product(product), lambda _: details.ask_product(product)
+            return self._want_annotation(asked)
+        return self._want_product(asked)
 
-    def _want_photo(
-        self, data: bytes, asked: dict[str, Any]
-    ) -> tuple[dict[str, Any], similar.Wanted | None, Look]:
+    def _want_photo(self, data: bytes, asked: dict[str, Any]) -> Question:
         crop = asked.get("crop")
         box = Box(**crop) if crop else None
         found = engine.annotate(data, family=self.tenant.model_family, crop=box)
-        return asked, similar.want_found(found), lambda wanted: details.ask_engine(data, wanted.box)
+        return Question(
+            asked,
+            similar.want_found(found),
+            lambda wanted: details.ask_engine(data, wanted.box),
+            has_garment=bool(found.garments),
+        )
+
+    def _want_annotation(self, asked: dict[str, Any]) -> Question:
+        annotation, garment_id = self._get_annotation(asked["annotation"]), asked.get("garment")
+        garments = annotation.garments.filter(**({"id": garment_id} if garment_id else {}))
+        wanted = similar.want_annotation(annotation, garment_id=garment_id)
+        return Question(
+            asked,
+            wanted,
+            lambda wanted: details.ask_annotation(annotation, wanted.box),
+            has_garment=wanted is not None or garments.exists(),
+        )
+
+    def _want_product(self, asked: dict[str, Any]) -> Question:
+        product = self._get_product(asked)
+        wanted = similar.want_product(product)
+        judged = product.garment
+        may_come = judged.embedding is not None if judged else product.state == Product.State.NEW
+        return Question(
+            asked,
+            wanted,
+            lambda _: details.ask_product(product),
+            has_garment=judged is not None,
+            may_come=may_come,
+        )
 
     def _get_annotation(self, annotation_id: UUID) -> Annotation:
         annotations = Annotation.objects.for_tenant(self.tenant)

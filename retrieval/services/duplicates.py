@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.models import Tenant
 from annotations.models import FashionImage
@@ -18,6 +19,18 @@ logger = logging.getLogger(__name__)
 
 # A photo that so many others resemble (a size chart, a logo) says nothing about its product.
 MOST_NEAR_PHOTOS = 50
+# Open pairs of which no photo of the one is near any photo of the other, as it is or mirrored.
+_FORGET = """
+DELETE FROM retrieval_nearduplicate pair
+WHERE pair.id = ANY(%(pairs)s) AND pair.dismissed_at IS NULL AND NOT EXISTS (
+    SELECT FROM retrieval_productimage mine
+    JOIN retrieval_photohash a ON a.image_id = mine.image_id
+    CROSS JOIN retrieval_productimage theirs
+    JOIN retrieval_photohash b ON b.image_id = theirs.image_id
+    WHERE mine.product_id = pair.product_id AND theirs.product_id = pair.other_id AND (
+        bit_count((a.value # b.value)::bit(64)) <= %(limit)s
+        OR bit_count((a.value # b.value # %(mirror)s)::bit(64)) <= %(limit)s))
+"""
 
 
 def compare_photos(*, product_image_ids: Sequence[UUID], now: datetime) -> int:
@@ -46,6 +59,16 @@ def _compare(photo: ProductImage, image: FashionImage, *, now: datetime) -> int:
     for other, (distance_bits, mirrored) in near.items():
         _note(photo.product, other, distance=distance_bits, mirrored=mirrored, now=now)
     return len(near)
+
+
+def forget_unlike(*, product_id: UUID) -> None:
+    """A photo of the product went, and the pairs go that it alone was the reason for; what somebody
+    dismissed is remembered. The product's row is locked by the caller."""
+    pairs = NearDuplicate.objects.filter(
+        Q(product=product_id) | Q(other=product_id), dismissed_at=None
+    )
+    if ids := list(pairs.values_list("id", flat=True)):
+        _forget_unlike(ids)
 
 
 def dismiss_duplicate(*, tenant: Tenant, duplicate_id: UUID, now: datetime) -> NearDuplicate:
@@ -127,12 +150,17 @@ def _find_near(photo: ProductImage, value: int, *, mirrored: bool) -> dict[UUID,
         return {row[0]: (row[1], mirrored) for row in cursor.fetchall()}
 
 
+@transaction.atomic
 def _note(
     product: Product, other_id: UUID, *, distance: int, mirrored: bool, now: datetime
 ) -> None:
-    """Once for two products, whichever of them came first."""
+    """Once for two products, whichever of them came first; not where a photo went meanwhile."""
     first, second = sorted((product.id, other_id))
-    NearDuplicate.objects.get_or_create(
+    # Who takes a photo from a product holds its row.
+    both = Product.objects.filter(id__in=(first, second)).order_by("id")
+    if len(both.select_for_update(of=("self",), no_key=True)) < 2:
+        return
+    pair, is_new = NearDuplicate.objects.get_or_create(
         product_id=first,
         other_id=second,
         defaults={
@@ -142,6 +170,16 @@ def _note(
             "created_at": now,
         },
     )
+    if is_new:
+        _forget_unlike([pair.id])
+
+
+def _forget_unlike(pair_ids: Sequence[UUID]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FORGET,
+            {"pairs": list(pair_ids), "limit": hashing.NEAR_BITS, "mirror": hashing.MIRROR},
+        )
 
 
 def _take_over(kept: Product, gone: Product) -> None:

@@ -1,12 +1,18 @@
+from io import BytesIO
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
 
 from accounts.tests.factories import make_tenant
 from annotations.models import Annotation
 from annotations.tests.factories import make_garment, make_photo_bytes, make_result
 from retrieval.models import NearDuplicate, Product, ProductImage
+from retrieval.services import duplicates
 from retrieval.tests.factories import (
+    DEMO_PHOTOS,
     add_annotated_photo,
     add_waiting_photo,
     make_pair,
@@ -93,6 +99,25 @@ def test_finds_possible_duplicates(page, tenant):
 
     shown = {product.id for product in response.context["page_obj"]}
     assert shown == {pair.product_id, pair.other_id}
+
+
+def test_a_deleted_photo_is_no_possible_duplicate(page, tenant):
+    data, smaller = (DEMO_PHOTOS / "clothing-dress-2074bc3b.jpg").read_bytes(), BytesIO()
+    with Image.open(BytesIO(data)) as image:
+        image.resize((300, 400)).save(smaller, "PNG")
+    first, second = (
+        add_waiting_photo(make_product(tenant=tenant), each) for each in (data, smaller.getvalue())
+    )
+    duplicates.compare_photos(product_image_ids=[first.id], now=timezone.now())
+    duplicates.compare_photos(product_image_ids=[second.id], now=timezone.now())
+    flagged = reverse("catalogue"), {"flag": "duplicate"}
+    assert len(page.get(*flagged).context["page_obj"]) == 2
+
+    page.post(reverse("delete_image", args=[first.image_id]))
+
+    assert list(page.get(*flagged).context["page_obj"]) == []
+    html = page.get(reverse("product", args=[second.product_id])).content.decode()
+    assert "Possibly the same product" not in html
 
 
 def test_says_when_nothing_matches(page, tenant):

@@ -7,9 +7,11 @@ from django.utils import timezone
 from PIL import Image, ImageEnhance, ImageOps
 
 from accounts.tests.factories import make_tenant
+from annotations import services as annotation_services
+from annotations.models import FashionImage
 from retrieval import hashing
 from retrieval.models import NearDuplicate, Product
-from retrieval.services import duplicates
+from retrieval.services import duplicates, photos
 from retrieval.tests.factories import DEMO_PHOTOS, add_waiting_photo, make_product
 
 PHOTO = DEMO_PHOTOS / "clothing-dress-2074bc3b.jpg"
@@ -182,3 +184,84 @@ def test_what_was_dismissed_stays_dismissed(tenant):
     compare(kept.photos.get())
 
     assert NearDuplicate.objects.get().dismissed_at
+
+
+def delete_image(tenant, photo) -> None:
+    annotation_services.delete_image(tenant=tenant, image_id=photo.image_id)
+
+
+def remove_photo(tenant, photo) -> None:
+    photos.remove_photo(tenant=tenant, product_image_id=photo.id, now=timezone.now())
+
+
+def drop_from_feed(tenant, photo) -> None:
+    type(photo).objects.filter(id=photo.id).update(source="https://shop.example/a.jpg")
+    photos.expect_photos(tenant=tenant, product_id=photo.product_id, sources=[], now=timezone.now())
+
+
+def delete_product(tenant, photo) -> None:
+    photo.product.delete()
+
+
+@pytest.mark.parametrize("take", [delete_image, remove_photo, drop_from_feed, delete_product])
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_pair_goes_with_the_photo_that_it_is_of(tenant, take, index):
+    product = make_pair(tenant)[index]
+
+    take(tenant, product.photos.get())
+
+    assert not NearDuplicate.objects.exists()
+
+
+def test_a_pair_stays_while_other_photos_of_the_two_are_alike(tenant):
+    kept, gone, pair = make_pair(tenant)
+    with Image.open(PHOTO) as image:
+        smaller = encode(image.convert("RGB").resize((300, 400)))
+    compare(add_waiting_photo(gone, smaller))
+
+    delete_image(tenant, gone.photos.in_order()[0])
+    assert NearDuplicate.objects.get() == pair
+
+    delete_image(tenant, gone.photos.get())
+    assert not NearDuplicate.objects.exists()
+    assert {kept, gone} == set(Product.objects.all())
+
+
+def test_a_photo_of_two_products_takes_their_pair_with_it(tenant):
+    first, second = (make_product(tenant=tenant) for _ in range(2))
+    add_waiting_photo(first, PHOTO.read_bytes())
+    compare(add_waiting_photo(second, PHOTO.read_bytes()))
+    assert NearDuplicate.objects.count() == 1
+    image = FashionImage.objects.get()
+
+    annotation_services.delete_image(tenant=tenant, image_id=image.id)
+
+    assert not NearDuplicate.objects.exists()
+
+
+def test_what_was_dismissed_is_remembered_without_its_photo(tenant):
+    kept, _gone, pair = make_pair(tenant)
+    duplicates.dismiss_duplicate(tenant=tenant, duplicate_id=pair.id, now=timezone.now())
+
+    delete_image(tenant, kept.photos.get())
+
+    assert NearDuplicate.objects.get().dismissed_at
+
+
+def test_notes_no_pair_with_a_photo_that_went_while_it_was_compared(tenant, monkeypatch):
+    first, second = (make_product(tenant=tenant) for _ in range(2))
+    old = add_waiting_photo(first, PHOTO.read_bytes())
+    with Image.open(PHOTO) as image:
+        new = add_waiting_photo(second, encode(ImageOps.mirror(image.convert("RGB"))))
+    compare(old)
+    NearDuplicate.objects.all().delete()
+    note = duplicates._note
+
+    def delete_and_note(*args, **options):
+        delete_image(tenant, old)
+        note(*args, **options)
+
+    monkeypatch.setattr(duplicates, "_note", delete_and_note)
+
+    assert compare(new) == 1
+    assert not NearDuplicate.objects.exists()

@@ -612,6 +612,27 @@ def test_an_imported_models_own_words_are_given_as_they_are(api, fake_engine):
     assert listed == [{"original": said}]
 
 
+def test_an_etryon_familys_own_values_are_its_probabilities(api, fake_engine):
+    """Its answer has no probabilities beside the values, which sum to 1, nor a calibration."""
+    said = {
+        "objects": {"full-body 1": 0.9},
+        "categories": {"coat": 0.25, "dress": 0.75},
+        "attributes": {"Pattern: striped": 0.2, "Pattern: plain": 0.8},
+    }
+    fake_engine.answer = (200, replace(make_result(), original=said).to_json(), {})
+
+    old = post_file(api, b"", path="/api/compat/annotate").json()
+
+    assert old == {
+        "attributes": {"Pattern: plain": 0.8, "Pattern: striped": 0.2},
+        "categories": {"dress": 0.75, "coat": 0.25},
+        "colors": ["#1b2a49", "#ffffff"],
+        "category_probabilities": {"dress": 0.75, "coat": 0.25},
+        "calibrated": False,
+    }
+    assert list(old["category_probabilities"]) == ["dress", "coat"]
+
+
 def test_scopes_are_kept_apart(member):
     search = make_key(member=member, scopes=[Scope.SEARCH])
     api = Client(headers={"Authorization": f"Bearer {search.token}"})

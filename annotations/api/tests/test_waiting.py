@@ -90,6 +90,30 @@ def test_a_photo_whose_waiting_client_s_process_died_gets_a_job(api, monkeypatch
     assert ProcrastinateJob.objects.get(task_name="annotations.annotate").status == "todo"
 
 
+def test_a_sweep_leaves_alone_whose_turn_was_taken_since_it_looked(api, monkeypatch):
+    """The engine is asked by the client that came back, and by no job beside it."""
+    monkeypatch.setattr(tasks, "annotate_now", lambda **asked: sys.exit())
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            post(api, make_photo_bytes(), wait=5)
+    later = timezone.now() + timedelta(seconds=11)
+    first, second = Annotation.objects.order_by("awaited_until")
+    until = later + timedelta(seconds=15)
+    run_now = jobs._run_now
+
+    def let_a_client_come(annotation):
+        assert jobs.take_turn(second.id, until=until, now=later)
+        run_now(annotation)
+
+    monkeypatch.setattr(jobs, "_run_now", let_a_client_come)
+
+    assert jobs.take_up(now=later) == 1
+    job = ProcrastinateJob.objects.get(task_name="annotations.annotate")
+    assert job.args == {"annotation_id": str(first.id)}
+    second.refresh_from_db()
+    assert second.awaited_until == until
+
+
 def test_who_comes_after_a_process_died_asks_in_its_place(api, fake_engine, monkeypatch):
     data, annotate = make_photo_bytes(), tasks.annotate_now
     monkeypatch.setattr(tasks, "annotate_now", lambda **asked: sys.exit())

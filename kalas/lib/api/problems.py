@@ -19,6 +19,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from kalas.lib.conflicts import is_conflict
 from kalas.lib.outages import Away
 
 MEDIA_TYPE = "application/problem+json"
@@ -332,7 +333,7 @@ def _to_problem(error: Exception) -> Problem | None:
         if isinstance(error, known):
             own = str(error.detail) if isinstance(error, exceptions.APIException) else ""
             return Problem(name, "" if name == "not-found" else own)
-    return None
+    return Problem("unavailable") if is_conflict(error) else None
 
 
 def _flatten(details: Any, path: tuple[str, ...]) -> Iterator[dict[str, str]]:

@@ -1,5 +1,6 @@
 import base64
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -100,6 +101,31 @@ def test_nothing_to_look_for_is_an_answer(api, tenant):
     response = post(api, product=str(product.id))
 
     assert (find(response), response.json()["asked"]) == ([], None)
+
+
+def test_says_why_nothing_is_looked_for(api, tenant, fake_engine):  # noqa: F811
+    image = base64.b64encode(make_photo_bytes()).decode()
+    unseen = make_result(abstained="no-garment")
+    answers: list[dict[str, Any]] = []
+    for result in (make_result(), unseen, make_result(embedding=())):
+        fake_engine.answer = (200, result.to_json(), {})
+        answers.append(post(api, image=image).json())
+    names_only = make_item(tenant, 0, result=make_result(embedding=()), external_id="NAMES")
+    annotation = Annotation.objects.get(image__product_images__product=names_only)
+    answers += [post(api, external_id="NAMES").json(), post(api, annotation=annotation.id).json()]
+    make_product(tenant=tenant, external_id="NEW")
+    answers.append(post(api, external_id="NEW").json())
+
+    assert [each["reason"] for each in answers] == [
+        None,
+        "no-garment",
+        "no-retriever",
+        "no-retriever",
+        "no-retriever",
+        "not-indexed",
+    ]
+    assert [each["asked"] is None for each in answers] == [False, *[True] * 5]
+    assert [each["results"] for each in answers] == [[]] * 6
 
 
 def test_an_index_that_lacks_something_says_so(api, tenant):
