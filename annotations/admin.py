@@ -135,6 +135,7 @@ class AnnotationAdmin(NothingAdded):
         "state",
         "needs_review",
         "abstained",
+        "alternatives",
         "error",
         "faults",
         "priority",

@@ -61,6 +61,7 @@ def _build(annotation: Annotation, found: Iterable[Found]) -> dict[str, Any]:
         else None,
         "garments": [_build_garment(each) for each in found],
         "abstained": annotation.abstained or None,
+        "alternatives": annotation.alternatives if annotation.abstained else [],
         "error": annotation.error or None,
         "timings_ms": annotation.timings_ms,
         # Only where an imported model answered in words of its own.

@@ -207,6 +207,7 @@ def record_result(*, annotation: Annotation, result: AnnotationResult, now: date
         now=now,
         state=Annotation.State.DONE if done else Annotation.State.ABSTAINED,
         abstained=result.abstained or "",
+        alternatives=[asdict(alternative) for alternative in result.alternatives],
         needs_review=least is not None,
         least_confidence=least,
         model_name=result.model.name,

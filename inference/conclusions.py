@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inference.colours import Palette, name_colours
-from inference.contract import AbstainReason, Box, Garment, ObjectType
+from inference.contract import AbstainReason, Alternative, Box, Garment, ObjectType
 from inference.detection import Found, choose_primary, overlap
 from inference.postprocess import Floats, Reader
 from inference.scenes import Scene, View
@@ -47,6 +47,13 @@ class _Part(_Judged):
     found: Found
 
 
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    reason: AbstainReason
+    alternatives: tuple[Alternative, ...] = ()
+    """What it may be nevertheless, the likeliest first."""
+
+
 def conclude(
     scene: Scene,
     answers: Sequence[Said],
@@ -54,7 +61,7 @@ def conclude(
     hint: ObjectType | None,
     reader: Reader,
     palette: Palette,
-) -> tuple[Garment, ...] | AbstainReason:
+) -> tuple[Garment, ...] | Abstention:
     """`answers` are those to the scene's crops, in order."""
     entire, *rest = answers
     whole = None
@@ -69,10 +76,10 @@ def conclude(
     if whole and not hint and _misleads(whole, parts, reader, plain=scene.plain):
         whole, parts = None, _choose_trusted(parts)
     elif whole and not hint and not reader.is_garment(whole.categories):
-        return "no-garment"
+        return _see_none(whole.categories, reader)
     main = _choose_main(scene, whole, parts, hint=hint, reader=reader)
     if main is None:
-        return "no-garment"
+        return _see_none(reader.restrict(reader.categories(entire.category), hint), reader)
     beside = [part for part in parts if part is not main and _is_known(part, reader)]
     if whole and main is whole:
         # What the finder took for something else is this very garment.
@@ -81,11 +88,16 @@ def conclude(
         main = _see_whole(main, whole, reader, plain=scene.plain)
     main = replace(main, categories=reader.restrict(main.categories, hint))
     if not reader.is_garment(main.categories):
-        return "no-garment"
+        return _see_none(main.categories, reader)
     if not _is_known(main, reader):
-        return "unreadable"
+        return Abstention("unreadable")
     name = partial(_garment, entire=entire, reader=reader, palette=palette)
     return (name(main, primary=True), *(name(part, primary=False) for part in beside))
+
+
+def _see_none(categories: Floats, reader: Reader) -> Abstention:
+    likely = tuple(each for each in reader.rank(categories) if each.confidence > 0)
+    return Abstention("no-garment", likely)
 
 
 def _blend(one: Said, other: Said, *, weight: float = 0.5) -> Said:

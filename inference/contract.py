@@ -119,6 +119,8 @@ class AnnotationResult:
     timings_ms: dict[str, float] = field(default_factory=dict)
     original: dict[str, dict[str, float]] = field(default_factory=dict)
     """What an ancestor's model said in its own words: kind → name → number."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Where no garment was seen: what it may be nevertheless, the likeliest first."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -134,6 +136,7 @@ class AnnotationResult:
             abstained=data["abstained"],
             timings_ms=dict(data["timings_ms"]),
             original=dict(data.get("original", {})),
+            alternatives=tuple(Alternative(**a) for a in data.get("alternatives", ())),
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from inference import runtime
 from inference.colours import Palette
-from inference.conclusions import Said, conclude
+from inference.conclusions import Abstention, Said, conclude
 from inference.contract import (
     MIN_SIDE,
     AbstainReason,
@@ -63,7 +63,7 @@ class _Seen:
     photo: Photo
     width: int
     height: int
-    scene: Scene | AbstainReason
+    scene: Scene | Abstention
     """What can be classified, or why nothing can."""
     timings: dict[str, float]
 
@@ -97,12 +97,14 @@ class Pipeline:
         spent = (perf_counter() - start) * 1000
         outcomes: list[Outcome] = []
         for one in seen:
-            if isinstance(one, _Seen) and isinstance(one.scene, Scene):
+            if isinstance(one, Exception):
+                outcomes.append(one)
+            elif isinstance(one.scene, Abstention):
+                outcomes.append(self._result(one, one.scene))
+            else:
                 one.timings["classify"] = spent
                 said = list(islice(answers, len(one.scene.crops)))
                 outcomes.append(self._try_to_conclude(one, one.scene, said))
-            else:
-                outcomes.append(one if isinstance(one, Exception) else self._result(one))
         return outcomes
 
     def embed_texts(self, texts: Sequence[str]) -> list[list[float]]:
@@ -164,7 +166,7 @@ class Pipeline:
         elif _is_dark(image, area):
             reason = "unreadable"
         if reason:
-            return _Seen(photo, image.shape[1], image.shape[0], reason, timings)
+            return _Seen(photo, image.shape[1], image.shape[0], Abstention(reason), timings)
         return _Decoded(photo, image, area, fit(image, area) if self._finds else None, timings)
 
     def _try_to_see(self, decoded: _Decoded, sight: Sight | None) -> _Seen | Exception:
@@ -196,19 +198,19 @@ class Pipeline:
         except Exception as error:  # one photo fails alone, whatever it does
             logger.exception("A photo of %d bytes could not be named", len(seen.photo.data))
             return error
-        if isinstance(concluded, str):
-            return self._result(replace(seen, scene=concluded))
         return self._result(seen, concluded)
 
-    def _result(self, seen: _Seen, garments: tuple[Garment, ...] = ()) -> AnnotationResult:
-        return AnnotationResult(
+    def _result(self, seen: _Seen, concluded: tuple[Garment, ...] | Abstention) -> AnnotationResult:
+        result = AnnotationResult(
             width=seen.width,
             height=seen.height,
             model=self.model,
-            garments=garments,
-            abstained=seen.scene if isinstance(seen.scene, str) else None,
             timings_ms={name: round(ms, 2) for name, ms in seen.timings.items()},
         )
+        if isinstance(concluded, Abstention):
+            reason, alternatives = concluded.reason, concluded.alternatives
+            return replace(result, abstained=reason, alternatives=alternatives)
+        return replace(result, garments=concluded)
 
 
 def load(

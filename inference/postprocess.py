@@ -95,6 +95,12 @@ class Reader:
         shares = (probabilities[self._objects == name].sum() for name in np.unique(self._objects))
         return float(max(shares)) >= self._floors.get(CATEGORY_FLOOR, 0.0)
 
+    def rank(self, probabilities: Floats) -> tuple[Alternative, ...]:
+        """The TOP likeliest categories; that it is no garment is none of them."""
+        order = np.argsort(-probabilities, kind="stable")
+        best = order[order != self._nothing][:TOP]
+        return tuple(Alternative(self._labels[i], round(float(probabilities[i]), 4)) for i in best)
+
     def of_product(self, attributes: Floats, entire: Floats) -> Floats:
         """A garment's attribute logits, with those of the product as the entire photo says."""
         joined = attributes.copy()
@@ -114,18 +120,16 @@ class Reader:
     ) -> Garment:
         """Its confidence is that of the box times that of being a garment at all; the category's
         and its alternatives' are the TOP likeliest categories."""
-        best = [i for i in np.argsort(-probabilities, kind="stable") if i != self._nothing][:TOP]
-        first, *others = [
-            Alternative(self._labels[i], round(float(probabilities[i]), 4)) for i in best
-        ]
+        first, *others = self.rank(probabilities)
+        best = self._labels.index(first.name)
         confidence = box_confidence * (1 - float(probabilities[self._nothing]))
         return Garment(
-            object=self._object(int(best[0])),
+            object=self._object(best),
             confidence=round(confidence, 4),
             primary=primary,
             box=box,
             category=Category(first.name, first.confidence, tuple(others)),
-            attributes=tuple(self._attributes(attributes, int(best[0]))),
+            attributes=tuple(self._attributes(attributes, best)),
             colours=colours,
             embedding=tuple(round(x, 6) for x in embedding.tolist()),
         )

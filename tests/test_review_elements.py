@@ -174,3 +174,27 @@ def test_what_comes_back_never_takes_the_place_of_what_is_looked_at(
     )
 
     assert page.evaluate("queue.items.map((each) => each.id)") == ["a", "c", "b"]
+
+
+def test_a_box_on_an_abstention_is_first_what_it_may_be(context: BrowserContext) -> None:
+    page = open_tab(
+        context,
+        """const { Draft } = await import("/static/js/review-draft.js");
+        const { Words } = await import("/static/js/review-words.js");
+        const categories = [
+          { name: "shirt", title: "Shirt", object: "upper-body" },
+          { name: "belt", title: "Belt", object: "accessory" },
+          { name: "scarf", title: "Scarf", object: "accessory" },
+        ];
+        const words = new Words({ categories, attributes: [], colours: [], objects: [] });
+        const alternatives = [
+          { name: "scarf", confidence: 0.3 },
+          { name: "shirt", confidence: 0.1 },
+        ];
+        window.draft = new Draft({ id: "a", version: 0, garments: [], alternatives }, words);
+        draft.add([0, 0, 9, 9]);
+        window.offered = words.optionsOf("category", draft.garment).map((each) => each.name);""",
+    )
+
+    assert page.evaluate("[draft.garment.category, draft.garment.object]") == ["scarf", "accessory"]
+    assert page.evaluate("offered") == ["scarf", "shirt", "belt"]

@@ -152,7 +152,7 @@ class OverlayView(ApiView):
 
 
 def _choose(result: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
-    return result if fields is None else {name: result[name] for name in fields}
+    return result if fields is None else {name: result[name] for name in fields if name in result}
 
 
 def _read_photo(asked: dict[str, Any]) -> tuple[bytes, str]:

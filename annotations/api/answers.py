@@ -87,6 +87,11 @@ class AnnotationAnswer(Fields):
     abstained = serializers.CharField(
         allow_null=True, required=False, help_text="Why there is no answer: no-garment, too-small…"
     )
+    alternatives = AlternativeAnswer(
+        many=True,
+        required=False,
+        help_text="Where no garment was seen: what it may be nevertheless, the likeliest first.",
+    )
     error = serializers.CharField(allow_null=True, required=False)
     timings_ms = serializers.DictField(child=serializers.FloatField(), required=False)
     original = serializers.DictField(

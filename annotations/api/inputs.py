@@ -35,6 +35,7 @@ RESULT_FIELDS = (
     "model",
     "garments",
     "abstained",
+    "alternatives",
     "error",
     "timings_ms",
     "original",

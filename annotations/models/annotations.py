@@ -58,6 +58,12 @@ class Annotation(models.Model):
         _("product"), max_length=200, blank=True, help_text=_("The shop's own reference.")
     )
     abstained = models.CharField(_("no answer because"), max_length=16, blank=True)
+    alternatives = models.JSONField(
+        _("alternatives"),
+        default=list,
+        blank=True,
+        help_text=_("What it may be where the model saw no garment."),
+    )
     error = models.CharField(_("failed because"), max_length=300, blank=True)
     faults = models.PositiveSmallIntegerField(
         _("faults"), default=0, help_text=_("How often the engine broke while it had this photo.")

@@ -53,6 +53,7 @@ def build_item(annotation: Annotation, thresholds: Thresholds) -> dict[str, Any]
         "version": annotation.version,
         "state": annotation.state,
         "garments": snapshot["garments"],
+        "alternatives": annotation.alternatives,
         "doubts": {each["id"]: _list_doubts(each, thresholds) for each in snapshot["garments"]},
         "image": {
             "id": str(image.id),

@@ -99,7 +99,12 @@ def make_garment(
     )
 
 
-def make_result(*garments: Garment, abstained: str | None = None, **fields) -> AnnotationResult:
+def make_result(
+    *garments: Garment,
+    abstained: str | None = None,
+    alternatives: tuple[Alternative, ...] = (),
+    **fields,
+) -> AnnotationResult:
     found = () if abstained else garments or (make_garment(**fields),)
     return AnnotationResult(
         width=60,
@@ -108,4 +113,5 @@ def make_result(*garments: Garment, abstained: str | None = None, **fields) -> A
         garments=found,
         abstained=abstained,  # type: ignore[arg-type]
         timings_ms={"total": 12.5},
+        alternatives=alternatives,
     )

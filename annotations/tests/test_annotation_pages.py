@@ -11,7 +11,7 @@ from annotations.tests.factories import (
     make_garment,
     make_result,
 )
-from inference.contract import Box
+from inference.contract import Alternative, Box
 
 BOX = {"left": 5, "top": 6, "right": 40, "bottom": 50}
 HTMX = {"HX-Request": "true"}
@@ -82,6 +82,16 @@ def test_says_why_there_is_no_answer(page, tenant):
     annotation = make_done_annotation(tenant=tenant, result=make_result(abstained="no-garment"))
 
     assert "No garment was found" in get_html(page, annotation)
+
+
+def test_shows_what_it_may_be_where_there_is_no_answer(page, tenant):
+    alternatives = (Alternative("scarf", 0.3), Alternative("belt", 0.004))
+    result = make_result(abstained="no-garment", alternatives=alternatives)
+
+    html = get_html(page, make_done_annotation(tenant=tenant, result=result))
+
+    assert html.index("Or perhaps") < html.index(">Scarf or stole</span>")
+    assert ">Belt</span>" not in html
 
 
 def test_shows_why_it_failed_and_lets_people_try_again(page, tenant):

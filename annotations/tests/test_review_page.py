@@ -15,6 +15,7 @@ from annotations.models import Annotation, Review, ReviewTask
 from annotations.reviewing import suggestions
 from annotations.reviewing.services import NotUndoable, Reviewer, undo_review
 from annotations.tests.factories import make_annotation, make_done_annotation, make_result
+from inference.contract import Alternative
 
 pytestmark = pytest.mark.django_db
 
@@ -311,6 +312,16 @@ def test_any_member_suggests_and_the_reviewer_reads_it(ask, tenant):
     assert "This field is required" in empty.content.decode()
     found = claim(ask)
     assert {(item["note"], item["suggested_by"]) for item in found} == {("It is a skirt.", "Deniz")}
+
+
+def test_offers_what_an_abstention_may_be_nevertheless(ask, page, tenant):
+    result = make_result(abstained="no-garment", alternatives=(Alternative("scarf", 0.3),))
+    annotation = make_done_annotation(tenant=tenant, result=result)
+
+    page.post(reverse("suggest_review", args=[annotation.id]), {"note": "A scarf."})
+
+    [item] = claim(ask)
+    assert item["alternatives"] == [{"name": "scarf", "confidence": 0.3}]
 
 
 def test_what_waits_takes_no_suggestion(page, tenant):

@@ -14,6 +14,7 @@ from accounts.models import Tenant
 from accounts.tests.factories import make_tenant, make_user
 from annotations import files, jobs, live, photos, services
 from annotations.models import Annotation, Colour, FashionImage, Garment, Label
+from annotations.results import build_result
 from annotations.tests.factories import (
     list_names,
     make_annotation,
@@ -22,7 +23,7 @@ from annotations.tests.factories import (
     make_photo_bytes,
     make_result,
 )
-from inference.contract import Box
+from inference.contract import Alternative, Box
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -226,6 +227,15 @@ def test_records_why_there_is_no_answer(tenant):
 
     assert (annotation.state, annotation.abstained) == ("abstained", "no-garment")
     assert not annotation.needs_review
+
+
+def test_keeps_what_an_abstention_may_be_nevertheless(tenant):
+    result = make_result(abstained="no-garment", alternatives=(Alternative("scarf", 0.3),))
+
+    annotation = make_done_annotation(tenant=tenant, result=result)
+
+    assert annotation.alternatives == [{"name": "scarf", "confidence": 0.3}]
+    assert build_result(annotation)["alternatives"] == annotation.alternatives
 
 
 def test_annotates_a_crop(tenant, member):

@@ -2,12 +2,14 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from inference import pipeline
-from inference.contract import AnnotationResult, Box
+from inference.contract import Alternative, AnnotationResult, Box, ModelName
+from inference.management.commands.annotate import write_text
 from inference.tests.photos import encode, paint
 from inference.tests.tiny import make_pipeline
 
@@ -67,6 +69,16 @@ def test_says_why_it_abstains(tmp_path):
     path.write_bytes(encode(paint(garment=(255, 255, 255)), "PNG"))
 
     assert "no garment found" in annotate(path)[0]
+
+
+def test_says_what_it_may_be_where_it_abstains():
+    alternatives = (Alternative("scarf", 0.3), Alternative("belt", 0.004))
+    model = ModelName("m", "1", "kalas-1")
+    result = AnnotationResult(30, 40, model, abstained="no-garment", alternatives=alternatives)
+
+    text = write_text(Path("a.jpg"), result)
+
+    assert text.endswith("no garment found, perhaps Scarf or stole 30%")
 
 
 def test_one_line_for_each_bad_file_and_the_answers_of_the_others(photo, tmp_path):

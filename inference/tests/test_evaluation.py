@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inference.contract import (
+    Alternative,
     AnnotationResult,
     Box,
     Category,
@@ -41,6 +42,16 @@ from inference.training.evaluation.served import read_garments
 from inference.training.outfits import OutfitGarment
 
 LABELS = ("shirt", "jeans", "trousers", "dress", "not-a-garment")
+SPEC = WeightsSpec(
+    name="t",
+    version="1",
+    architecture="garment-net",
+    taxonomy="kalas-1",
+    sha256="",
+    labels=LABELS,
+    colour_families=("blue", "red"),
+    attributes=(("pattern", ("solid", "striped")),),
+)
 
 
 def make_photo(number: int = 0, *accepts: str, **known) -> LabelledPhoto:
@@ -146,11 +157,27 @@ def test_sums_the_categories_that_a_benchmark_class_may_mean():
     photos = [make_photo(0, "jeans", **pants), make_photo(1, "shirt", **shirt), make_photo(2)]
     head = make_head(LABELS, [0.4, 0.3, 0.3, 0, 0], [0.4, 0, 0, 0.6, 0], [1, 0, 0, 0, 0])
 
-    found = values(measure_ten(photos, head))
+    found = values(measure_ten(photos, head, abstained=np.zeros(3, bool)))
 
     # The dress is no class of the two, so the shirt wins among them.
     assert found["ten classes: accuracy"] == (1.0, 2)
     assert found["ten classes: plain"] == (0.0, 2)
+
+
+def test_an_abstention_is_wrong_though_its_alternatives_are_right():
+    pants = {"benchmark": "pants", "benchmark_accepts": ("jeans", "trousers")}
+    shirt = {"benchmark": "shirt", "benchmark_accepts": ("shirt",)}
+    photos = [make_photo(0, "jeans", **pants), make_photo(1, "shirt", **shirt)]
+    answers = read_garments([(Alternative("jeans", 0.3),), (Alternative("dress", 0.2),)], SPEC)
+    head = answers.heads[CATEGORY]
+
+    found = values(measure_category(photos, head))
+    found |= values(measure_ten(photos, head, abstained=answers.abstained))
+
+    assert found["category top-1"] == (0.0, 2)
+    assert found["category top-5"] == (0.5, 2)
+    assert found["garment or not"] == (0.0, 2)
+    assert found["ten classes: accuracy"] == (0.0, 2)
 
 
 def make_answers(**heads: Head) -> Answers:
@@ -228,16 +255,6 @@ def make_garment(name: str, **known) -> Garment:
 
 
 def test_reads_what_was_served():
-    spec = WeightsSpec(
-        name="t",
-        version="1",
-        architecture="garment-net",
-        taxonomy="kalas-1",
-        sha256="",
-        labels=LABELS,
-        colour_families=("blue", "red"),
-        attributes=(("pattern", ("solid", "striped")),),
-    )
     shirt = make_garment(
         "shirt",
         attributes=(Label("pattern", "striped", 0.6), Label("season", "summer", 0.9)),
@@ -248,7 +265,7 @@ def test_reads_what_was_served():
         ),
     )
 
-    answers = read_garments([shirt, None], spec)
+    answers = read_garments([shirt, (Alternative("dress", 0.2),)], SPEC)
 
     assert answers.heads[CATEGORY].say() == ["shirt", "not-a-garment"]
     assert answers.heads[CATEGORY].confidence[0] == pytest.approx(0.7)

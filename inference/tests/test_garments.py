@@ -119,6 +119,8 @@ def test_says_that_there_is_no_garment_where_the_finder_is_unsure():
     result = annotate(street, unsure, garments=see_streets)
 
     assert (result.garments, result.abstained) == ((), "no-garment")
+    # Not even a ten-thousandth is left for what it may be nevertheless.
+    assert result.alternatives == ()
 
 
 def see_both_as(name):

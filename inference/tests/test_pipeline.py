@@ -1,6 +1,7 @@
 """The stages in order, with a tiny network whose answers are known."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,14 @@ def test_survives_its_own_json():
     [result] = annotate(Photo(RED_PHOTO))
 
     assert AnnotationResult.from_json(result.to_json()) == result
+
+
+def test_reads_results_of_before_abstentions_had_alternatives():
+    [result] = annotate(Photo(EMPTY_PHOTO))
+    stored = result.to_json()
+    del stored["alternatives"]
+
+    assert AnnotationResult.from_json(stored) == replace(result, alternatives=())
 
 
 def test_a_bad_image_fails_alone():
@@ -131,6 +140,29 @@ def test_abstains_where_there_is_no_garment():
     [result] = annotate(Photo(EMPTY_PHOTO))
 
     assert (result.garments, result.abstained) == ((), "no-garment")
+
+
+def doubt(*inputs):
+    """As tiny_network, but never sure."""
+    logits, *rest = tiny_network(*inputs)
+    return [logits / 4, *rest]
+
+
+def test_says_what_it_may_be_where_it_abstains():
+    reddish = encode(paint(garment=(255, 232, 232)), "PNG")
+
+    [result] = make_pipeline(doubt).annotate([Photo(reddish)])
+
+    assert isinstance(result, AnnotationResult)
+    shares = [each.confidence for each in result.alternatives]
+    assert (result.garments, result.abstained) == ((), "no-garment")
+    assert result.alternatives[0].name == RED
+    assert len(shares) == 5
+    assert shares == sorted(shares, reverse=True)
+    # What is left beside that it is no garment.
+    assert 0 < sum(shares) < 0.5
+    assert taxonomy.load().abstention not in {each.name for each in result.alternatives}
+    assert AnnotationResult.from_json(result.to_json()) == result
 
 
 @pytest.mark.parametrize(

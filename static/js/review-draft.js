@@ -60,10 +60,11 @@ export class Draft {
   }
 
   add(box) {
-    const category = this.garment?.category ?? this.words.data.categories[0].name;
+    const alternatives = this.item.alternatives ?? []; // of a model that saw no garment
+    const category = this.garment?.category ?? alternatives[0]?.name ?? this.words.data.categories[0].name;
     const object = this.words.categories.get(category).object;
     const id = crypto.randomUUID();
-    const first = { category, object, box, said: category, alternatives: [], labels: [], colours: [] };
+    const first = { category, object, box, said: category, alternatives, labels: [], colours: [] };
     this.garments.push({ id, isNew: true, primary: this.garments.length === 0, confidence: 1, ...first });
     this.current = this.garments.length - 1;
     this.keep();

@@ -23,6 +23,7 @@ from annotations.tests.factories import (
     make_photo_bytes,
     make_result,
 )
+from inference.contract import Alternative
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 
@@ -631,6 +632,24 @@ def test_an_etryon_familys_own_values_are_its_probabilities(api, fake_engine):
         "calibrated": False,
     }
     assert list(old["category_probabilities"]) == ["dress", "coat"]
+
+
+def test_a_field_that_only_some_results_have_is_left_out(api, tenant):
+    make_done_annotation(tenant=tenant)
+
+    listed = api.get(f"{PATH}?fields=state,original").json()["results"]
+
+    assert listed == [{"state": "done"}]
+
+
+def test_an_abstention_says_what_it_may_be_until_a_person_names_it(api, tenant):
+    result = make_result(abstained="no-garment", alternatives=(Alternative("scarf", 0.3),))
+    annotation = make_done_annotation(tenant=tenant, result=result)
+    path = f"{PATH}{annotation.id}/?fields=alternatives"
+
+    assert api.get(path).json() == {"alternatives": [{"name": "scarf", "confidence": 0.3}]}
+    Annotation.objects.filter(id=annotation.id).update(state="done", abstained="")
+    assert api.get(path).json() == {"alternatives": []}
 
 
 def test_scopes_are_kept_apart(member):

@@ -97,6 +97,8 @@ class Annotation:
     product: str | None = None
     model: ModelName | None = None
     abstained: str | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    """Where no garment was seen: what it may be nevertheless, the likeliest first."""
     error: str | None = None
     version: int = 0
     """Counts what people said; send it with a review."""

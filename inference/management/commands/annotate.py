@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"{path}: {reason}")
             else:
                 self.stdout.write(
-                    _as_json(path, outcome) if options["json"] else _as_text(path, outcome)
+                    write_json(path, outcome) if options["json"] else write_text(path, outcome)
                 )
         if failed:
             raise SystemExit(1)
@@ -73,14 +74,16 @@ def _annotate(annotator: families.AnyPipeline, path: Path, crop: Box | None) -> 
     return outcome
 
 
-def _as_json(path: Path, result: AnnotationResult) -> str:
+def write_json(path: Path, result: AnnotationResult) -> str:
     return json.dumps({"file": str(path), **result.to_json()})
 
 
-def _as_text(path: Path, result: AnnotationResult) -> str:
+def write_text(path: Path, result: AnnotationResult) -> str:
     head = f"{path}  {result.width} × {result.height}"
     if result.abstained:
-        return f"{head}\n  {_ABSTENTIONS[result.abstained]}"
+        likely = _shares((other.name, other.confidence) for other in result.alternatives)
+        perhaps = f", perhaps {likely}" if likely else ""
+        return f"{head}\n  {_ABSTENTIONS[result.abstained]}{perhaps}"
     return "\n".join([head, *(line for garment in result.garments for line in _lines(garment))])
 
 
@@ -89,7 +92,6 @@ def _lines(garment: Garment) -> list[str]:
     category = garment.category
     likely = [(category.name, category.confidence)]
     likely += [(other.name, other.confidence) for other in category.alternatives]
-    categories = (f"{names.title('category', n, 'en')} {c:.0%}" for n, c in likely if c >= 0.01)
     colours = (f"{names.title('colour', c.name, 'en')} {c.share:.0%}" for c in garment.colours)
     attributes = (
         f"{names.title('attribute', label.key, 'en')}: "
@@ -99,12 +101,17 @@ def _lines(garment: Garment) -> list[str]:
     lines = [
         f"  object    {names.title('object', garment.object, 'en')} {garment.confidence:.0%},"
         f" box {','.join(map(str, garment.box.as_tuple()))}",
-        f"  category  {', '.join(categories)}",
+        f"  category  {_shares(likely)}",
         f"  colours   {', '.join(colours)}",
     ]
     if garment.attributes:
         lines.append(f"  and       {', '.join(attributes)}")
     return lines
+
+
+def _shares(likely: Iterable[tuple[str, float]]) -> str:
+    title = taxonomy.load().title
+    return ", ".join(f"{title('category', n, 'en')} {c:.0%}" for n, c in likely if c >= 0.01)
 
 
 def _crop(text: str) -> Box:

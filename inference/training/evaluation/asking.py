@@ -109,7 +109,7 @@ def judge(
         if key == "pattern":
             found.append(metrics.measure_pattern(photos, heads[key], _PATTERNS))
     if any(photo.benchmark for photo in photos):
-        found += metrics.measure_ten(photos, heads[CATEGORY])
+        found += metrics.measure_ten(photos, heads[CATEGORY], abstained=answers.abstained)
     if any(photo.likeness[0] for photo in photos):
         found += _search(photos, answers.embedding, model)
     scores = [metric for metric in [*found, *extra] if metric.estimate.count]

@@ -147,7 +147,12 @@ def _judge_served(
             "the categories are counted over all garments, found or not",
         ),
     ]
-    return judge(photos, read_garments(matched, asked.model.spec), asked.model, extra=extra)
+    return judge(
+        photos,
+        read_garments([garment or () for garment in matched], asked.model.spec),
+        asked.model,
+        extra=extra,
+    )
 
 
 def _ask_nothing(path: Path, asked: Asked, questions: Questions) -> Metric:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from inference import taxonomy
-from inference.contract import AnnotationResult, Garment
+from inference.contract import Alternative, AnnotationResult, Garment
 from inference.networks.garment_net import EMBEDDING_SIZE
 from inference.pipeline import Pipeline
 from inference.request import Photo
@@ -14,6 +14,9 @@ from inference.training.evaluation.answers import CATEGORY, COLOUR, Answers, Hea
 from inference.training.measure import Floats
 
 _BATCH = 16
+
+Served = Garment | tuple[Alternative, ...]
+"""A garment; or that there is none, and what it may be nevertheless."""
 
 
 def annotate(pipeline: Pipeline, photos: Sequence[bytes]) -> Iterator[AnnotationResult]:
@@ -25,8 +28,9 @@ def annotate(pipeline: Pipeline, photos: Sequence[bytes]) -> Iterator[Annotation
             yield outcome
 
 
-def read_garments(garments: Sequence[Garment | None], spec: WeightsSpec) -> Answers:
-    """What was said of each garment; none at all is the answer "no garment".
+def read_garments(garments: Sequence[Served], spec: WeightsSpec) -> Answers:
+    """What was said of each garment; none at all is the answer "no garment", before what it may
+    be nevertheless.
 
     The colour is the family of the first that was named.
     """
@@ -37,12 +41,12 @@ def read_garments(garments: Sequence[Garment | None], spec: WeightsSpec) -> Answ
     others = {key: _Table(values, rows) for key, values in spec.attributes}
     embedding = np.zeros((rows, EMBEDDING_SIZE), dtype=np.float32)
     for row, garment in enumerate(garments):
-        if garment is None:
+        if not isinstance(garment, Garment):
             category.add(row, taxonomy.load().abstention, 1.0)
+            category.add_all(row, garment)
             continue
         category.add(row, garment.category.name, garment.category.confidence)
-        for other in garment.category.alternatives:
-            category.add(row, other.name, other.confidence)
+        category.add_all(row, garment.category.alternatives)
         for label in garment.attributes:
             if label.key in others:
                 others[label.key].add(row, label.name, label.confidence)
@@ -54,14 +58,14 @@ def read_garments(garments: Sequence[Garment | None], spec: WeightsSpec) -> Answ
     return Answers(
         heads | {key: table.head() for key, table in others.items()},
         embedding,
-        abstained=np.array([garment is None for garment in garments], dtype=np.bool_),
+        abstained=np.array([not isinstance(each, Garment) for each in garments], dtype=np.bool_),
         unsure=frozenset({COLOUR}),
     )
 
 
-def primary(result: AnnotationResult) -> Garment | None:
+def primary(result: AnnotationResult) -> Served:
     garments = sorted(result.garments, key=lambda garment: not garment.primary)
-    return garments[0] if garments else None
+    return garments[0] if garments else result.alternatives
 
 
 class _Table:
@@ -74,6 +78,10 @@ class _Table:
         """A value that nobody asks about falls away."""
         if value in self._index:
             self._scores[row, self._index[value]] = score
+
+    def add_all(self, row: int, alternatives: Sequence[Alternative]) -> None:
+        for each in alternatives:
+            self.add(row, each.name, each.confidence)
 
     def head(self) -> Head:
         return Head(self._values, self._scores)
