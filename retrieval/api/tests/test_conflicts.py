@@ -13,6 +13,7 @@ from procrastinate.contrib.django import app
 from accounts.models import IdempotentRequest, Scope
 from accounts.tests.factories import make_key, make_tenant
 from retrieval.api import products as view
+from retrieval.importing.writing import apply_rows
 from retrieval.models import Product
 from retrieval.tests.factories import make_product
 
@@ -81,7 +82,7 @@ def tries(monkeypatch) -> Iterator[Callable[[Callable[[str], None]], list[str]]]
     rivals: list[Rival] = []
 
     def begin(ask_for_b: Callable[[str], None]) -> list[str]:
-        made, write = [], view.apply_rows
+        made, write = [], apply_rows
         rivals.append(rival := Rival())
 
         def write_in_the_way(**asked):
