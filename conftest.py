@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
+from django.utils import translation
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -41,6 +42,13 @@ def django_db_setup(
     embedded_postgres.stop(folder)
     if "KALAS_TEST_VAR_IS_TEMPORARY" in os.environ:
         shutil.rmtree(embedded_postgres.data_folder(folder), ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _speak_english() -> Iterator[None]:
+    """The language of a test's last request, or of its own words, ends with it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
