@@ -12,7 +12,9 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Membership
 from accounts.tests.factories import make_member
@@ -106,3 +108,17 @@ def run_receiver() -> Iterator[Receiver]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def attempt(delivery: WebhookDelivery, *, now: datetime | None = None) -> WebhookDelivery:
+    """What its endpoint's job does."""
+    send_due(delivery.endpoint, now=now)
+    return reload(delivery)
+
+
+def lanes_of(endpoint: WebhookEndpoint) -> QuerySet[ProcrastinateJob]:
+    return ProcrastinateJob.objects.filter(lock=f"webhooks.{endpoint.id}")
+
+
+def reload(delivery: WebhookDelivery) -> WebhookDelivery:
+    return WebhookDelivery.objects.select_related("endpoint", "message").get(id=delivery.id)
