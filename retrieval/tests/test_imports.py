@@ -245,6 +245,25 @@ def test_what_nobody_starts_is_forgotten(tenant):
     assert run.state == State.CANCELLED
 
 
+def test_uploads_that_no_import_reads_are_swept(tenant):
+    waiting, ended = make_import(tenant=tenant), make_import(tenant=tenant)
+    lost, unlucky = make_import(tenant=tenant), make_import(tenant=tenant)
+    CatalogueImport.objects.filter(id=lost.id).delete()
+    CatalogueImport.objects.filter(id=ended.id).update(state="failed")
+    now = timezone.now()
+
+    assert imports.sweep_files(now=now) == 0  # the rows may be on their way
+
+    CatalogueImport.objects.filter(id=unlucky.id).update(state="running")
+    assert imports.sweep_files(now=now + timedelta(hours=2)) == 2
+    left = [run for run in (waiting, ended, lost, unlucky) if default_storage.exists(run.file.name)]
+    assert left == [waiting, unlucky]
+
+
+def test_sweeps_a_storage_without_uploads():
+    assert imports.sweep_files(now=timezone.now()) == 0
+
+
 def test_fails_with_words_when_its_file_is_gone(tenant):
     run = check(make_import(tenant=tenant))
     imports.start_import(tenant=tenant, import_id=run.id)
