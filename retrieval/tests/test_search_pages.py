@@ -244,7 +244,16 @@ def test_words_are_understood_in_turkish(page, tenant, member):
     member.user.save()
     make_item(tenant, 0, title="Everyday model")
 
-    assert "Everyday model" in read(page.get(reverse("search"), {"q": "çizgili tişört"}))
+    html = read(page.get(reverse("search"), {"q": "ÇİZGİLİ tişört"}))
+
+    assert "Everyday model" in html
+    assert "cizgili" not in html
+
+
+def test_says_what_was_written_not_how_it_was_read(page, tenant):
+    make_item(tenant, 0, title="Everyday model")
+
+    assert "çizgili = Striped" in read(page.get(reverse("search"), {"q": "çizgili tişört"}))
 
 
 def test_suggestions(page, tenant):

@@ -146,15 +146,17 @@ def _find_words(request: TenantRequest, text: str, filters: Filters, shown: int)
         "found": found,
         "groups": narrowing.list_groups(counts, filters),
         "more": _find_more(shown, found.total > shown),
-        "understood": [_name(term) for term in found.reading.known],
+        "understood": [_name(term, text) for term in found.reading.known],
     }
 
 
-def _name(term: words.Term) -> tuple[str, str]:
+def _name(term: words.Term, text: str) -> tuple[str, str]:
     """What was written, and as what it was understood."""
     known, language = taxonomy.load(), get_language() or "en"
     titles = [known.title(sense.kind, sense.name, language) for sense in term.senses]
-    return term.text, ", ".join(dict.fromkeys(titles))
+    written = {words.plain(word): taxonomy.lower(word, language) for word in text.split()}
+    said = " ".join(written.get(word, word) for word in term.text.split())
+    return said, ", ".join(dict.fromkeys(titles))
 
 
 def _find_like_photo(
