@@ -21,7 +21,7 @@ from inference.contract import InvalidImage
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 from retrieval.importing import archives, running, tables
-from retrieval.jobs import MEASURE_TASK
+from retrieval.jobs import IMPORT_TASK, MEASURE_TASK
 from retrieval.models import (
     CatalogueImport,
     ImportProblem,
@@ -221,6 +221,14 @@ def test_takes_each_step_once_and_in_order(tenant):
         imports.start_import(tenant=tenant, import_id=run.id)
     with pytest.raises(CatalogueImport.DoesNotExist):
         imports.cancel_import(tenant=make_tenant(), import_id=run.id, now=timezone.now())
+
+
+def test_photos_in_bulk_hold_up_no_import(tenant):
+    run = make_import(tenant=tenant, name="photos.zip", data=make_zip({"a.jpg": b"x"}))
+
+    job = ProcrastinateJob.objects.get(task_name=IMPORT_TASK)
+    assert job.args == {"import_id": str(run.id)}
+    assert Annotation.Priority.BULK < job.priority < Annotation.Priority.CROP
 
 
 def test_a_cancelled_import_stops_and_forgets_its_file(tenant, django_capture_on_commit_callbacks):
