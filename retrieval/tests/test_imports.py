@@ -174,6 +174,13 @@ def test_the_same_file_twice_changes_nothing(tenant):
     assert ProductImage.objects.count() == 1
 
 
+def test_spaces_around_words_are_no_change(tenant):
+    make_product(tenant=tenant, external_id="1", title=" Shirt ")
+
+    assert import_file(tenant=tenant, data="id,title\n1,Shirt\n").unchanged == 1
+    assert Product.objects.get().title == "Shirt"
+
+
 def test_columns_that_the_file_lacks_stay(tenant):
     make_product(tenant=tenant, external_id="1", title="Kept", price="5.00", currency="TRY")
 
