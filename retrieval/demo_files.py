@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
+from django.db import transaction
 
 from accounts.models import Tenant
 from annotations import photos as annotation_photos
@@ -69,19 +70,21 @@ def _add_rows(
         except annotation_photos.PhotoRefused:
             done.refused += 1
             continue
-        product = products.create_product(
-            tenant=tenant,
-            external_id=external_id,
-            values={"title": str(row[title] or "")[:500] if title else ""},
-            now=now,
-        )
-        photos.add_photo(
-            tenant=tenant,
-            product_id=product.id,
-            photo=photo,
-            name=f"{external_id}.jpg",
-            added_by=None,
-            now=now,
-            counts=False,
-        )
+        # Together: a product that is there is not looked at again, so it must have its photo.
+        with transaction.atomic():
+            product = products.create_product(
+                tenant=tenant,
+                external_id=external_id,
+                values={"title": str(row[title] or "")[:500] if title else ""},
+                now=now,
+            )
+            photos.add_photo(
+                tenant=tenant,
+                product_id=product.id,
+                photo=photo,
+                name=f"{external_id}.jpg",
+                added_by=None,
+                now=now,
+                counts=False,
+            )
         done.products += 1

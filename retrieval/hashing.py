@@ -1,4 +1,5 @@
 """A perceptual hash: copies of a photo that were resized, re-encoded or mirrored nearly share it.
+So do photos of different things in the same pose: their edges tell them apart.
 
 The signs of the 8 × 8 lowest frequencies of the photo's brightness (64 bits), as in Zauner,
 "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
@@ -18,6 +19,9 @@ from PIL import Image
 NEAR_BITS = 8
 SIDE = 32
 KEPT = 8
+# Of the photo's brightness that is kept, and the correlation of edges that copies have at least.
+GRID = 16
+LEAST_ALIKE = 0.95
 _QUARTER_BITS = 16
 # The bits of the odd horizontal waves: each byte is a row of eight, the first wave in front.
 _ODD_WAVES = 0xAAAA_AAAA_AAAA_AAAA
@@ -31,20 +35,29 @@ class Hashes:
 
     value: int
     mirrored: int
+    brightness: bytes
+    """Of `GRID` × `GRID` parts, row by row."""
 
     @classmethod
-    def of(cls, value: int) -> Self:
+    def of(cls, value: int, brightness: bytes) -> Self:
         """Of a photo whose own hash is known: in the mirror image the odd horizontal waves point
         the other way."""
-        return cls(value, value ^ MIRROR)
+        return cls(value, value ^ MIRROR, brightness)
 
 
 def hash_photo(data: bytes) -> Hashes:
     """`data`: an encoded photo that we wrote ourselves, such as a thumbnail."""
     with Image.open(BytesIO(data)) as image:
-        small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+        grey = image.convert("L")
+    small, grid = (grey.resize((n, n), Image.Resampling.BOX) for n in (SIDE, GRID))
     frequencies = _COSINES @ np.asarray(small, dtype=np.float64) @ _COSINES.T
-    return Hashes.of(_to_bits(frequencies))
+    return Hashes.of(_to_bits(frequencies), grid.tobytes())
+
+
+def have_same_edges(first: bytes, second: bytes, *, mirrored: bool) -> bool:
+    """Whether two photos' kept brightness rises and falls at the same places."""
+    a, b = _find_edges(first, mirrored=mirrored), _find_edges(second, mirrored=False)
+    return bool(a @ b >= LEAST_ALIKE * np.sqrt((a @ a) * (b @ b)))
 
 
 def split(value: int) -> tuple[int, int, int, int]:
@@ -73,6 +86,13 @@ def _build_cosines() -> NDArray[np.float64]:
     waves = np.arange(1, KEPT + 1)[:, None]
     samples = np.arange(SIDE)[None, :]
     return np.cos(np.pi * waves * (2 * samples + 1) / (2 * SIDE))
+
+
+def _find_edges(brightness: bytes, *, mirrored: bool) -> NDArray[np.float64]:
+    grid = np.frombuffer(brightness, dtype=np.uint8).reshape(GRID, GRID).astype(np.float64)
+    if mirrored:
+        grid = grid[:, ::-1]
+    return np.concatenate([np.diff(grid, axis=axis).ravel() for axis in (0, 1)])
 
 
 def _to_bits(frequencies: NDArray[np.float64]) -> int:

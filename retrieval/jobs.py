@@ -25,6 +25,8 @@ FETCH_QUEUE = "fetches"
 
 # Behind every annotation: nobody looks at a page that waits for these.
 BEHIND_ALL = -10
+# Somebody looks at a page that waits for these: ahead of photos in bulk, behind single ones.
+AHEAD_OF_BULK = 5
 
 
 def defer_comparison(*photos: ProductImage) -> None:
@@ -57,7 +59,10 @@ def defer_fetches(photos: Sequence[ProductImage]) -> None:
 def defer_import(catalogue_import: CatalogueImport) -> None:
     """The next part of it; with a lock, so that parts don't run side by side."""
     app.configure_task(
-        IMPORT_TASK, allow_unknown=False, lock=f"import.{catalogue_import.id}"
+        IMPORT_TASK,
+        allow_unknown=False,
+        lock=f"import.{catalogue_import.id}",
+        priority=AHEAD_OF_BULK,
     ).defer(import_id=str(catalogue_import.id))
 
 
@@ -93,6 +98,7 @@ def defer_test(index: IndexVersion, *, now: datetime) -> None:
         args={"index_id": str(index.id)},
         queue=jobs.DEFAULT_QUEUE,
         at=now,
+        priority=AHEAD_OF_BULK,
     )
 
 

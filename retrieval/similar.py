@@ -302,6 +302,15 @@ def want_product(product: Product) -> Wanted | None:
     return Wanted(model, list(row.vector), describe_look(garment), garment.box, product.id)
 
 
+def explain_none(product: Product) -> str:
+    """Why `want_product` knows nothing to compare it by: `not-indexed` may pass by itself,
+    `no-retriever` and `no-garment` not."""
+    garment = product.garment
+    if garment is None:
+        return "not-indexed" if product.state == Product.State.NEW else "no-garment"
+    return "no-retriever" if garment.embedding is None else "not-indexed"
+
+
 def describe_look(garment: Garment) -> Look:
     return Look(
         object_type=garment.object_type,

@@ -15,6 +15,7 @@ from retrieval.words import LONGEST, plain
 # Of a title's word, before titles are looked for: one letter begins nearly all of them.
 _LEAST_LETTERS = 2
 _LOOKED_AT = 200
+_WORDS = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Suggestion:
     kind: str
     """category, colour, value or product"""
     number: int = 0
-    """Products of the shop that it would find, where it is no product itself."""
+    """Products of the shop that it would find; 0 where nobody counted, and of a product."""
     product_id: UUID | None = None
 
 
@@ -40,12 +41,20 @@ def suggest(
     begun = plain(last)
     if not begun:
         return []
-    found = [
-        Suggestion(f"{head} {title}".strip(), kind, number)
-        for kind, title, number in _list_names(tenant, language.partition("-")[0], only_listed)
+    language = language.partition("-")[0]
+    names = [
+        (kind, title, number)
+        for kind, title, number in _list_names(tenant, language, only_listed)
         if any(word.startswith(begun) for word in plain(title).split())
     ]
-    found.sort(key=lambda each: (not plain(each.text).startswith(plain(text)), -each.number))
+    names.sort(key=lambda each: (not plain(each[1]).startswith(begun), -each[2]))
+    found = [
+        # How many have both nobody has counted.
+        Suggestion(f"{head} {taxonomy.lower(title, language)}", kind)
+        if head
+        else Suggestion(title, kind, number)
+        for kind, title, number in names
+    ]
     titles = _complete_titles(tenant, text, limit=limit, only_listed=only_listed)
     # Places that one kind leaves are the other's.
     kept = max(limit - len(titles), limit // 2)
@@ -66,7 +75,7 @@ def _list_names(tenant: Tenant, language: str, only_listed: bool) -> list[tuple[
 def _complete_titles(
     tenant: Tenant, text: str, *, limit: int, only_listed: bool
 ) -> list[Suggestion]:
-    words = re.findall(r"[^\W_]+", plain(text))
+    words = _WORDS.findall(plain(text))
     if not words or len(words[-1]) < _LEAST_LETTERS:
         return []
     query = SearchQuery(
@@ -81,5 +90,10 @@ def _complete_titles(
     return [
         Suggestion(title, "product", product_id=id_)
         for title, id_ in rows
-        if all(word in plain(title) for word in words)
+        if all(f" {word}" in _spell(title) for word in words)
     ][:limit]
+
+
+def _spell(title: str) -> str:
+    """With a space before each word."""
+    return " " + " ".join(_WORDS.findall(plain(title)))

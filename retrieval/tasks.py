@@ -150,7 +150,9 @@ def test_searches(timestamp: int) -> None:
 @app.periodic(cron="37 3 * * *")
 @app.task(queueing_lock="retrieval.forget_old_imports")
 def forget_old_imports(timestamp: int) -> None:
-    imports.forget_old_imports(now=datetime.fromtimestamp(timestamp, UTC))
+    now = datetime.fromtimestamp(timestamp, UTC)
+    imports.forget_old_imports(now=now)
+    imports.sweep_files(now=now)
 
 
 def _now() -> datetime:

@@ -188,7 +188,9 @@ class TextAnswer(Fields):
 class SuggestionAnswer(Fields):
     text = serializers.CharField()
     kind = serializers.ChoiceField(choices=["category", "colour", "value", "product"])
-    number = serializers.IntegerField(help_text="Products; 0 for a product itself.")
+    number = serializers.IntegerField(
+        help_text="Products; 0 for a product itself, and after other words."
+    )
     product = serializers.UUIDField(allow_null=True)
 
 

@@ -58,19 +58,8 @@ class Question:
     asked: dict[str, Any]
     wanted: similar.Wanted | None
     look: Look
-    has_garment: bool
-    """A garment was found on it, whether or not it can be compared."""
-    may_come: bool = False
-    """What it looks like may be known later."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why there is nothing to look for."""
-        if self.wanted:
-            return None
-        if self.may_come:
-            return "not-indexed"
-        return "no-retriever" if self.has_garment else "no-garment"
+    reason: str | None
+    """Why there is nothing to look for."""
 
 
 class SimilarView(ApiView):
@@ -158,11 +147,12 @@ class SimilarView(ApiView):
         crop = asked.get("crop")
         box = Box(**crop) if crop else None
         found = engine.annotate(data, family=self.tenant.model_family, crop=box)
+        wanted = similar.want_found(found)
         return Question(
             asked,
-            similar.want_found(found),
+            wanted,
             lambda wanted: details.ask_engine(data, wanted.box),
-            has_garment=bool(found.garments),
+            None if wanted else _explain_none(has_garment=bool(found.garments)),
         )
 
     def _want_annotation(self, asked: dict[str, Any]) -> Question:
@@ -173,21 +163,14 @@ class SimilarView(ApiView):
             asked,
             wanted,
             lambda wanted: details.ask_annotation(annotation, wanted.box),
-            has_garment=wanted is not None or garments.exists(),
+            None if wanted else _explain_none(has_garment=garments.exists()),
         )
 
     def _want_product(self, asked: dict[str, Any]) -> Question:
         product = self._get_product(asked)
         wanted = similar.want_product(product)
-        judged = product.garment
-        may_come = judged.embedding is not None if judged else product.state == Product.State.NEW
-        return Question(
-            asked,
-            wanted,
-            lambda _: details.ask_product(product),
-            has_garment=judged is not None,
-            may_come=may_come,
-        )
+        reason = None if wanted else similar.explain_none(product)
+        return Question(asked, wanted, lambda _: details.ask_product(product), reason)
 
     def _get_annotation(self, annotation_id: UUID) -> Annotation:
         annotations = Annotation.objects.for_tenant(self.tenant)
@@ -262,6 +245,10 @@ class SuggestView(ApiView):
                 ]
             }
         )
+
+
+def _explain_none(*, has_garment: bool) -> str:
+    return "no-retriever" if has_garment else "no-garment"
 
 
 def list_hosts(key: ApiKey | None) -> frozenset[str] | None:

@@ -24,6 +24,8 @@ class PhotoHash(models.Model):
     )
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     value = models.BigIntegerField()
+    # None for photos of before it was kept: they are compared by the hash alone.
+    brightness = models.BinaryField(null=True)
     quarter_0 = models.IntegerField()
     quarter_1 = models.IntegerField()
     quarter_2 = models.IntegerField()

@@ -52,8 +52,8 @@ def _compare(photo: ProductImage, image: FashionImage, *, now: datetime) -> int:
     except FileNotFoundError:
         logger.info("The photo %s was deleted before it was compared", photo.id)
         return 0
-    near = _find_near(photo, hashes.value, mirrored=False)
-    for other, distance in _find_near(photo, hashes.mirrored, mirrored=True).items():
+    near = _find_near(photo, hashes, mirrored=False)
+    for other, distance in _find_near(photo, hashes, mirrored=True).items():
         if other not in near or distance[0] < near[other][0]:
             near[other] = distance
     for other, (distance_bits, mirrored) in near.items():
@@ -104,26 +104,34 @@ def merge_duplicate(*, tenant: Tenant, duplicate_id: UUID, keep_id: UUID, now: d
 
 def _hash(image: FashionImage) -> hashing.Hashes:
     """As it is stored, or else from the thumbnail. Raises FileNotFoundError."""
-    if hasattr(image, "photo_hash"):
-        return hashing.Hashes.of(image.photo_hash.value)
+    if hasattr(image, "photo_hash") and image.photo_hash.brightness is not None:
+        return hashing.Hashes.of(image.photo_hash.value, bytes(image.photo_hash.brightness))
     with default_storage.open(str(image.thumbnail.name), "rb") as file:
         hashes = hashing.hash_photo(file.read())
-    PhotoHash.objects.bulk_create([build_hash(image, hashes)], ignore_conflicts=True)
+    PhotoHash.objects.bulk_create(
+        [build_hash(image, hashes)],
+        update_conflicts=True,
+        unique_fields=["image"],
+        update_fields=["brightness"],
+    )
     return hashes
 
 
-def _find_near(photo: ProductImage, value: int, *, mirrored: bool) -> dict[UUID, tuple[int, bool]]:
+def _find_near(
+    photo: ProductImage, hashes: hashing.Hashes, *, mirrored: bool
+) -> dict[UUID, tuple[int, bool]]:
     """Other products of the shop and the distance of their nearest photo; one query.
 
     The cost does not grow with the number of photos that are far away: each quarter's index is
     asked for 137 values.
     """
+    value = hashes.mirrored if mirrored else hashes.value
     first, second, third, fourth = (hashing.list_near(q) for q in hashing.split(value))
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH near AS (
-                SELECT image_id, bit_count((value # %(value)s)::bit(64)) AS distance
+                SELECT image_id, bit_count((value # %(value)s)::bit(64)) AS distance, brightness
                 FROM retrieval_photohash
                 WHERE tenant_id = %(tenant)s AND (
                     quarter_0 = ANY(%(first)s) OR quarter_1 = ANY(%(second)s)
@@ -131,9 +139,9 @@ def _find_near(photo: ProductImage, value: int, *, mirrored: bool) -> dict[UUID,
                     AND bit_count((value # %(value)s)::bit(64)) <= %(limit)s
                 ORDER BY distance LIMIT %(most)s
             )
-            SELECT p.product_id, min(near.distance) FROM near
+            SELECT p.product_id, near.distance, near.brightness FROM near
             JOIN retrieval_productimage p ON p.image_id = near.image_id
-            WHERE p.product_id <> %(product)s GROUP BY p.product_id
+            WHERE p.product_id <> %(product)s ORDER BY near.distance DESC
             """,
             {
                 "value": value,
@@ -147,7 +155,12 @@ def _find_near(photo: ProductImage, value: int, *, mirrored: bool) -> dict[UUID,
                 "most": MOST_NEAR_PHOTOS,
             },
         )
-        return {row[0]: (row[1], mirrored) for row in cursor.fetchall()}
+        return {
+            product_id: (distance, mirrored)
+            for product_id, distance, brightness in cursor.fetchall()
+            if brightness is None
+            or hashing.have_same_edges(hashes.brightness, bytes(brightness), mirrored=mirrored)
+        }
 
 
 @transaction.atomic

@@ -17,7 +17,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Tenant, User
-from annotations.files import StorageAway, remove_files
+from annotations.files import ORPHAN_AGE, StorageAway, remove_files
 from annotations.photos import clean_name
 from retrieval import jobs
 from retrieval.importing import archives, columns, tables
@@ -28,11 +28,13 @@ from retrieval.models import CatalogueImport, ImportProblem
 logger = logging.getLogger(__name__)
 
 State = CatalogueImport.State
+ENDED = (State.DONE, State.FAILED, State.CANCELLED)
 AWAY = (DatabaseError, StorageAway, OSError, BotoCoreError, ClientError)
 # A part of the work, so that a long import takes turns with other jobs and ends soon when asked.
 PART = timedelta(seconds=5)
 # Who uploads a file and never starts its import loses the file, nothing else.
 FORGOTTEN_AFTER = timedelta(days=7)
+_FOLDER = "imports"
 _KINDS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _COUNTERS = (
     "rows_done", "photos_done", "created", "changed", "unchanged", "refused", "photos_added",
@@ -77,7 +79,7 @@ def begin_import(
     except TableUnreadable as error:
         raise ImportRefused(str(error)) from error
     # The file first: a row without its file would be an import that can't run.
-    run.file.name = default_storage.save(f"imports/{tenant.id}/{run.id}.{kind}", upload)
+    run.file.name = default_storage.save(f"{_FOLDER}/{tenant.id}/{run.id}.{kind}", upload)
     try:
         with transaction.atomic():
             run.save()
@@ -176,6 +178,34 @@ def forget_old_imports(*, now: datetime) -> int:
             continue
         forgotten += 1
     return forgotten
+
+
+def sweep_files(*, now: datetime) -> int:
+    """Remove uploads that no import is going to read, older than any request that may be bringing
+    its row; return how many. An upload's transaction may have failed, a shop may be gone."""
+    removed = 0
+    for shop in _list_folder(_FOLDER)[0]:
+        names = [f"{_FOLDER}/{shop}/{name}" for name in _list_folder(f"{_FOLDER}/{shop}")[1]]
+        unended = CatalogueImport.objects.exclude(state__in=ENDED)
+        read = set(unended.filter(file__in=names).values_list("file", flat=True))
+        lost = [name for name in names if name not in read and _is_old(name, now=now)]
+        remove_files(lost)
+        removed += len(lost)
+    return removed
+
+
+def _list_folder(name: str) -> tuple[list[str], list[str]]:
+    try:
+        return default_storage.listdir(name)
+    except FileNotFoundError:  # nothing was uploaded yet
+        return [], []
+
+
+def _is_old(name: str, *, now: datetime) -> bool:
+    try:
+        return default_storage.get_modified_time(name) < now - ORPHAN_AGE
+    except FileNotFoundError:  # its import ended meanwhile
+        return False
 
 
 def _get(tenant: Tenant, import_id: UUID, *states: State) -> CatalogueImport:

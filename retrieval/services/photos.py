@@ -141,7 +141,13 @@ def write_hashes(photos: Iterable[tuple[FashionImage, bytes]]) -> None:
 
 def build_hash(image: FashionImage, hashes: hashing.Hashes) -> PhotoHash:
     quarters = {f"quarter_{i}": q for i, q in enumerate(hashing.split(hashes.value))}
-    return PhotoHash(image=image, tenant_id=image.tenant_id, value=hashes.value, **quarters)
+    return PhotoHash(
+        image=image,
+        tenant_id=image.tenant_id,
+        value=hashes.value,
+        brightness=hashes.brightness,
+        **quarters,
+    )
 
 
 @transaction.atomic

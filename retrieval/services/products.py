@@ -39,7 +39,7 @@ def create_product(
                 external_id=external_id or f"K-{product_id.hex[:10].upper()}",
                 created_at=now,
                 updated_at=now,
-                **{name: values[name] for name in FIELDS if name in values},
+                **_trim({name: values[name] for name in FIELDS if name in values}),
             )
     except IntegrityError as error:
         raise IdTaken(external_id) from error
@@ -75,10 +75,16 @@ def change_product(
 
 def set_values(product: Product, values: Mapping[str, object]) -> list[str]:
     """Set on the object what differs and return those fields' names; nothing is saved."""
-    changed = [name for name, value in values.items() if getattr(product, name) != value]
+    trimmed = _trim(values)
+    changed = [name for name, value in trimmed.items() if getattr(product, name) != value]
     for name in changed:
-        setattr(product, name, values[name])
+        setattr(product, name, trimmed[name])
     return changed
+
+
+def _trim(values: Mapping[str, object]) -> dict[str, object]:
+    """Without the spaces around words, which files and stores keep or lose at will."""
+    return {name: v.strip() if isinstance(v, str) else v for name, v in values.items()}
 
 
 @transaction.atomic

@@ -11,7 +11,6 @@ from itertools import islice
 from uuid import UUID
 
 from django.db.models import Count
-from django.db.models.functions import Random
 
 from annotations import files
 from inference import client
@@ -24,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 ASKED = 100
 # Each costs the engine as much as a photo.
-PARTS_ASKED = 20
+PARTS_ASKED = 60
 FIRST = 20
 # Of each side of the garment's box, so that sleeves and hems are missing.
 CUT = 0.12
@@ -60,12 +59,15 @@ def _list_questions(index: IndexVersion) -> Iterator[tuple[similar.Wanted, UUID]
     rows = index.embeddings.select_related("photo__image", "garment")
     counts = Embedding.objects.filter(index=index).values("photo__product")
     several = counts.annotate(number=Count("id")).filter(number__gt=1).values("photo__product")
-    for row in rows.filter(photo__product__in=several).order_by(Random())[:ASKED]:
+    # Ids are random, so the first are a fair sample; of the same photos as last night, so that what
+    # changes is the search.
+    rows = rows.order_by("photo_id")
+    for row in rows.filter(photo__product__in=several)[:ASKED]:
         yield (
             similar.Wanted(model, list(row.vector), but_not_photo=row.photo_id),
             row.photo.product_id,
         )
-    alone = rows.exclude(photo__product__in=several).order_by(Random())[: PARTS_ASKED * 2]
+    alone = rows.exclude(photo__product__in=several)[: PARTS_ASKED * 2]
     engine = building.find_engines().by_model.get(model) if alone else None
     if engine is None:
         return

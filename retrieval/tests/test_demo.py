@@ -53,6 +53,21 @@ def test_thousands_come_from_a_file(shop, tmp_path):
     assert Annotation.objects.pending().count() == 3
 
 
+def test_a_product_comes_with_its_photo_or_not_at_all(shop, tmp_path, monkeypatch):
+    path = write_file(tmp_path / "fpi.parquet", id=[1], image=[make_photo_bytes()])
+    with monkeypatch.context() as patch:
+        patch.setattr(photos, "add_photo", fail)
+        with pytest.raises(CommandError):
+            load(path)
+
+    assert "1 new products" in load(path)
+    assert Product.objects.get().photos.count() == 1
+
+
+def fail(**_values: object) -> None:
+    raise OSError("The disk is full")
+
+
 def test_a_file_that_is_none(shop, tmp_path):
     (tmp_path / "words.parquet").write_text("words")
 

@@ -21,7 +21,7 @@ from inference.contract import InvalidImage
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 from retrieval.importing import archives, running, tables
-from retrieval.jobs import MEASURE_TASK
+from retrieval.jobs import IMPORT_TASK, MEASURE_TASK
 from retrieval.models import (
     CatalogueImport,
     ImportProblem,
@@ -174,6 +174,13 @@ def test_the_same_file_twice_changes_nothing(tenant):
     assert ProductImage.objects.count() == 1
 
 
+def test_spaces_around_words_are_no_change(tenant):
+    make_product(tenant=tenant, external_id="1", title=" Shirt ")
+
+    assert import_file(tenant=tenant, data="id,title\n1,Shirt\n").unchanged == 1
+    assert Product.objects.get().title == "Shirt"
+
+
 def test_columns_that_the_file_lacks_stay(tenant):
     make_product(tenant=tenant, external_id="1", title="Kept", price="5.00", currency="TRY")
 
@@ -223,6 +230,14 @@ def test_takes_each_step_once_and_in_order(tenant):
         imports.cancel_import(tenant=make_tenant(), import_id=run.id, now=timezone.now())
 
 
+def test_photos_in_bulk_hold_up_no_import(tenant):
+    run = make_import(tenant=tenant, name="photos.zip", data=make_zip({"a.jpg": b"x"}))
+
+    job = ProcrastinateJob.objects.get(task_name=IMPORT_TASK)
+    assert job.args == {"import_id": str(run.id)}
+    assert Annotation.Priority.BULK < job.priority < Annotation.Priority.CROP
+
+
 def test_a_cancelled_import_stops_and_forgets_its_file(tenant, django_capture_on_commit_callbacks):
     run = check(make_import(tenant=tenant))
     imports.start_import(tenant=tenant, import_id=run.id)
@@ -243,6 +258,25 @@ def test_what_nobody_starts_is_forgotten(tenant):
     assert imports.forget_old_imports(now=timezone.now() + timedelta(days=8)) == 1
     run.refresh_from_db()
     assert run.state == State.CANCELLED
+
+
+def test_uploads_that_no_import_reads_are_swept(tenant):
+    waiting, ended = make_import(tenant=tenant), make_import(tenant=tenant)
+    lost, unlucky = make_import(tenant=tenant), make_import(tenant=tenant)
+    CatalogueImport.objects.filter(id=lost.id).delete()
+    CatalogueImport.objects.filter(id=ended.id).update(state="failed")
+    now = timezone.now()
+
+    assert imports.sweep_files(now=now) == 0  # the rows may be on their way
+
+    CatalogueImport.objects.filter(id=unlucky.id).update(state="running")
+    assert imports.sweep_files(now=now + timedelta(hours=2)) == 2
+    left = [run for run in (waiting, ended, lost, unlucky) if default_storage.exists(run.file.name)]
+    assert left == [waiting, unlucky]
+
+
+def test_sweeps_a_storage_without_uploads():
+    assert imports.sweep_files(now=timezone.now()) == 0
 
 
 def test_fails_with_words_when_its_file_is_gone(tenant):

@@ -7,9 +7,14 @@ from django.urls import reverse
 from accounts.models import Role
 from accounts.tests.factories import make_member, make_tenant
 from annotations.models import Annotation
-from annotations.tests.factories import make_done_annotation, make_photo_bytes, make_result
+from annotations.tests.factories import (
+    make_annotation,
+    make_done_annotation,
+    make_photo_bytes,
+    make_result,
+)
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, Product
-from retrieval.tests.factories import make_index, make_product
+from retrieval.tests.factories import add_annotated_photo, make_index, make_product
 from retrieval.tests.test_similar import at, make_item
 
 pytestmark = pytest.mark.django_db
@@ -114,7 +119,36 @@ def test_by_product(page, tenant):
 def test_by_a_product_without_photos(page, tenant):
     product = make_product(tenant=tenant)
 
+    assert "has no photo yet" in read(page.get(reverse("search"), {"product": product.id}))
+
+
+def test_by_a_product_that_shows_no_garment(page, tenant):
+    product = make_product(tenant=tenant)
+    add_annotated_photo(product, make_result(abstained="no-garment"))
+
     assert "No garment was found" in read(page.get(reverse("search"), {"product": product.id}))
+
+
+def test_by_a_product_of_a_family_without_a_retriever(page, tenant):
+    product = make_product(tenant=tenant)
+    annotation = add_annotated_photo(product, make_result(embedding=())).image.annotations.get()
+
+    for html in (
+        read(page.get(reverse("search"), {"product": product.id})),
+        read(page.get(reverse("search"), {"annotation": annotation.id})),
+        read(page.get(reverse("similar", args=[annotation.id]))),
+    ):
+        assert "names garments but cannot compare them" in html
+        assert "No garment" not in html
+
+
+def test_by_an_annotation_that_waits(page, tenant):
+    annotation = make_annotation(tenant=tenant)
+
+    html = read(page.get(reverse("search"), {"annotation": annotation.id}))
+    assert "Not looked at yet" in html
+    fragment = read(page.get(reverse("similar", args=[annotation.id])))
+    assert "once a garment has been found" in fragment
 
 
 def test_by_annotation(page, tenant):
@@ -210,7 +244,16 @@ def test_words_are_understood_in_turkish(page, tenant, member):
     member.user.save()
     make_item(tenant, 0, title="Everyday model")
 
-    assert "Everyday model" in read(page.get(reverse("search"), {"q": "çizgili tişört"}))
+    html = read(page.get(reverse("search"), {"q": "ÇİZGİLİ tişört"}))
+
+    assert "Everyday model" in html
+    assert "cizgili" not in html
+
+
+def test_says_what_was_written_not_how_it_was_read(page, tenant):
+    make_item(tenant, 0, title="Everyday model")
+
+    assert "çizgili = Striped" in read(page.get(reverse("search"), {"q": "çizgili tişört"}))
 
 
 def test_suggestions(page, tenant):

@@ -199,7 +199,8 @@ def test_fusing_two_rankings():
     ("text", "language", "expected"),
     [
         ("ti", "tr", "Tişört"),
-        ("kırmızı ti", "tr", "kırmızı Tişört"),
+        ("kırmızı ti", "tr", "kırmızı tişört"),
+        ("red cotton t-s", "en", "red cotton t-shirt"),
         ("t-s", "en", "T-shirt"),
         ("str", "en", "Striped"),
         ("ipe", "tr", "İpek Gömlek"),
@@ -218,6 +219,14 @@ def test_the_next_letters_do_not_read_the_catalogue_again(shop, django_assert_ma
     with django_assert_max_num_queries(1):
         found = suggesting.suggest(tenant=shop, text="re", language="en")
     assert (found[0].text, found[0].number) == ("Red", 2)
+
+
+def test_suggests_titles_by_the_beginnings_of_their_words(shop):
+    made = Product.objects.for_tenant(shop).get(title="İpek Gömlek")
+    Product.objects.filter(id=made.id).update(label_words="pekin")
+
+    found = suggesting.suggest(tenant=shop, text="pek", language="tr")
+    assert "İpek Gömlek" not in [each.text for each in found]
 
 
 def test_suggests_nothing_for_nothing(shop):

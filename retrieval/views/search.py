@@ -88,7 +88,7 @@ def show_similar(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     """A fragment of the annotation's page."""
     annotation = _get_annotation(request, annotation_id)
     wanted = similar.want_annotation(annotation)
-    context = _find_like(request, wanted, Filters(), limit=SHOWN_BESIDE)
+    context = _find_like_annotation(request, annotation, wanted, Filters(), SHOWN_BESIDE)
     return render(
         request, "retrieval/_similar.html", {**context, "annotation": annotation, "wanted": wanted}
     )
@@ -117,17 +117,12 @@ def _find(request: TenantRequest, text: str, filters: Filters, shown: int) -> di
         except Product.DoesNotExist as error:
             raise Http404 from error
         product.cover_id = catalogue.find_covers([product.id]).get(product.id)  # type: ignore[attr-defined]
-        look: Look = partial(details.ask_product, product)
-        found = _find_like(request, similar.want_product(product), filters, shown, look)
-        return {"like_product": product, **found}
+        return {"like_product": product, **_find_like_product(request, product, filters, shown)}
     if annotation_id := _read_id(request, "annotation"):
         annotation = _get_annotation(request, annotation_id)
         wanted = similar.want_annotation(annotation)
-        if wanted is None and annotation.garments.exists():
-            problem = _no_retriever(request, annotation.model_name)
-            return {"like_annotation": annotation, "problem": problem}
         look = partial(details.ask_annotation, annotation, wanted.box if wanted else None)
-        found = _find_like(request, wanted, filters, shown, look)
+        found = _find_like_annotation(request, annotation, wanted, filters, shown, look=look)
         return {"like_annotation": annotation, **found}
     if not text.strip():
         return {}
@@ -151,15 +146,17 @@ def _find_words(request: TenantRequest, text: str, filters: Filters, shown: int)
         "found": found,
         "groups": narrowing.list_groups(counts, filters),
         "more": _find_more(shown, found.total > shown),
-        "understood": [_name(term) for term in found.reading.known],
+        "understood": [_name(term, text) for term in found.reading.known],
     }
 
 
-def _name(term: words.Term) -> tuple[str, str]:
+def _name(term: words.Term, text: str) -> tuple[str, str]:
     """What was written, and as what it was understood."""
     known, language = taxonomy.load(), get_language() or "en"
     titles = [known.title(sense.kind, sense.name, language) for sense in term.senses]
-    return term.text, ", ".join(dict.fromkeys(titles))
+    written = {words.plain(word): taxonomy.lower(word, language) for word in text.split()}
+    said = " ".join(written.get(word, word) for word in term.text.split())
+    return said, ", ".join(dict.fromkeys(titles))
 
 
 def _find_like_photo(
@@ -182,8 +179,40 @@ def _find_like_photo(
     shown, wanted = _read_shown(request.POST), similar.want_found(result)
     if wanted is None and result.garments:
         return {"problem": _no_retriever(request, result.model.name)}
-    look = partial(details.ask_engine, photo.data, wanted.box if wanted else None)
+    if wanted is None:
+        return {"matches": [], "no_garment": True}
+    look = partial(details.ask_engine, photo.data, wanted.box)
     return _find_like(request, wanted, filters, shown, look)
+
+
+def _find_like_product(
+    request: TenantRequest, product: Product, filters: Filters, shown: int
+) -> dict[str, Any]:
+    wanted = similar.want_product(product)
+    if wanted is not None:
+        look = partial(details.ask_product, product)
+        return _find_like(request, wanted, filters, shown, look)
+    reason = similar.explain_none(product)
+    if reason == "no-retriever":
+        assert product.garment is not None  # noqa: S101 - it has no vector
+        return {"problem": _no_retriever(request, product.garment.annotation.model_name)}
+    return {"matches": [], "to_come" if reason == "not-indexed" else "no_garment": True}
+
+
+def _find_like_annotation(
+    request: TenantRequest,
+    annotation: Annotation,
+    wanted: similar.Wanted | None,
+    filters: Filters,
+    shown: int,
+    *,
+    look: Look | None = None,
+) -> dict[str, Any]:
+    if wanted is not None:
+        return _find_like(request, wanted, filters, shown, look)
+    if annotation.garments.exists():
+        return {"problem": _no_retriever(request, annotation.model_name)}
+    return {"matches": [], "to_come" if annotation.is_pending else "no_garment": True}
 
 
 def _no_retriever(request: TenantRequest, model: str) -> str:
@@ -196,14 +225,12 @@ def _no_retriever(request: TenantRequest, model: str) -> str:
 
 def _find_like(
     request: TenantRequest,
-    wanted: similar.Wanted | None,
+    wanted: similar.Wanted,
     filters: Filters,
     limit: int = SHOWN,
     look: Look | None = None,
 ) -> dict[str, Any]:
     """`look` finds the details of what is wanted, if the page asks for them."""
-    if wanted is None:
-        return {"matches": [], "no_garment": True}
     asked_for = DetailsForm(request.POST or request.GET)
     try:
         asked = look() if look and asked_for.is_on else None
