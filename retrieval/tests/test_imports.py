@@ -554,7 +554,8 @@ def test_new_photos_go_in_together(tenant, django_assert_max_num_queries):
     run.refresh_from_db()
     assert (run.created, run.photos_added) == (8, 8)
     jobs = ProcrastinateJob.objects.values_list("task_name", flat=True)
-    assert sorted(jobs).count("annotations.annotate") == 8
+    assert "annotations.annotate" not in jobs
+    assert sorted(jobs).count("annotations.annotate_shop") == 1
     assert sorted(jobs).count("retrieval.compare_photo") == 1
 
 
