@@ -89,14 +89,14 @@ def add_photo(
 
 @dataclass(frozen=True, slots=True)
 class NewPhoto:
-    """A checked photo, whose it is, and the entry that waited for it if one did; with `measures`
-    no job need decode it once more."""
+    """A checked photo, what was measured while it was decoded, whose it is, and the entry that
+    waited for it if one did."""
 
     photo: Photo
     name: str
+    measures: Measures
     product_id: UUID
     waiting: ProductImage | None = None
-    measures: Measures | None = None
 
 
 @transaction.atomic
@@ -136,11 +136,7 @@ def add_new_photos(
     ProductImage.objects.bulk_update(changed, ["image", "state", "error"])
     write_hashes((image, each.photo.thumbnail) for image, each in zip(images, new, strict=True))
     jobs.defer_comparison(*added, *changed)
-    audits.write_measures(
-        (image, each.measures) for image, each in zip(images, new, strict=True) if each.measures
-    )
-    unmeasured = {image.id for image, each in zip(images, new, strict=True) if not each.measures}
-    jobs.defer_measuring([e.id for e in (*added, *changed) if e.image_id in unmeasured])
+    audits.write_measures((image, each.measures) for image, each in zip(images, new, strict=True))
     _wait_for_answers(product_ids, now=now)
     # Last, as all of the shop's requests wait for this row until the commit.
     usage.count_annotations(tenant=tenant, key=None, number=len(new), now=now)

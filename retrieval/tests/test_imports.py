@@ -5,7 +5,6 @@ import json
 import tracemalloc
 import zipfile
 from datetime import timedelta
-from unittest.mock import Mock
 
 import pytest
 from django.core.files.storage import default_storage
@@ -17,7 +16,6 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.tests.factories import make_tenant
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_photo_bytes
-from inference.contract import InvalidImage
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 from retrieval.importing import archives, running, tables
@@ -453,17 +451,6 @@ def test_measures_photos_of_an_archive_while_they_are_at_hand(tenant):
 
     assert PhotoMeasures.objects.for_tenant(tenant).count() == 2
     assert not ProcrastinateJob.objects.filter(task_name=MEASURE_TASK).exists()
-
-
-def test_leaves_what_cannot_be_measured_to_a_job(tenant, monkeypatch):
-    monkeypatch.setattr(
-        running, "measure_photo", Mock(side_effect=InvalidImage("too-narrow", "Too narrow."))
-    )
-    data = make_zip({"a-1.png": make_photo_bytes(), "a-2.png": make_photo_bytes()})
-
-    run = import_file(tenant=tenant, data=data, name="photos.zip")
-
-    assert run.photos_added == ProcrastinateJob.objects.filter(task_name=MEASURE_TASK).count() == 2
 
 
 def test_the_same_archive_twice_changes_nothing(tenant):
