@@ -2,13 +2,14 @@
 answers that are there together.
 
 The rows of the waiting annotations are the queue: whatever dies, they wait on, and the lane's next
-job finds them (see `kalas.lib.lanes`). Nothing waits for a group to fill. What does not go well in
-a group goes by itself, by way of the job that every other photo has.
+job finds them (see `kalas.lib.lanes`). An answer waits a moment for others that the engine is asked
+for already, the only one for none. What does not go well in a group goes by itself, by way of the
+job that every other photo has.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,8 +30,11 @@ logger = logging.getLogger(__name__)
 
 # Of all shops at once, as many as the engine takes in one batch: a page's photo waits behind them.
 ASKED_AT_ONCE = 8
-# Answered or being asked, of one shop: the engine has its next photos while answers are stored.
+# Of one shop, so that the engine has its next photos while answers are gathered and stored.
 HELD = 16
+STORED_AT_ONCE = 8
+# For the others to come, where the engine is slow.
+LONGEST_WAIT_S = 2.0
 # After it the other shops have their turn.
 TURN_S = 10.0
 _AWAY_FOR = timedelta(seconds=5)
@@ -93,7 +97,7 @@ def _take_turn(tenant_id: UUID, settle: Settle) -> None:
     asked: dict[Future[AnnotationResult], Asked] = {}
     try:
         while True:
-            if time.monotonic() < end and len(asked) <= HELD - ASKED_AT_ONCE:
+            if time.monotonic() < end and len(asked) <= HELD - STORED_AT_ONCE:
                 held = [each.annotation.id for each in asked.values()]
                 for annotation in _read_next(tenant_id, held=held, number=HELD - len(asked)):
                     future = _asking.submit(_ask, annotation)
@@ -101,12 +105,24 @@ def _take_turn(tenant_id: UUID, settle: Settle) -> None:
             if not asked:
                 return
             lend_connection()
-            done, _not_done = wait(asked, return_when=FIRST_COMPLETED)
-            _store([asked.pop(future) for future in done], settle)
+            _store([asked.pop(future) for future in _gather(asked)], settle)
     finally:
-        # After a pause: whatever is not asked yet waits on, and what is, is not waited for.
+        # After a pause: what the engine was not asked yet waits on, what it was is not waited for.
         for future in asked:
             future.cancel()
+
+
+def _gather(asked: Collection[Future[AnnotationResult]]) -> list[Future[AnnotationResult]]:
+    """Those that are answered, when they are enough, or all, or the first one has waited enough."""
+    wait(asked, return_when=FIRST_COMPLETED)
+    end = time.monotonic() + LONGEST_WAIT_S
+    while True:
+        done = [future for future in asked if future.done()]
+        left_s = end - time.monotonic()
+        if len(done) >= min(STORED_AT_ONCE, len(asked)) or left_s <= 0:
+            return done
+        others = [future for future in asked if not future.done()]
+        wait(others, timeout=left_s, return_when=FIRST_COMPLETED)
 
 
 def _ask(annotation: Annotation) -> AnnotationResult:
