@@ -7,7 +7,7 @@ files and rows are made meanwhile.
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self, cast
+from typing import Protocol, Self, cast
 
 from django.conf import settings
 
@@ -25,6 +25,11 @@ def ask(
     return client.Client(settings.INFERENCE_URL, model=family).annotate(
         photo, crop=crop, hint=cast(ObjectType, hint) if hint else None, timeout=timeout_s
     )
+
+
+class Asked(Protocol):
+    def read_answer(self) -> AnnotationResult:
+        """Raises as `ask`."""
 
 
 class Question:

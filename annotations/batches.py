@@ -19,7 +19,7 @@ FIRST_WAIT = timedelta(seconds=4)
 _WAITING_FOR = """
 SELECT DISTINCT batch.id FROM annotations_batchitem AS item
 JOIN annotations_batch AS batch ON batch.id = item.batch_id
-WHERE item.annotation_id = %s AND batch.finished_at IS NULL
+WHERE item.annotation_id = ANY(%s) AND batch.finished_at IS NULL
 """
 
 
@@ -106,11 +106,11 @@ def tell_finished(finished: Iterable[Batch]) -> None:
         signals.batch_finished.send(Batch, tenant_id=batch.tenant_id, batch_id=batch.id)
 
 
-def list_waiting_for(*, annotation_id: UUID) -> Sequence[UUID]:
-    """The unfinished batches that this annotation belongs to."""
+def list_waiting_for(*, annotation_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """The unfinished batches that these annotations belong to."""
     # As with `messages.has_listeners`: asked with every annotation, and none is the answer.
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING_FOR, [annotation_id])
+        cursor.execute(_WAITING_FOR, [list(annotation_ids)])
         return [batch_id for (batch_id,) in cursor.fetchall()]
 
 

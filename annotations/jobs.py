@@ -1,19 +1,22 @@
 """Jobs are deferred here by name, so that services need not know the tasks that call them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from procrastinate import jobs
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 
 from annotations.models import Annotation
 from kalas.lib.lanes import wake
 
 ANNOTATE_TASK = "annotations.annotate"
+SHOP_TASK = "annotations.annotate_shop"
 TRAIN_TASK = "annotations.train_head"
 REVIEW_TASK = "annotations.review_many"
 AGAIN_TASK = "annotations.annotate_shop_again"
@@ -24,11 +27,6 @@ FETCH_QUEUE = "batches"
 LANES = 2
 # Taken up by one sweep, which comes every minute.
 MOST_AT_ONCE = 1000
-_DEFER_ALL = """
-INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, args)
-SELECT %(queue)s, %(task)s, %(priority)s, lock, jsonb_build_object('annotation_id', id)
-FROM unnest(%(locks)s::text[], %(ids)s::text[]) AS new (lock, id)
-"""
 
 
 def defer_annotation(annotation: Annotation) -> None:
@@ -42,22 +40,28 @@ def defer_annotation(annotation: Annotation) -> None:
     task.defer(annotation_id=str(annotation.id))
 
 
-def defer_annotations(annotations: Sequence[Annotation], *, priority: int) -> None:
-    """As `defer_annotation` for many new ones, in one query and without waking a worker for each.
+def wake_shop(tenant_id: UUID, *, at: datetime) -> None:
+    """Annotate what waits in bulk without a job of its own, at `at` at the latest.
 
-    Procrastinate's own deferring of many gives all of them one name.
+    Last in a transaction: others that wake the lane wait until its commit.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _DEFER_ALL,
-            {
-                "queue": app.tasks[ANNOTATE_TASK].queue,
-                "task": ANNOTATE_TASK,
-                "priority": int(priority),
-                "locks": [_name(each.id) for each in annotations],
-                "ids": [str(each.id) for each in annotations],
-            },
-        )
+    wake(
+        f"annotate.{tenant_id}",
+        task=SHOP_TASK,
+        args={"tenant_id": str(tenant_id)},
+        queue=jobs.DEFAULT_QUEUE,
+        at=at,
+        priority=int(Annotation.Priority.BULK),
+    )
+
+
+def wake_shops(*, now: datetime) -> None:
+    """The lanes of all shops where anything waits, whatever became of their jobs."""
+    waiting = Annotation.objects.pending().filter(
+        priority=Annotation.Priority.BULK, awaited_until=None
+    )
+    for tenant_id in sorted(set(waiting.values_list("tenant_id", flat=True))):
+        wake_shop(tenant_id, at=now)
 
 
 @transaction.atomic
@@ -91,7 +95,20 @@ def take_turn(annotation_id: UUID, *, until: datetime, now: datetime) -> bool:
         "scheduled_at = %(until)s",
         {"lock": _name(annotation_id), "until": until},
         "AND coalesce(scheduled_at, now()) <= now()",
-    ) or bool(waiting.update(awaited_until=until))
+    ) or bool(waiting.update(awaited_until=until) or _take_from_lane(annotation_id, until=until))
+
+
+def _take_from_lane(annotation_id: UUID, *, until: datetime) -> int:
+    """What came in bulk has no job, and no turn of its own."""
+    own = ProcrastinateJob.objects.filter(
+        queueing_lock=_name(annotation_id), status__in=["todo", "doing"]
+    )
+    if own.exists():
+        return 0
+    in_lane = Annotation.objects.pending().filter(
+        id=annotation_id, priority=Annotation.Priority.BULK, awaited_until=None
+    )
+    return in_lane.update(awaited_until=until)
 
 
 def take_up(*, now: datetime) -> int:

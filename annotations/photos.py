@@ -11,7 +11,7 @@ import threading
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
@@ -50,6 +50,7 @@ _DAMAGED = (
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
+WhenDecoded = Callable[[Image.Image], None]
 # Its bytes, width and height.
 WhenEncoded = Callable[[bytes, int, int], None]
 
@@ -98,10 +99,16 @@ def read_upload(upload: Upload) -> bytes:
     return upload.read()
 
 
-def check_photo(data: bytes, *, when_encoded: WhenEncoded | None = None) -> Photo:
+def check_photo(
+    data: bytes,
+    *,
+    when_decoded: WhenDecoded | None = None,
+    when_encoded: WhenEncoded | None = None,
+) -> Photo:
     """Decode within limits and encode anew; raises PhotoRefused.
 
-    `when_encoded` gets what will be stored while the rest is still made, and may raise.
+    `when_decoded` gets the upright RGB pixels; `when_encoded` what will be stored while the rest is
+    still made, and may raise.
     Codes: `empty`, `too-large`, `unsupported-format`, `heic`, `svg`, `too-many-pixels`,
     `too-small`, `damaged`.
     """
@@ -115,6 +122,7 @@ def check_photo(data: bytes, *, when_encoded: WhenEncoded | None = None) -> Phot
             return _check_pixels(
                 image,
                 upload_sha256=hashlib.sha256(data).hexdigest(),
+                when_decoded=when_decoded,
                 when_encoded=when_encoded,
             )
 
@@ -150,13 +158,19 @@ def name_of_url(url: str) -> str:
 
 
 def _check_pixels(
-    image: Image.Image, *, upload_sha256: str, when_encoded: WhenEncoded | None
+    image: Image.Image,
+    *,
+    upload_sha256: str,
+    when_decoded: WhenDecoded | None,
+    when_encoded: WhenEncoded | None,
 ) -> Photo:
     try:
         image.load()
         pixels = _to_rgb(_upright(image))
     except (*_DAMAGED, *_BOMB) as error:
         raise _damaged() from error
+    if when_decoded:
+        when_decoded(pixels)
     stored, extension = _encode(pixels, lossless=image.format in LOSSLESS_FORMATS)
     if when_encoded:
         when_encoded(stored, pixels.width, pixels.height)
@@ -195,11 +209,10 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DAMAGED:
-        # Broken metadata is no reason to refuse pixels that decoded well.
-        return image
+    # Broken metadata is no reason to refuse pixels that decoded well.
+    with suppress(*_DAMAGED):
+        ImageOps.exif_transpose(image, in_place=True)  # else it copies those that are upright
+    return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

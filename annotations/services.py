@@ -2,27 +2,21 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import idempotency, usage
 from accounts.models import ApiKey, Tenant, User
 from annotations import batches, files, jobs, live, signals
-from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
+from annotations.models import Annotation, DemoShop, FashionImage
 from annotations.photos import Photo
-from annotations.reviewing.carry import carry_over
-from annotations.reviewing.standing import read_standing
-from annotations.reviewing.use import Learned, use_head
-from inference.contract import AnnotationResult, Box
-from inference.contract import Garment as FoundGarment
+from inference.contract import Box
 
 # A box smaller than this shows nothing a model could name.
 MIN_CROP_SIDE = 8
@@ -193,40 +187,6 @@ def annotate_again(
 
 
 @transaction.atomic
-def record_result(*, annotation: Annotation, result: AnnotationResult, now: datetime) -> bool:
-    """Store the engine's answer to a waiting annotation; announce it after commit.
-
-    False, and nothing is stored, when it was answered or deleted meanwhile: jobs may run twice.
-    """
-    standing = read_standing(annotation=annotation, model=result.model)
-    learned = use_head(head_id=standing.head_id, garments=result.garments)
-    done = result.abstained is None
-    least = standing.thresholds.find_least(learned.garments) if done else None
-    stored = _finish(
-        annotation,
-        now=now,
-        state=Annotation.State.DONE if done else Annotation.State.ABSTAINED,
-        abstained=result.abstained or "",
-        alternatives=[asdict(alternative) for alternative in result.alternatives],
-        needs_review=least is not None,
-        least_confidence=least,
-        model_name=result.model.name,
-        model_version=result.model.version,
-        taxonomy=result.model.taxonomy,
-        timings_ms=result.timings_ms,
-        original=result.original,
-        head_id=standing.head_id,
-    )
-    if stored:
-        _store_garments(annotation, learned)
-        if standing.is_again and carry_over(annotation, thresholds=standing.thresholds, now=now):
-            vars(annotation).pop("_prefetched_objects_cache", None)
-        is_only = not standing.is_again and not annotation.crop
-        _tell_finished(annotation, is_only=is_only, now=now)
-    return stored
-
-
-@transaction.atomic
 def ask_for_review(*, tenant: Tenant, annotation_id: UUID) -> bool:
     """Have a person look at a result however sure the model is; False if one has, or is asked."""
     results = Annotation.objects.for_tenant(tenant).filter(
@@ -239,22 +199,6 @@ def ask_for_review(*, tenant: Tenant, annotation_id: UUID) -> bool:
     annotation.save(update_fields=["needs_review"])
     live.announce_annotation(annotation)
     return True
-
-
-@transaction.atomic
-def record_failure(*, annotation: Annotation, reason: str, now: datetime) -> bool:
-    """Give up on a waiting annotation with words for a person; False if it was answered."""
-    failed = _finish(annotation, now=now, state=Annotation.State.FAILED, error=reason[:300])
-    if failed:
-        _tell_finished(annotation, is_only=False, now=now)
-    return failed
-
-
-def record_fault(*, annotation: Annotation) -> int:
-    """Count that the engine broke while it had this photo; return how often it did."""
-    rows = Annotation.objects.filter(id=annotation.id)
-    rows.update(faults=F("faults") + 1)
-    return rows.values_list("faults", flat=True).first() or 0
 
 
 @transaction.atomic
@@ -352,9 +296,10 @@ def store_new_photos(
     photos: Sequence[tuple[Photo, str]],
     uploaded_by: User | None,
     now: datetime,
-    priority: Annotation.Priority,
 ) -> list[FashionImage]:
     """As `store_new_photo` for many with their names, all or nothing: a fixed number of queries.
+
+    Their annotations have no job: the caller ends its transaction with `jobs.wake_shop`.
 
     Raises IntegrityError where the shop has one of them already.
     """
@@ -381,12 +326,11 @@ def store_new_photos(
                 tenant=tenant,
                 image=image,
                 requested_by=uploaded_by,
-                priority=priority,
+                priority=Annotation.Priority.BULK,
                 created_at=now,
             )
             for image in images
         )
-        jobs.defer_annotations(annotations, priority=priority)
         live.announce_annotations(annotations)
     return images
 
@@ -411,89 +355,6 @@ def _build_image(
         bytes=len(photo.data),
         uploaded_by=uploaded_by,
         created_at=now,
-    )
-
-
-def _finish(annotation: Annotation, *, now: datetime, **values: object) -> bool:
-    """Compare-and-swap from waiting to an answer: of several at once exactly one wins."""
-    values["finished_at"] = now
-    won = bool(Annotation.objects.pending().filter(id=annotation.id).update(**values))
-    if won:
-        for name, value in values.items():
-            setattr(annotation, name, value)
-        live.announce_annotation(annotation)
-    return won
-
-
-def _tell_finished(annotation: Annotation, *, is_only: bool, now: datetime) -> None:
-    """Locks follow one order everywhere: photo, annotation, batch, product, lanes of webhooks."""
-    batch_ids = batches.list_waiting_for(annotation_id=annotation.id)
-    finished = batches.note_finished(batch_ids=batch_ids, now=now)
-    signals.annotation_finished.send(
-        Annotation,
-        tenant_id=annotation.tenant_id,
-        annotation_id=annotation.id,
-        image_id=annotation.image_id,
-        annotation=annotation,
-        is_only=is_only,
-    )
-    batches.tell_finished(finished)
-
-
-def _store_garments(annotation: Annotation, learned: Learned) -> None:
-    pairs = [
-        (_build_garment(annotation, each, said), each)
-        for each, said in zip(learned.garments, learned.said, strict=True)
-    ]
-    garments = Garment.objects.bulk_create(garment for garment, _found in pairs)
-    labels = Label.objects.bulk_create(
-        Label(garment=garment, key=label.key, name=label.name, confidence=label.confidence)
-        for garment, each in pairs
-        for label in each.attributes
-    )
-    colours = Colour.objects.bulk_create(
-        Colour(garment=garment, position=i, name=colour.name, hex=colour.hex, share=colour.share)
-        for garment, each in pairs
-        for i, colour in enumerate(each.colours)
-    )
-    # As `selectors.with_everything` reads them, for whoever waits for the result.
-    garments.sort(key=lambda garment: (-garment.primary, -garment.confidence, garment.id))
-    _remember(annotation, garments=garments)
-    for garment in garments:
-        _remember(
-            garment,
-            labels=[label for label in labels if label.garment_id == garment.id],
-            colours=[colour for colour in colours if colour.garment_id == garment.id],
-        )
-
-
-def _remember(row: Model, **related: Sequence[Model]) -> None:
-    """As Django keeps what it has prefetched."""
-    cache = vars(row).setdefault("_prefetched_objects_cache", {})
-    for name, rows in related.items():
-        queryset = getattr(row, name).all()
-        queryset._result_cache = list(rows)
-        queryset._prefetch_done = True
-        cache[name] = queryset
-
-
-def _build_garment(
-    annotation: Annotation, found: FoundGarment, said: dict[str, Any] | None
-) -> Garment:
-    return Garment(
-        annotation=annotation,
-        model_said=said,
-        object_type=found.object,
-        confidence=found.confidence,
-        primary=found.primary,
-        left=found.box.left,
-        top=found.box.top,
-        right=found.box.right,
-        bottom=found.box.bottom,
-        category=found.category.name,
-        category_confidence=found.category.confidence,
-        alternatives=[asdict(alternative) for alternative in found.category.alternatives],
-        embedding=list(found.embedding) or None,
     )
 
 

@@ -1,11 +1,24 @@
 """News for the apps above this one; receivers run in the transaction of what happened."""
 
+from dataclasses import dataclass
+
 from django.dispatch import Signal
 
-# With `tenant_id`, `annotation_id` and `image_id`: it is answered (done, abstained or failed). As
-# this comes with every photo, also with `annotation`, as it was stored with its garments, and
-# `is_only`: there is no other of this photo, nor has a person reviewed it.
-annotation_finished = Signal()
+from annotations.models import Annotation
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """As it was stored, with its garments; `is_only`: there is no other annotation of this photo,
+    nor has a person reviewed it."""
+
+    annotation: Annotation
+    is_only: bool
+
+
+# With `tenant_id` and `finished`, some of the shop's: they are answered (done, abstained or
+# failed). As this comes with every photo, it brings more than ids.
+annotations_finished = Signal()
 # With the ids: a person accepted or corrected it.
 annotation_reviewed = Signal()
 # With `tenant_id` and `annotation_ids`: they go with their photo.

@@ -5,12 +5,13 @@ It may run any number of times, also at the same moment: `record_result` lets on
 
 import logging
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils import translation
 from django.utils.translation import gettext as _
 from procrastinate import BaseRetryStrategy, RetryDecision
@@ -18,7 +19,16 @@ from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
 from accounts.models import User
-from annotations import asking, batches, fetching, files, jobs, services, shop_models
+from annotations import (
+    asking,
+    batches,
+    bulk_lane,
+    fetching,
+    files,
+    jobs,
+    recording,
+    shop_models,
+)
 from annotations.models import Annotation
 from annotations.reviewing import bulk, training
 from inference import client
@@ -52,6 +62,11 @@ class RetryForAsLongAsItTakes(BaseRetryStrategy):
 @app.task(name=jobs.ANNOTATE_TASK, retry=RetryForAsLongAsItTakes())
 def annotate(*, annotation_id: str) -> None:
     run_annotation(annotation_id=UUID(annotation_id))
+
+
+@app.task(name=jobs.SHOP_TASK, retry=RetryForAsLongAsItTakes())
+def annotate_shop(*, tenant_id: str) -> None:
+    bulk_lane.work_off(tenant_id=UUID(tenant_id), settle=settle)
 
 
 @app.task(name=jobs.TRAIN_TASK)
@@ -103,6 +118,13 @@ def sweep_awaited(timestamp: int) -> None:
     jobs.take_up(now=datetime.fromtimestamp(timestamp, UTC))
 
 
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="annotations.sweep_shops")
+def sweep_shops(timestamp: int) -> None:
+    """Go on with what came in bulk, where a lane's job ended by a defect."""
+    jobs.wake_shops(now=datetime.fromtimestamp(timestamp, UTC))
+
+
 def run_annotation(*, annotation_id: UUID) -> None:
     """Annotate one waiting photo; raises client.Overloaded or one of AWAY to run again.
 
@@ -116,10 +138,40 @@ def run_annotation(*, annotation_id: UUID) -> None:
     )
     if annotation is None:  # answered by another run, or deleted
         return
+    _annotate_or_give_up(annotation, question=None)
+
+
+def settle(asked: bulk_lane.Asked) -> None:
+    """One answer of those that were asked for together, whatever it is; raises bulk_lane.Pause."""
+    timeout_s = settings.INFERENCE_TIMEOUT_S
+    try:
+        _annotate_or_give_up(asked.annotation, question=asked)
+    except client.Overloaded as error:
+        raise bulk_lane.Pause(timedelta(seconds=error.retry_after)) from error
+    except client.Unavailable as error:
+        if not _may_be_to_blame(error, timeout_s=timeout_s):
+            raise bulk_lane.Pause from error
+        # By itself from now on: of several one may break the engine.
+        jobs.hurry(asked.annotation)
+    except DatabaseError as error:
+        if not connection.is_usable():
+            raise bulk_lane.Pause from error
+        # The database refuses this answer, or did so at this moment; the others need not wait.
+        logger.exception("The answer for %s could not be stored", asked.annotation.id)
+        jobs.hurry(asked.annotation)
+    except files.StorageAway as error:
+        raise bulk_lane.Pause from error
+    except Exception:
+        logger.exception("The answer for %s could not be stored", asked.annotation.id)
+
+
+def _annotate_or_give_up(annotation: Annotation, *, question: asking.Asked | None) -> None:
     user = annotation.requested_by
     with translation.override((user.language if user else "") or settings.LANGUAGE_CODE):
         try:
-            annotate_now(annotation=annotation, timeout_s=settings.INFERENCE_TIMEOUT_S)
+            annotate_now(
+                annotation=annotation, question=question, timeout_s=settings.INFERENCE_TIMEOUT_S
+            )
         except (client.Overloaded, *AWAY):
             raise
         except Exception:
@@ -129,7 +181,7 @@ def run_annotation(*, annotation_id: UUID) -> None:
 
 
 def annotate_now(
-    *, annotation: Annotation, timeout_s: float, question: asking.Question | None = None
+    *, annotation: Annotation, timeout_s: float, question: asking.Asked | None = None
 ) -> bool:
     """Ask the engine and store what it says, or why there is nothing to store; False where
     somebody else has done so, or the photo was deleted.
@@ -142,14 +194,14 @@ def annotate_now(
     except client.Unavailable as error:
         if not _may_be_to_blame(error, timeout_s=timeout_s):
             raise
-        if services.record_fault(annotation=annotation) < MOST_FAULTS:
+        if recording.record_fault(annotation=annotation) < MOST_FAULTS:
             raise
         logger.error("Giving up on %s, which the engine did not survive: %s", annotation.id, error)
         return _give_up(annotation, _("The engine broke on this photo several times."))
 
 
 def _record_answer(
-    annotation: Annotation, *, question: asking.Question | None, timeout_s: float
+    annotation: Annotation, *, question: asking.Asked | None, timeout_s: float
 ) -> bool:
     try:
         lend_connection()
@@ -168,11 +220,11 @@ def _record_answer(
         return _give_up(annotation, error.detail)
     except ValueError as error:
         return _give_up(annotation, _("The engine can't take this photo: %s") % error)
-    return services.record_result(annotation=annotation, result=result, now=datetime.now(UTC))
+    return recording.record_result(annotation=annotation, result=result, now=datetime.now(UTC))
 
 
 def _give_up(annotation: Annotation, reason: str) -> bool:
-    return services.record_failure(annotation=annotation, reason=reason, now=datetime.now(UTC))
+    return recording.record_failure(annotation=annotation, reason=reason, now=datetime.now(UTC))
 
 
 def _may_be_to_blame(error: client.Unavailable, *, timeout_s: float) -> bool:

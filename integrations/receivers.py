@@ -10,9 +10,10 @@ from django.utils import timezone
 from annotations import results, selectors
 from annotations.models import Annotation
 from annotations.signals import (
-    annotation_finished,
+    Finished,
     annotation_reviewed,
     annotations_deleted,
+    annotations_finished,
     batch_finished,
 )
 from annotations.sources import offer_stores
@@ -24,28 +25,32 @@ from integrations.stores.selectors import list_names, of_store
 offer_stores(list_stores=list_names, of_store=of_store)
 
 
-@receiver(annotation_finished)
-def tell_finished(
-    *,
-    tenant_id: UUID,
-    annotation_id: UUID,
-    annotation: Annotation,
-    is_only: bool,
-    **_: Any,
-) -> None:
-    known = annotation if is_only else None
-    _tell_annotation(WebhookEvent.ANNOTATION_FINISHED, tenant_id, annotation_id, known)
+@receiver(annotations_finished)
+def tell_finished(*, tenant_id: UUID, finished: Sequence[Finished], **_: Any) -> None:
+    event = WebhookEvent.ANNOTATION_FINISHED
+    if messages.has_listeners(tenant_id=tenant_id, event=event):
+        for each in finished:
+            known = each.annotation if each.is_only else None
+            _tell_annotation(event, tenant_id, each.annotation.id, known)
 
 
 @receiver(annotation_reviewed)
 def tell_reviewed(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
-    _tell_annotation(WebhookEvent.ANNOTATION_REVIEWED, tenant_id, annotation_id)
+    event = WebhookEvent.ANNOTATION_REVIEWED
+    if messages.has_listeners(tenant_id=tenant_id, event=event):
+        _tell_annotation(event, tenant_id, annotation_id)
 
 
-@receiver([annotation_finished, annotation_reviewed])
-def go_on_in_stores(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
-    """After the catalogue has judged the photo's products anew: it is the app below."""
-    progress.note_answer(tenant_id=tenant_id, image_id=image_id, now=timezone.now())
+@receiver(annotations_finished)
+def go_on_in_stores(*, tenant_id: UUID, finished: Sequence[Finished], **_: Any) -> None:
+    """After the catalogue has judged the photos' products anew: it is the app below."""
+    image_ids = [each.annotation.image_id for each in finished]
+    progress.note_answers(tenant_id=tenant_id, image_ids=image_ids, now=timezone.now())
+
+
+@receiver(annotation_reviewed)
+def go_on_after_review(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
+    progress.note_answers(tenant_id=tenant_id, image_ids=[image_id], now=timezone.now())
 
 
 @receiver(batch_finished)
@@ -68,8 +73,6 @@ def _tell_annotation(
     event: WebhookEvent, tenant_id: UUID, annotation_id: UUID, known: Annotation | None = None
 ) -> None:
     """`known` has everything with it that is told."""
-    if not messages.has_listeners(tenant_id=tenant_id, event=event):
-        return
     annotations = Annotation.objects.filter(tenant_id=tenant_id)
     annotation = known or selectors.with_everything(annotations).get(id=annotation_id)
     messages.tell(

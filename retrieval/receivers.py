@@ -9,8 +9,13 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from annotations.models import Annotation, FashionImage
-from annotations.signals import annotation_finished, annotation_reviewed, annotations_deleted
+from annotations.models import FashionImage
+from annotations.signals import (
+    Finished,
+    annotation_reviewed,
+    annotations_deleted,
+    annotations_finished,
+)
 from annotations.visibility import show_to_searchers
 from retrieval import demo
 from retrieval.models import Product, ProductImage
@@ -22,21 +27,19 @@ show_to_searchers(
 )
 
 
-@receiver([annotation_finished, annotation_reviewed])
-def judge_anew(
-    *,
-    tenant_id: UUID,
-    image_id: UUID,
-    annotation: Annotation | None = None,
-    is_only: bool = False,
-    **_: Any,
-) -> None:
+@receiver(annotations_finished)
+def judge_answered(*, tenant_id: UUID, finished: Sequence[Finished], **_: Any) -> None:
     photos.judge_products_with(
         tenant_id=tenant_id,
-        image_id=image_id,
-        newest=annotation if is_only else None,
+        image_ids=[each.annotation.image_id for each in finished],
+        newest=[each.annotation for each in finished if each.is_only],
         now=timezone.now(),
     )
+
+
+@receiver(annotation_reviewed)
+def judge_anew(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
+    photos.judge_products_with(tenant_id=tenant_id, image_ids=[image_id], now=timezone.now())
 
 
 @receiver(annotations_deleted)

@@ -1,6 +1,7 @@
 """What a shop has decided that a new answer of the model has to follow, read at once."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,9 +19,12 @@ _READ = """
          WHERE (h.tenant_id = %(tenant)s OR h.tenant_id IS NULL) AND h.is_in_use
             AND h.model_name = %(name)s AND h.model_version = %(version)s
          ORDER BY h.tenant_id NULLS LAST LIMIT 1),
-        EXISTS (SELECT FROM annotations_annotation AS a
-         WHERE a.image_id = %(image)s AND a.id <> %(annotation)s
-            AND a.crop IS NOT DISTINCT FROM %(crop)s::jsonb)
+        ARRAY(SELECT new.id
+         FROM unnest(%(ids)s::uuid[], %(images)s::uuid[], %(crops)s::text[])
+            AS new (id, image, crop)
+         WHERE EXISTS (SELECT FROM annotations_annotation AS a
+            WHERE a.image_id = new.image AND a.id <> new.id
+               AND a.crop IS NOT DISTINCT FROM new.crop::jsonb))
 """
 
 
@@ -35,20 +39,23 @@ class Standing:
     is_again: bool
 
 
-def read_standing(*, annotation: Annotation, model: ModelName) -> Standing:
-    """One query: every answer of the engine waits for it."""
+def read_standings(*, annotations: Sequence[Annotation], model: ModelName) -> list[Standing]:
+    """Of annotations of one shop, in their order. One query: every answer of the engine waits for
+    it."""
+    tenant = annotations[0].tenant
     with connection.cursor() as cursor:
         cursor.execute(
             _READ,
             {
-                "tenant": annotation.tenant_id,
+                "tenant": tenant.id,
                 "name": model.name,
                 "version": model.version,
-                "image": annotation.image_id,
-                "annotation": annotation.id,
-                "crop": json.dumps(annotation.crop) if annotation.crop else None,
+                "ids": [each.id for each in annotations],
+                "images": [each.image_id for each in annotations],
+                "crops": [json.dumps(each.crop) if each.crop else None for each in annotations],
             },
         )
-        values, head_id, is_again = cursor.fetchone()
+        values, head_id, again = cursor.fetchone()
     rows = {(key, category): value for key, category, value in json.loads(values)}
-    return Standing(Thresholds(annotation.tenant.review_threshold, rows), head_id, is_again)
+    thresholds = Thresholds(tenant.review_threshold, rows)
+    return [Standing(thresholds, head_id, is_again=each.id in again) for each in annotations]

@@ -8,7 +8,7 @@ from django.utils import timezone
 from PIL import Image
 
 from accounts.models import Tenant
-from annotations import photos, services
+from annotations import photos, recording, services
 from annotations.models import Annotation, FashionImage
 from inference.contract import (
     Alternative,
@@ -72,7 +72,7 @@ def make_done_annotation(
     *, tenant: Tenant, result: AnnotationResult | None = None, **fields
 ) -> Annotation:
     annotation = make_annotation(tenant=tenant, **fields)
-    services.record_result(
+    recording.record_result(
         annotation=annotation, result=result or make_result(), now=timezone.now()
     )
     annotation.refresh_from_db()

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from django.urls import reverse
 
-from annotations import services
+from annotations import recording, services
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import (
     make_annotation,
@@ -96,7 +96,7 @@ def test_shows_what_it_may_be_where_there_is_no_answer(page, tenant):
 
 def test_shows_why_it_failed_and_lets_people_try_again(page, tenant):
     annotation = make_annotation(tenant=tenant)
-    services.record_failure(
+    recording.record_failure(
         annotation=annotation, reason="The file is damaged.", now=annotation.created_at
     )
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from accounts.tests.factories import make_member
-from annotations import services
+from annotations import recording, services
 from annotations.models import Annotation, Review, ReviewTask
 from annotations.reviewing import queue, suggestions, thresholds
 from annotations.reviewing.carry import merge
@@ -40,7 +40,7 @@ def answer_again(tenant, member):
             requested_by=member.user,
             now=annotation.created_at + later,
         )
-        services.record_result(annotation=again, result=result, now=timezone.now())
+        recording.record_result(annotation=again, result=result, now=timezone.now())
         return Annotation.objects.get(id=again.id)
 
     return answer
@@ -234,7 +234,7 @@ def test_a_review_at_the_moment_of_the_new_answer_is_not_lost():
 
     thread = threading.Thread(target=review)
     with transaction.atomic():
-        services.record_result(annotation=again, result=UNSURE, now=timezone.now())
+        recording.record_result(annotation=again, result=UNSURE, now=timezone.now())
         thread.start()
         while thread.is_alive() and not waits_for_a_lock():
             pass

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from accounts.tests.factories import make_member, make_tenant
-from annotations import demo, engine, services
+from annotations import demo, engine, recording
 from annotations.models import DemoShop, FashionImage
 from annotations.tests.factories import make_annotation, make_done_annotation, make_result
 from inference import specs
@@ -39,7 +39,7 @@ def test_counts_the_day_and_what_waits_for_people(dashboard, tenant):
     make_done_annotation(tenant=tenant, result=make_result(abstained="no-garment"))
     make_done_annotation(tenant=tenant, now=now - timedelta(days=2))
     failed = make_annotation(tenant=tenant, now=now - timedelta(days=2))
-    services.record_failure(annotation=failed, reason="It broke.", now=now)
+    recording.record_failure(annotation=failed, reason="It broke.", now=now)
     make_done_annotation(tenant=make_tenant())
 
     numbers = dashboard().context["numbers"]

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.tests.factories import make_tenant
-from annotations import services
+from annotations import recording
 from annotations.models import Annotation
 from annotations.tests.factories import (
     make_annotation,
@@ -32,7 +32,7 @@ def shop(tenant):
     """A waiting, a failed, an unanswered photo, and two with garments; the newest is last."""
     make_annotation(tenant=tenant, name="waiting.png", now=NOW)
     failed = make_annotation(tenant=tenant, name="failed.png", now=NOW + timedelta(hours=1))
-    services.record_failure(annotation=failed, reason="It broke.", now=NOW)
+    recording.record_failure(annotation=failed, reason="It broke.", now=NOW)
     make_done_annotation(
         tenant=tenant,
         name="wall.png",

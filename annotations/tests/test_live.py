@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey
 from accounts.tests.factories import make_key, make_member, make_tenant, make_user
-from annotations import batches, consumers, live, services
+from annotations import batches, consumers, live, recording, services
 from annotations.models import Annotation
 from annotations.reviewing.services import Reviewer, review_annotation
 from annotations.tests.factories import make_annotation, make_done_annotation
@@ -257,7 +257,7 @@ def test_announces_every_step_after_commit(monkeypatch):
     monkeypatch.setattr(get_channel_layer(), "group_send_now", note)
     annotation = make_annotation(tenant=make_tenant())
 
-    services.record_failure(annotation=annotation, reason="It broke.", now=annotation.created_at)
+    recording.record_failure(annotation=annotation, reason="It broke.", now=annotation.created_at)
     services.delete_image(tenant=annotation.tenant, image_id=annotation.image_id)
 
     assert told == ["pending", "failed", "gone"]

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from accounts.tests.factories import make_member
-from annotations import services
+from annotations import recording, services
 from annotations.models import Annotation, Label, Review
 from annotations.reviewing.corrections import (
     Addition,
@@ -324,7 +324,7 @@ def test_what_a_person_said_survives_another_model(tenant, say):
     again = services.request_annotation(
         image=annotation.image, requested_by=None, now=timezone.now()
     )
-    services.record_result(
+    recording.record_result(
         annotation=again,
         result=make_result(make_garment(category="skirt", confidence=0.3)),
         now=timezone.now(),
@@ -349,7 +349,7 @@ def test_not_a_garment_stays_so_for_another_model(tenant, say):
         image=annotation.image, requested_by=None, now=timezone.now()
     )
 
-    services.record_result(annotation=again, result=make_result(), now=timezone.now())
+    recording.record_result(annotation=again, result=make_result(), now=timezone.now())
 
     again.refresh_from_db()
     assert (again.state, again.abstained, again.garments.count()) == ("abstained", "no-garment", 0)

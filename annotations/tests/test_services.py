@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Tenant
 from accounts.tests.factories import make_tenant, make_user
-from annotations import files, jobs, live, photos, services
+from annotations import files, jobs, live, photos, recording, services
 from annotations.models import Annotation, Colour, FashionImage, Garment, Label
 from annotations.results import build_result
 from annotations.tests.factories import (
@@ -132,7 +132,7 @@ def test_of_two_equal_uploads_at_once_one_is_stored(stored_files):
 def test_records_a_result(tenant):
     annotation = make_annotation(tenant=tenant)
 
-    assert services.record_result(annotation=annotation, result=make_result(), now=NOW)
+    assert recording.record_result(annotation=annotation, result=make_result(), now=NOW)
 
     annotation.refresh_from_db()
     assert (annotation.state, annotation.needs_review) == ("done", False)
@@ -148,10 +148,10 @@ def test_records_a_result(tenant):
 def test_records_a_result_once(tenant):
     annotation = make_annotation(tenant=tenant)
     stale = Annotation.objects.select_related("tenant").get(id=annotation.id)
-    services.record_result(annotation=annotation, result=make_result(), now=NOW)
+    recording.record_result(annotation=annotation, result=make_result(), now=NOW)
 
-    again = services.record_result(annotation=stale, result=make_result(), now=NOW)
-    failed = services.record_failure(annotation=stale, reason="late", now=NOW)
+    again = recording.record_result(annotation=stale, result=make_result(), now=NOW)
+    failed = recording.record_failure(annotation=stale, reason="late", now=NOW)
 
     assert (again, failed) == (False, False)
     assert (Garment.objects.count(), Colour.objects.count()) == (1, 2)
@@ -168,7 +168,7 @@ def test_of_many_results_at_once_one_is_stored():
     def record():
         mine = Annotation.objects.select_related("tenant").get(id=annotation.id)
         barrier.wait()
-        won.append(services.record_result(annotation=mine, result=make_result(), now=NOW))
+        won.append(recording.record_result(annotation=mine, result=make_result(), now=NOW))
         connection.close()
 
     threads = [threading.Thread(target=record) for _ in range(4)]
@@ -186,7 +186,7 @@ def test_stores_no_half_result(tenant):
     broken = make_result(make_garment(), make_garment(confidence=1.5))
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        services.record_result(annotation=annotation, result=broken, now=NOW)
+        recording.record_result(annotation=annotation, result=broken, now=NOW)
 
     annotation.refresh_from_db()
     assert annotation.state == "pending"
@@ -197,7 +197,7 @@ def test_does_not_record_for_a_deleted_photo(tenant):
     annotation = make_annotation(tenant=tenant)
     services.delete_image(tenant=tenant, image_id=annotation.image_id)
 
-    assert not services.record_result(annotation=annotation, result=make_result(), now=NOW)
+    assert not recording.record_result(annotation=annotation, result=make_result(), now=NOW)
 
 
 @pytest.mark.parametrize(("confidence", "review"), [(0.79, True), (0.8, False), (0.95, False)])
@@ -262,7 +262,7 @@ def test_refuses_a_crop_outside_of_the_photo_or_too_small(tenant, member, box):
 
 def test_asks_again_for_a_failed_photo(tenant, member):
     failed = make_annotation(tenant=tenant)
-    services.record_failure(annotation=failed, reason="It broke.", now=NOW)
+    recording.record_failure(annotation=failed, reason="It broke.", now=NOW)
 
     annotation = services.annotate_again(
         tenant=tenant, annotation_id=failed.id, requested_by=member.user, now=NOW
@@ -316,7 +316,7 @@ def test_deletes_a_photo_whose_result_is_being_stored(stored_files, demo):
 
     def record():
         with transaction.atomic():
-            services.record_result(annotation=annotation, result=make_result(), now=NOW)
+            recording.record_result(annotation=annotation, result=make_result(), now=NOW)
             stored.set()
             time.sleep(0.2)  # until the deletion waits
         connection.close()

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from accounts.tests.factories import make_member
-from annotations import services
+from annotations import recording, services
 from annotations.models import Garment, Review, ReviewSettings, TrainedHead
 from annotations.reviewing import examples, heads, training
 from annotations.reviewing.corrections import Correction, Corrections
@@ -240,7 +240,7 @@ def test_what_people_said_stays(tenant, reviewed):
 
     again = services.request_annotation(image=first.image, requested_by=None, now=timezone.now())
     found = make_garment(category="shirt", embedding=embed("top", np.random.default_rng(2)))
-    services.record_result(annotation=again, result=make_result(found), now=timezone.now())
+    recording.record_result(annotation=again, result=make_result(found), now=timezone.now())
 
     assert again.garments.get().category == "dress"
 

@@ -1,5 +1,6 @@
 """How far a product is: its photos are being annotated, or it can be written."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,7 +16,7 @@ _OF_STORES = """
 SELECT EXISTS (
     SELECT FROM retrieval_productimage AS photo
     JOIN integrations_storeproduct AS row ON row.product_id = photo.product_id
-    WHERE photo.image_id = %s
+    WHERE photo.image_id = ANY(%s)
 )
 """
 
@@ -38,22 +39,22 @@ def ask_to_write(row: StoreProduct, *, now: datetime) -> None:
     jobs.wake_writer(row.store_id, at=now)
 
 
-def note_answer(*, tenant_id: UUID, image_id: UUID, now: datetime) -> None:
-    """A photo was annotated or reviewed; called in that transaction."""
-    if not _is_of_stores(image_id):
+def note_answers(*, tenant_id: UUID, image_ids: Sequence[UUID], now: datetime) -> None:
+    """Photos were annotated or reviewed; called in that transaction."""
+    if not _are_of_stores(image_ids):
         return
     rows = StoreProduct.objects.filter(
-        tenant=tenant_id, product__in=words.find_product_ids(image_id)
+        tenant=tenant_id, product__in=words.find_product_ids(image_ids)
     )
     rows = rows.exclude(state__in=[StoreProduct.State.GONE, StoreProduct.State.DRAFT])
     for row in rows.select_related("product").order_by("id"):
         go_on(row, now=now)
 
 
-def _is_of_stores(image_id: UUID) -> bool:
+def _are_of_stores(image_ids: Sequence[UUID]) -> bool:
     """Asked with every annotation, and most are of no store."""
     with connection.cursor() as cursor:
-        cursor.execute(_OF_STORES, [image_id])
+        cursor.execute(_OF_STORES, [list(image_ids)])
         (found,) = cursor.fetchone()
     return bool(found)
 

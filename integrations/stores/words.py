@@ -229,8 +229,7 @@ def _describe(store: Store, garment: Garment, dictionary: Dictionary) -> str:
     return " ".join(taxonomy.lower(each, store.language) for each in words if each)
 
 
-def find_product_ids(image_id: UUID) -> list[UUID]:
-    """Of the products with this photo."""
-    return list(
-        ProductImage.objects.filter(image=image_id).values_list("product_id", flat=True).distinct()
-    )
+def find_product_ids(image_ids: Iterable[UUID]) -> list[UUID]:
+    """Of the products with these photos."""
+    photos = ProductImage.objects.filter(image__in=list(image_ids))
+    return list(photos.values_list("product_id", flat=True).distinct())

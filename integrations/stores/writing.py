@@ -135,7 +135,9 @@ def _decide(
 def _ask_for_review(store: Store, annotation: Annotation, *, now: datetime) -> None:
     """Those who review find it in their line, also where the model is sure."""
     if annotations.ask_for_review(tenant=store.tenant, annotation_id=annotation.id):
-        photos.judge_products_with(tenant_id=store.tenant_id, image_id=annotation.image_id, now=now)
+        photos.judge_products_with(
+            tenant_id=store.tenant_id, image_ids=[annotation.image_id], now=now
+        )
 
 
 def _choose(store: Store, row: StoreProduct, product: Product) -> WriteBack.State:

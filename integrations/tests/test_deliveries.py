@@ -10,7 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Role
 from accounts.tests.factories import make_member, make_user
-from annotations import services
+from annotations import recording, services
 from annotations.tests.factories import make_annotation, make_done_annotation, make_result
 from integrations import deliveries, endpoints, jobs, tasks
 from integrations.models import (
@@ -74,7 +74,7 @@ def test_another_secret_does_not_fit(member, receiver):
 
 
 def test_tells_of_failures_and_of_what_has_no_answer(member, endpoint):
-    services.record_failure(
+    recording.record_failure(
         annotation=make_annotation(tenant=member.tenant), reason="Damaged.", now=timezone.now()
     )
     make_done_annotation(tenant=member.tenant, result=make_result(abstained="no-garment"))
@@ -107,7 +107,7 @@ def test_a_shop_without_endpoints_pays_one_query(member):
     annotation = make_annotation(tenant=member.tenant)
 
     with CaptureQueriesContext(connection) as queries:
-        services.record_failure(annotation=annotation, reason="no", now=timezone.now())
+        recording.record_failure(annotation=annotation, reason="no", now=timezone.now())
 
     assert len([each for each in queries if "integrations_webhook" in each["sql"]]) == 1
 
@@ -118,7 +118,7 @@ def test_what_is_rolled_back_is_not_told(member, endpoint, monkeypatch):
     monkeypatch.setattr(jobs, "wake_endpoint", lambda each, at: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
-        services.record_result(annotation=annotation, result=make_result(), now=timezone.now())
+        recording.record_result(annotation=annotation, result=make_result(), now=timezone.now())
 
     annotation.refresh_from_db()
     assert annotation.state == "pending"

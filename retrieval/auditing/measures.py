@@ -1,9 +1,10 @@
 """What a photo is like apart from what it shows: sharp, bright, before a plain ground, with skin.
 
-Measured once a photo, on the stored file, without a model.
+Measured once a photo, without a model.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from inference.foreground import find_on_plain
 from inference.preprocess import Pixels, decode, whole
 
+Grey = NDArray[np.uint8]
 SEEN_SIDE = 1000
 """Longest side that a shop's page shows: blur that is not seen there does no harm."""
 _SKIN_SIDE = 160
@@ -32,11 +34,15 @@ class Measures:
 
 def measure_photo(data: bytes) -> Measures:
     """`data`: an encoded photo that we wrote ourselves. Raises InvalidImage."""
-    image = decode(data)
-    grey = cv2.cvtColor(_shrink(image, SEEN_SIDE), cv2.COLOR_RGB2GRAY)
+    return measure_pixels(decode(data))
+
+
+def measure_pixels(image: Pixels) -> Measures:
+    """`image`: uint8 (H, W, 3) RGB, as large as the photo."""
+    grey = np.asarray(cv2.cvtColor(_shrink(image, SEEN_SIDE), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     return Measures(
-        sharpness=round(_measure_sharpness(np.asarray(grey, dtype=np.float32)), 4),
-        brightness=round(float(np.percentile(grey, 95)) / 255, 4),
+        sharpness=round(_measure_sharpness(grey), 4),
+        brightness=round(_find_percentile(grey, 0.95) / 255, 4),
         skin=round(_measure_skin(_shrink(image, _SKIN_SIDE)), 4),
         plain=find_on_plain(image, whole(image)) is not None,
     )
@@ -51,18 +57,35 @@ def _shrink(image: Pixels, side: int) -> Pixels:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _measure_sharpness(grey: NDArray[np.float32]) -> float:
+def _find_percentile(grey: Grey, share: float) -> float:
+    """As numpy's, from the numbers of each of the 256 levels."""
+    numbers = cv2.calcHist([grey], [0], None, [256], [0, 256])
+    up_to = np.cumsum(numbers.ravel().astype(np.int64))
+    place = share * (grey.size - 1)
+    low, high = np.searchsorted(up_to, [int(place) + 1, int(np.ceil(place)) + 1])
+    return float(low + (place - int(place)) * (high - low))
+
+
+def _measure_sharpness(grey: Grey) -> float:
     """Of the direction in which it is less: a hand that shook blurs along one."""
     return min(_measure_along(grey, axis) for axis in (0, 1))
 
 
-def _measure_along(grey: NDArray[np.float32], axis: int) -> float:
-    size = (1, 9) if axis == 0 else (9, 1)
-    blurred = np.asarray(cv2.blur(grey, size))
-    before, after = (np.abs(np.diff(each, axis=axis)) for each in (grey, blurred))
-    total = float(before.sum())
-    # Nothing to see is nothing that could be sharper.
-    return float(np.maximum(before - after, 0).sum()) / total if total > before.size * 0.1 else 1.0
+def _measure_along(grey: Grey, axis: int) -> float:
+    """In whole numbers, nine times as large, which takes an eighth of the time of fractions."""
+    sums = cv2.boxFilter(grey, cv2.CV_16U, (1, 9) if axis == 0 else (9, 1), normalize=False)
+    before = cv2.multiply(_differ(grey, axis), 9, dtype=cv2.CV_16U)
+    total = cv2.sumElems(before)[0]
+    if total <= 9 * before.size * 0.1:
+        return 1.0  # nothing to see is nothing that could be sharper
+    # What is less than nothing counts as nothing: the subtraction saturates.
+    lost = cv2.subtract(before, _differ(np.asarray(sums, dtype=np.uint16), axis))
+    return float(cv2.sumElems(lost)[0] / total)
+
+
+def _differ(image: NDArray[Any], axis: int) -> NDArray[Any]:
+    first, second = (image[:-1], image[1:]) if axis == 0 else (image[:, :-1], image[:, 1:])
+    return np.asarray(cv2.absdiff(first, second))
 
 
 def _measure_skin(image: Pixels) -> float:

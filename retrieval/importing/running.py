@@ -13,6 +13,7 @@ from itertools import islice
 from typing import IO
 from uuid import UUID
 
+import numpy as np
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -21,8 +22,7 @@ from django.utils.translation import gettext as _
 from accounts import usage
 from annotations.models import FashionImage
 from annotations.photos import Photo, PhotoRefused, check_photo, clean_name
-from inference.contract import InvalidImage
-from retrieval.auditing.measures import Measures, measure_photo
+from retrieval.auditing.measures import Measures, measure_pixels
 from retrieval.importing import archives
 from retrieval.importing.cells import ParsedRow, Problem, parse_row
 from retrieval.importing.tables import Row, read_rows
@@ -203,9 +203,13 @@ def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
     assert source.archive is not None  # noqa: S101 - only of a ZIP
     found: list[Found] = []
     for name, key in islice(archives.name_products(source.photos), run.photos_done, None):
+        measured: list[Measures] = []
         try:
-            photo = check_photo(archives.read_photo(source.archive, name))
-            found.append(Found(name, key, photo, _measure(photo)))
+            photo = check_photo(
+                archives.read_photo(source.archive, name),
+                when_decoded=lambda pixels: measured.append(measure_pixels(np.asarray(pixels))),  # noqa: B023 - at once
+            )
+            found.append(Found(name, key, photo, *measured))
         except PhotoRefused as error:
             found.append(Found(name, key, None, refused=error.detail))
         size = sum(len(each.photo.data) for each in found if each.photo)
@@ -214,14 +218,6 @@ def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
             found = []
     if found:
         yield found
-
-
-def _measure(photo: Photo) -> Measures | None:
-    """None where the limits of models, which differ from those of uploads, leave it out."""
-    try:
-        return measure_photo(photo.data)
-    except InvalidImage:
-        return None
 
 
 def _finish_photos(
@@ -275,7 +271,7 @@ def _add_new_photos(
             )
             for each in found
             for entry in [waiting.get(each.name)]
-            if each.photo
+            if each.photo and each.measures
         ],
         added_by=run.requested_by,
         now=now,

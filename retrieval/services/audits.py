@@ -47,14 +47,22 @@ def audit_product(product: Product) -> Audit:
     """What it is now, with each photo; four queries."""
     photos = list(product.photos.in_order())
     newest = read_newest_garments([photo.image_id for photo in photos if photo.image_id])
-    return audit(photos, newest, object_type=product.object_type)
+    measures = read_measures(photo.image_id for photo in photos if photo.image_id)
+    return audit(photos, newest, object_type=product.object_type, measures=measures)
+
+
+def read_measures(image_ids: Iterable[UUID]) -> dict[UUID, PhotoMeasures]:
+    return PhotoMeasures.objects.in_bulk(list(image_ids))
 
 
 def audit(
-    photos: Sequence[ProductImage], newest: Mapping[UUID, Annotation], *, object_type: str
+    photos: Sequence[ProductImage],
+    newest: Mapping[UUID, Annotation],
+    *,
+    object_type: str,
+    measures: Mapping[UUID, PhotoMeasures],
 ) -> Audit:
-    """`photos` in the shop's order, judged; `newest` by photo with garments. One query."""
-    measures = PhotoMeasures.objects.in_bulk([p.image_id for p in photos if p.image_id])
+    """`photos` in the shop's order, judged; `newest` and `measures` by photo, with garments."""
     seen = [
         _see(number, photo, newest[photo.image_id], measures.get(photo.image_id))
         for number, photo in enumerate(photos, start=1)

@@ -43,14 +43,15 @@ class InUse(Exception):
     """The index that is searched can't be deleted."""
 
 
-def sync_product(
+def sync_photos(
     *,
     photos: Sequence[ProductImage],
     garments: Mapping[UUID, Garment],
     annotations: Mapping[UUID, Annotation],
     now: datetime,
 ) -> None:
-    """Keep the vectors of a product's judged photos; the product's row is locked by the caller.
+    """Keep the vectors of products' judged photos, all of one shop; the products' rows are locked
+    by the caller.
 
     `garments` by id and `annotations` by photo are the newest ones.
     """

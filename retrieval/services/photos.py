@@ -1,18 +1,20 @@
 """The photos of a product: linked, judged together, and compared with those of other products."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Case, Count, F, Max, Value, When
+from django.db.models import Case, Count, F, Max, Model, Value, When
 
 from accounts import usage
 from accounts.models import Tenant, User
+from annotations import jobs as annotation_jobs
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage, Garment
 from annotations.photos import Photo
+from kalas.lib.row_updates import update_each
 from retrieval import hashing, jobs, judging
 from retrieval.auditing.measures import Measures
 from retrieval.describing import describe
@@ -22,7 +24,21 @@ from retrieval.services import audits, indexes
 # As many as a page shows and a judgement reads without being slow.
 MOST_PHOTOS = 200
 COLOURS_OF_PRODUCT = 3
-_PRODUCTS_WITH = "SELECT DISTINCT product_id FROM retrieval_productimage WHERE image_id = %s"
+_PRODUCTS_WITH = "SELECT DISTINCT product_id FROM retrieval_productimage WHERE image_id = ANY(%s)"
+# What a judgement changes of a photo and of its product.
+_VERDICT = ("verdict", "garment_id")
+_JUDGEMENT = (
+    "garment_id",
+    "object_type",
+    "category",
+    "confidence",
+    "colours",
+    "photos_disagree",
+    "photo_advice",
+    "label_words",
+    "state",
+    "updated_at",
+)
 
 
 class TooManyPhotos(ValueError):
@@ -73,14 +89,14 @@ def add_photo(
 
 @dataclass(frozen=True, slots=True)
 class NewPhoto:
-    """A checked photo, whose it is, and the entry that waited for it if one did; with `measures`
-    no job need decode it once more."""
+    """A checked photo, what was measured while it was decoded, whose it is, and the entry that
+    waited for it if one did."""
 
     photo: Photo
     name: str
+    measures: Measures
     product_id: UUID
     waiting: ProductImage | None = None
-    measures: Measures | None = None
 
 
 @transaction.atomic
@@ -98,7 +114,6 @@ def add_new_photos(
         photos=[(each.photo, each.name) for each in new],
         uploaded_by=added_by,
         now=now,
-        priority=Annotation.Priority.BULK,
     )
     product_ids = {each.product_id for each in new}
     ends = _read_ends(product_ids)
@@ -121,14 +136,11 @@ def add_new_photos(
     ProductImage.objects.bulk_update(changed, ["image", "state", "error"])
     write_hashes((image, each.photo.thumbnail) for image, each in zip(images, new, strict=True))
     jobs.defer_comparison(*added, *changed)
-    audits.write_measures(
-        (image, each.measures) for image, each in zip(images, new, strict=True) if each.measures
-    )
-    unmeasured = {image.id for image, each in zip(images, new, strict=True) if not each.measures}
-    jobs.defer_measuring([e.id for e in (*added, *changed) if e.image_id in unmeasured])
+    audits.write_measures((image, each.measures) for image, each in zip(images, new, strict=True))
     _wait_for_answers(product_ids, now=now)
     # Last, as all of the shop's requests wait for this row until the commit.
     usage.count_annotations(tenant=tenant, key=None, number=len(new), now=now)
+    annotation_jobs.wake_shop(tenant.id, at=now)
     return [*added, *changed]
 
 
@@ -247,21 +259,26 @@ def remove_photo(*, tenant: Tenant, product_image_id: UUID, now: datetime) -> Pr
 
 
 def judge_products_with(
-    *, tenant_id: UUID, image_id: UUID, newest: Annotation | None = None, now: datetime
+    *,
+    tenant_id: UUID,
+    image_ids: Sequence[UUID],
+    newest: Sequence[Annotation] = (),
+    now: datetime,
 ) -> None:
-    """Judge anew what this photo is of; called in the transaction that changed its annotation.
+    """Judge anew what these photos are of; called in the transaction that changed their
+    annotations.
 
-    `newest` is that one, where it is known to be the photo's newest.
+    `newest` are those of them that are known to be their photos' newest.
     """
     # Asked with every annotation, of which most are of no product.
     with connection.cursor() as cursor:
-        cursor.execute(_PRODUCTS_WITH, [image_id])
+        cursor.execute(_PRODUCTS_WITH, [list(image_ids)])
         ids = [product_id for (product_id,) in cursor.fetchall()]
     if not ids:
         return
     products = Product.objects.filter(tenant_id=tenant_id, id__in=ids)
-    for product in products.order_by("id").select_for_update(of=("self",)):
-        judge_product(product, known=newest, now=now)
+    held = products.order_by("id").select_for_update(of=("self",))
+    judge_products(list(held), known=newest, now=now)
 
 
 @transaction.atomic
@@ -277,52 +294,61 @@ def judge_again(
     judge_product(product, now=now)
 
 
-def judge_product(product: Product, *, known: Annotation | None = None, now: datetime) -> None:
-    """Judge all photos of a product together; its row is locked by the caller. `known` need not be
-    read.
+def judge_product(product: Product, *, now: datetime) -> None:
+    """Judge all photos of a product together; its row is locked by the caller.
 
     What a person has published stays so, whatever the photos say.
     """
-    photos = list(product.photos.in_order())
-    newest = {known.image_id: known} if known else {}
-    unread = [p.image_id for p in photos if p.image_id and p.image_id not in newest]
-    newest |= read_newest_annotations(unread)
-    answered = [
-        photo
-        for photo in photos
-        if photo.image_id in newest and newest[photo.image_id].state != Annotation.State.PENDING
-    ]
+    judge_products([product], now=now)
+
+
+def judge_products(
+    products: Sequence[Product], *, known: Sequence[Annotation] = (), now: datetime
+) -> None:
+    """The same of several of one shop, each by itself, by no more queries than one takes. What is
+    `known` need not be read."""
+    photos = ProductImage.objects.filter(product__in=[product.id for product in products])
+    photos_of: dict[UUID, list[ProductImage]] = {product.id: [] for product in products}
+    for photo in photos.in_order():
+        photos_of[photo.product_id].append(photo)
+    everything = [photo for each in photos_of.values() for photo in each]
+    image_ids = {photo.image_id for photo in everything if photo.image_id}
+    newest = {each.image_id: each for each in known if each.image_id in image_ids}
+    newest |= read_newest_annotations([id_ for id_ in image_ids if id_ not in newest])
     garments = {g.id: g for a in newest.values() for g in a.garments.all()}
-    judgement = judging.judge([_see(newest[photo.image_id]) for photo in answered])  # type: ignore[index]
-    judged = dict(zip((photo.id for photo in answered), judgement.photos, strict=True))
-    for photo in photos:
-        _save_verdict(photo, judged.get(photo.id))
-    indexes.sync_product(photos=photos, garments=garments, annotations=newest, now=now)
-    best = garments[judgement.best.id] if judgement.best else None  # type: ignore[index]
-    _save_judgement(product, best, disagree=judgement.disagree)
-    told = audits.audit(photos, newest, object_type=product.object_type)
-    product.photo_advice = audits.list_codes(told)
-    waiting = len(answered) < sum(p.state in ("waiting", "stored") for p in photos)
-    unsure = any(newest[photo.image_id].needs_review for photo in answered)  # type: ignore[index]
-    if product.state != Product.State.PUBLISHED:
-        product.state = _find_state(
-            waiting=waiting or not answered, unsure=unsure or judgement.disagree or best is None
-        )
-    product.updated_at = now
-    product.save(
-        update_fields=[
-            "garment",
-            "object_type",
-            "category",
-            "confidence",
-            "colours",
-            "photos_disagree",
-            "photo_advice",
-            "label_words",
-            "state",
-            "updated_at",
+    measures = audits.read_measures(image_ids)
+    before = {photo.id: (photo.verdict, photo.garment_id) for photo in everything}
+    for product in products:
+        of_product = photos_of[product.id]
+        answered = [
+            photo
+            for photo in of_product
+            if photo.image_id in newest and newest[photo.image_id].state != Annotation.State.PENDING
         ]
+        judgement = judging.judge([_see(newest[photo.image_id]) for photo in answered])  # type: ignore[index]
+        _note_verdicts(
+            of_product, dict(zip((p.id for p in answered), judgement.photos, strict=True))
+        )
+        best = garments[judgement.best.id] if judgement.best else None  # type: ignore[index]
+        _note_judgement(product, best, disagree=judgement.disagree)
+        told = audits.audit(of_product, newest, object_type=product.object_type, measures=measures)
+        product.photo_advice = audits.list_codes(told)
+        waiting = len(answered) < sum(p.state in ("waiting", "stored") for p in of_product)
+        unsure = any(newest[photo.image_id].needs_review for photo in answered)  # type: ignore[index]
+        if product.state != Product.State.PUBLISHED:
+            product.state = _find_state(
+                waiting=waiting or not answered, unsure=unsure or judgement.disagree or best is None
+            )
+        product.updated_at = now
+    _save(
+        ProductImage, [p for p in everything if (p.verdict, p.garment_id) != before[p.id]], _VERDICT
     )
+    indexes.sync_photos(photos=everything, garments=garments, annotations=newest, now=now)
+    _save(Product, products, _JUDGEMENT)
+
+
+def _save(model: type[Model], rows: Sequence[Model], names: Sequence[str]) -> None:
+    update_each(model, [{name: getattr(row, name) for name in ("id", *names)} for row in rows])
 
 
 def read_newest_annotations(image_ids: list[UUID]) -> dict[UUID, Annotation]:
@@ -404,16 +430,18 @@ def _describe(garment: Garment, area: int) -> judging.SeenGarment:
     )
 
 
-def _save_verdict(photo: ProductImage, judged: judging.JudgedPhoto | None) -> None:
-    verdict = str(judged.verdict) if judged else ""
-    garment_id = judged.garment.id if judged and judged.garment else None
-    if (photo.verdict, photo.garment_id) != (verdict, garment_id):
-        photo.verdict, photo.garment_id = verdict, garment_id  # type: ignore[assignment]
-        photo.save(update_fields=["verdict", "garment"])
+def _note_verdicts(
+    photos: Iterable[ProductImage], judged: Mapping[UUID, judging.JudgedPhoto]
+) -> None:
+    """Set on the objects; the caller saves."""
+    for photo in photos:
+        found = judged.get(photo.id)
+        photo.verdict = str(found.verdict) if found else ""
+        photo.garment_id = found.garment.id if found and found.garment else None  # type: ignore[assignment]
 
 
-def _save_judgement(product: Product, best: Garment | None, *, disagree: bool) -> None:
-    """Set on the object; the caller saves."""
+def _note_judgement(product: Product, best: Garment | None, *, disagree: bool) -> None:
+    """The same."""
     product.garment = best
     product.object_type = best.object_type if best else ""
     product.category = best.category if best else ""

@@ -5,7 +5,6 @@ import json
 import tracemalloc
 import zipfile
 from datetime import timedelta
-from unittest.mock import Mock
 
 import pytest
 from django.core.files.storage import default_storage
@@ -17,7 +16,6 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.tests.factories import make_tenant
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_photo_bytes
-from inference.contract import InvalidImage
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 from retrieval.importing import archives, running, tables
@@ -489,17 +487,6 @@ def test_measures_photos_of_an_archive_while_they_are_at_hand(tenant):
     assert not ProcrastinateJob.objects.filter(task_name=MEASURE_TASK).exists()
 
 
-def test_leaves_what_cannot_be_measured_to_a_job(tenant, monkeypatch):
-    monkeypatch.setattr(
-        running, "measure_photo", Mock(side_effect=InvalidImage("too-narrow", "Too narrow."))
-    )
-    data = make_zip({"a-1.png": make_photo_bytes(), "a-2.png": make_photo_bytes()})
-
-    run = import_file(tenant=tenant, data=data, name="photos.zip")
-
-    assert run.photos_added == ProcrastinateJob.objects.filter(task_name=MEASURE_TASK).count() == 2
-
-
 def test_the_same_archive_twice_changes_nothing(tenant):
     data = make_zip({"a-1.png": make_photo_bytes(), "a-2.png": make_photo_bytes()})
     import_file(tenant=tenant, data=data, name="photos.zip")
@@ -588,7 +575,8 @@ def test_new_photos_go_in_together(tenant, django_assert_max_num_queries):
     run.refresh_from_db()
     assert (run.created, run.photos_added) == (8, 8)
     jobs = ProcrastinateJob.objects.values_list("task_name", flat=True)
-    assert sorted(jobs).count("annotations.annotate") == 8
+    assert "annotations.annotate" not in jobs
+    assert sorted(jobs).count("annotations.annotate_shop") == 1
     assert sorted(jobs).count("retrieval.compare_photo") == 1
 
 

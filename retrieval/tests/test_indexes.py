@@ -8,6 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Tenant
 from accounts.tests.factories import make_tenant
+from annotations import recording
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_garment, make_result
@@ -63,7 +64,7 @@ def test_vectors_follow_what_photos_show(tenant):
     again = annotation_services.request_annotation(
         image=FashionImage.objects.get(), requested_by=None, now=timezone.now()
     )
-    annotation_services.record_result(
+    recording.record_result(
         annotation=again, result=make_result(embedding=at(0)), now=timezone.now()
     )
     (embedding,) = Embedding.objects.all()
@@ -475,7 +476,7 @@ def test_a_photo_that_is_annotated_again_is_found_meanwhile_and_by_the_old_model
     )
     photos.judge_product(Product.objects.get(id=product.id), now=timezone.now())
     assert Embedding.objects.count() == 1
-    annotation_services.record_result(
+    recording.record_result(
         annotation=again, result=replace(make_result(), model=NEWER), now=timezone.now()
     )
 
@@ -556,7 +557,7 @@ def test_a_photo_that_shows_another_garment_now_is_asked_about_again(tenant, fak
         image=image, requested_by=None, now=timezone.now()
     )
 
-    annotation_services.record_result(
+    recording.record_result(
         annotation=again, result=make_result(embedding=at(5)), now=timezone.now()
     )
 

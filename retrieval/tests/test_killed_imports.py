@@ -1,4 +1,5 @@
-"""kill -9 of the jobs process in the middle of an import: every row is imported once."""
+"""kill -9 of the jobs process in the middle of an import: every row is imported once, and every
+photo annotated once."""
 
 import os
 import subprocess
@@ -11,9 +12,11 @@ import pytest
 from django.conf import settings
 
 from accounts.tests.factories import make_tenant
-from retrieval.models import CatalogueImport, Product
+from annotations.models import Annotation, Garment
+from annotations.tests.factories import make_photo_bytes
+from retrieval.models import CatalogueImport, Embedding, Product
 from retrieval.services import imports
-from retrieval.tests.factories import make_import
+from retrieval.tests.factories import make_import, make_zip
 
 pytestmark = [
     pytest.mark.faults,
@@ -21,6 +24,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 ROWS = 10_000
+PHOTOS = 120
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +33,12 @@ def media() -> None:
 
 
 @contextmanager
-def run_jobs_process() -> Iterator[subprocess.Popen[bytes]]:
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "kalas.tests.settings"}
+def run_jobs_process(**settings_: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "kalas.tests.settings",
+        **settings_,
+    }
     command = [sys.executable, "manage.py", "run_jobs", "--concurrency", "2"]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment)
     try:
@@ -43,9 +51,13 @@ def run_jobs_process() -> Iterator[subprocess.Popen[bytes]]:
 def wait_until(holds: Callable[[CatalogueImport], bool]) -> CatalogueImport:
     end = time.monotonic() + 180
     while not holds(run := CatalogueImport.objects.get()):
-        assert time.monotonic() < end, (run.state, run.rows_done)
+        assert time.monotonic() < end, (run.state, run.rows_done, run.photos_done)
         time.sleep(0.02)
     return run
+
+
+def wait_for_answers(number: int) -> None:
+    wait_until(lambda _run: Annotation.objects.filter(state="done").count() >= number)
 
 
 def wait_for_rows(number: int) -> None:
@@ -72,3 +84,23 @@ def test_every_row_is_imported_once_whenever_the_jobs_are_killed():
 
     assert (done.created, done.changed, done.refused) == (ROWS, 0, 0)
     assert Product.objects.count() == ROWS
+
+
+def test_every_photo_is_annotated_once_whenever_the_jobs_are_killed(fake_engine):
+    tenant = make_tenant()
+    data = make_zip({f"SKU-{i}/1.png": make_photo_bytes() for i in range(PHOTOS)})
+    make_import(tenant=tenant, data=data, name="photos.zip")
+    with run_jobs_process():
+        run = wait_until(lambda now: now.state == "checked")
+
+    imports.start_import(tenant=tenant, import_id=run.id)
+    for answered in (10, 30, 60, 90):
+        with run_jobs_process(INFERENCE_URL=fake_engine.url):
+            wait_for_answers(answered)
+    with run_jobs_process(INFERENCE_URL=fake_engine.url):
+        wait_until(lambda now: now.state == "done")
+        wait_for_answers(PHOTOS)
+
+    assert Annotation.objects.count() == Garment.objects.count() == PHOTOS
+    assert Embedding.objects.count() == PHOTOS
+    assert set(Product.objects.values_list("state", flat=True)) == {"annotated"}

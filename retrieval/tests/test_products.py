@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from accounts import usage
 from accounts.tests.factories import make_tenant
+from annotations import recording
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import (
@@ -66,7 +67,7 @@ def test_is_new_until_every_photo_is_answered(tenant):
     assert product.state == Product.State.NEW
 
     waiting = Annotation.objects.pending().get()
-    annotation_services.record_result(annotation=waiting, result=make_result(), now=timezone.now())
+    recording.record_result(annotation=waiting, result=make_result(), now=timezone.now())
 
     product.refresh_from_db()
     assert product.state == Product.State.ANNOTATED
@@ -245,9 +246,7 @@ def test_results_that_arrive_together_are_judged_together():
 
     def record(annotation: Annotation) -> None:
         try:
-            annotation_services.record_result(
-                annotation=annotation, result=make_result(), now=timezone.now()
-            )
+            recording.record_result(annotation=annotation, result=make_result(), now=timezone.now())
         finally:
             connection.close()
 

@@ -62,6 +62,9 @@ def show_product(request: TenantRequest, product_id: UUID) -> HttpResponse:
         [each.photo for each in photos],
         {each.annotation.image_id: each.annotation for each in photos if each.annotation},
         object_type=product.object_type,
+        measures=audits.read_measures(
+            each.photo.image_id for each in photos if each.photo.image_id
+        ),
     )
     for report in told.photos:
         photos[report.photo.number - 1].report = report

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts import idempotency
 from accounts.models import ApiKey, IdempotentRequest
 from accounts.tests.factories import make_key
-from annotations import batches, fetching, files, jobs, services, signals
+from annotations import batches, fetching, files, jobs, recording, services, signals
 from annotations.models import Batch, BatchItem, FashionImage
 from annotations.tests.factories import (
     make_annotation,
@@ -313,7 +313,7 @@ def test_the_last_photo_ends_its_batch_whichever_way_they_meet(tenant, first):
     batch = Batch.objects.create(tenant=tenant, total=1)
     item = BatchItem.objects.create(batch=batch, position=0)
     steps = {
-        "result": lambda: services.record_result(
+        "result": lambda: recording.record_result(
             annotation=annotation, result=make_result(), now=timezone.now()
         ),
         "item": lambda: batches.note_item(item=item, annotation=annotation, now=timezone.now()),

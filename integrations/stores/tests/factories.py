@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Membership
 from accounts.tests.factories import make_member
-from annotations import services as annotation_services
+from annotations import recording
 from annotations.models import Annotation
 from annotations.tests.factories import make_photo_bytes, make_result
 from inference.contract import AnnotationResult
@@ -102,7 +102,7 @@ def read(store: Store, *, now: datetime | None = None) -> None:
 def annotate(store: Store, result: AnnotationResult | None = None) -> None:
     """Answer what waits, as the engine does."""
     for annotation in Annotation.objects.filter(tenant=store.tenant, state="pending"):
-        annotation_services.record_result(
+        recording.record_result(
             annotation=annotation, result=result or make_result(), now=timezone.now()
         )
 
