@@ -68,7 +68,6 @@ def conclude(
     if scene.whole:
         # Two looks at one thing are right more often than either.
         whole = _judge(scene.whole, _blend(entire, rest.pop(0)), reader)
-        entire = whole.said
     parts = _judge_parts(scene.garments, rest, reader)
     parts = [part for part in parts if _is_known(part, reader)] or parts
     if hint and not _could_be(hint, whole, parts, reader):
