@@ -60,10 +60,25 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the finder said of an area: heat, edges, segments, and where they lie in the photo."""
+    """What the finder said of an area."""
 
-    maps: Sequence[Floats]
+    found: Sequence[Found]
+    """Garments that are large enough, faint ones as well, surest first, without their masks."""
+    segments: Floats
     frame: Frame
+    """Where the segments lie in the photo."""
+
+    @property
+    def shows_several(self) -> bool:
+        return sum(garment.confidence >= SURE for garment in self.found) > 1
+
+
+def read_maps(maps: Sequence[Floats], frame: Frame) -> Sight:
+    """Of one photo's FinderMaps."""
+    heat, edges, segments = maps
+    found = tidy(decode_maps(heat, edges, frame=frame, least=_FAINT), area=frame.area)
+    large = [g for g in found if min(g.box.width, g.box.height) >= _LEAST_SIDE]
+    return Sight(large, segments, frame)
 
 
 def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]) -> Scene:
@@ -71,7 +86,7 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
     inside = image[area.top : area.bottom, area.left : area.right]
     entire = resize_crop(inside, whole(inside), size)
     plain = find_on_plain(image, area)
-    found = _find(sight, area, plain=plain is not None) if sight else []
+    found = _choose(sight, plain=plain is not None) if sight else []
     if not found:
         ground = plain or find_foreground(image, area)
         return Scene(
@@ -90,19 +105,16 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
     return Scene(area, entire, before, parts, plain=plain is not None)
 
 
-def _find(sight: Sight, area: Box, *, plain: bool) -> list[Found]:
-    """The garments that are sure and large enough, surest first; if none is sure, the surest.
+def _choose(sight: Sight, *, plain: bool) -> list[Found]:
+    """The garments that are sure, surest first, with their masks; if none is sure, the surest.
 
     Of an outfit in the street those as well of which the finder is less sure: each comes with its
     confidence, and what is left out nobody can judge.
     """
-    heat, edges, segments = sight.maps
-    found = decode_maps(heat, edges, frame=sight.frame, least=_FAINT)
-    large = [g for g in tidy(found, area=area) if min(g.box.width, g.box.height) >= _LEAST_SIDE]
-    sure = [garment for garment in large if garment.confidence >= SURE]
+    sure = [garment for garment in sight.found if garment.confidence >= SURE]
     if not plain and len({garment.object for garment in sure}) > 1:
-        sure = large
-    return outline(sure[:MOST] or large[:1], segments, frame=sight.frame)
+        sure = list(sight.found)
+    return outline(sure[:MOST] or sight.found[:1], sight.segments, frame=sight.frame)
 
 
 def _on_ground(
