@@ -40,8 +40,8 @@ from inference.words import encode_words
 
 logger = logging.getLogger(__name__)
 
-_DARK = 20
-"""Of 255: a photo whose brightest parts are darker shows nothing."""
+_DARK, _LIT = 20, 0.01
+"""Of 255, and a share: a photo shows nothing where less of it is as bright as that."""
 _FOUND_TOGETHER = 16
 """Photos that the finder sees at once on CUDA. On a CPU that gains nothing, and one photo after
 the other only one photo's pixels are held."""
@@ -263,7 +263,7 @@ def clip_crop(crop: Box | None, photo: Box) -> Box:
 def _is_dark(image: Pixels, area: Box) -> bool:
     step = max(1, max(area.width, area.height) // 96)
     sample = image[area.top : area.bottom : step, area.left : area.right : step]
-    return float(np.percentile(sample, 99)) < _DARK
+    return np.count_nonzero(sample >= _DARK) < _LIT * sample.size
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from inference.contract import Box
 from inference.detection import SURE, Found, Frame, decode_maps, overlap, tidy
-from inference.foreground import Foreground, find_foreground, find_on_plain
+from inference.foreground import Foreground, Ground
 from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
 from inference.preprocess import Pixels, crop_alone, resize_crop, whole
@@ -85,10 +85,11 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
     """Of this area of a uint8 (H, W, 3) RGB image; without a finder there is no sight."""
     inside = image[area.top : area.bottom, area.left : area.right]
     entire = resize_crop(inside, whole(inside), size)
-    plain = find_on_plain(image, area)
+    backdrop = Ground(image, area)
+    plain = backdrop.find_on_plain()
     found = _choose(sight, plain=plain is not None) if sight else []
     if not found:
-        ground = plain or find_foreground(image, area)
+        ground = plain or backdrop.find()
         return Scene(
             area, entire, _on_ground(image, area, ground, None, size=size), plain=plain is not None
         )
@@ -100,7 +101,7 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
     parts = tuple(_part(image, area, one, size=size) for one in found)
     if plain is None and len({garment.object for garment in found}) > 1:
         return Scene(area, entire, None, parts)
-    ground = plain or find_foreground(image, area)
+    ground = plain or backdrop.find()
     before = _on_ground(image, area, ground, None, size=size)
     return Scene(area, entire, before, parts, plain=plain is not None)
 
