@@ -20,6 +20,8 @@ _LEAST_SIDE = 14
 _SAME = 0.75
 """Overlap from which the finder's only garment and the foreground are the same thing; where a
 person is before the ground as well, it is less."""
+_NEARLY_SAME = 0.6
+"""Overlap from which a look at the only garment says nothing that the whole's doesn't."""
 _MARGIN = 0.05
 
 
@@ -27,7 +29,8 @@ _MARGIN = 0.05
 class View:
     """What the classifier is shown, and what is known of it without the classifier."""
 
-    crop: Pixels
+    crop: Pixels | None
+    """None where the whole's crop shows the same thing."""
     box: Box
     box_confidence: float
     cloth: Pixels
@@ -53,9 +56,10 @@ class Scene:
 
     @property
     def crops(self) -> list[Pixels]:
-        """What is classified: the entire area, the whole if there is one, then the garments."""
+        """What is classified: the entire area, the whole if there is one, then the garments that
+        are something else."""
         views = (self.whole, *self.garments) if self.whole else self.garments
-        return [self.entire, *(view.crop for view in views)]
+        return [self.entire, *(view.crop for view in views if view.crop is not None)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
         return Scene(area, entire, None, parts)
     ground = plain or backdrop.find()
     before = _on_ground(image, area, ground, None, size=size)
+    if len(parts) == 1 and overlap(parts[0].box, before.box) >= _NEARLY_SAME:
+        parts = (replace(parts[0], crop=None),)
     return Scene(area, entire, before, parts, plain=plain is not None)
 
 

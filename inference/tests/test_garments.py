@@ -429,3 +429,24 @@ def test_what_was_surely_found_is_named_even_if_only_guessed():
     assert [g.object for g in sure.garments] == ["lower-body", "upper-body"]
     assert (vague.garments, vague.abstained) == ((), "unreadable")
     assert [g.object for g in partly.garments] == ["upper-body"]
+
+
+@pytest.mark.parametrize(
+    ("top", "looks"), [(Box(60, 60, 340, 580), 2), (Box(150, 60, 250, 200), 3)]
+)
+def test_looks_closer_at_an_only_garment_only_where_it_is_a_part(top, looks):
+    shown = []
+
+    def count(*inputs):
+        shown.append(len(inputs[0]))
+        return tiny_network(*inputs)
+
+    street = np.random.default_rng(1).integers(60, 200, (640, 400, 3), dtype=np.uint8)
+    street[60:580, 60:340] = (200, 200, 60)
+    street[top.top : top.bottom, top.left : top.right] = CLOTH["top"]
+
+    [garment] = annotate(street, garments=count).garments
+
+    assert garment.category.name == RED
+    assert overlap(garment.box, top) > 0.8
+    assert shown == [looks]
