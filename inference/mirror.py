@@ -35,9 +35,7 @@ def find_on_both_sides(model: Model) -> Network | None:
 
 def join_answers(seen: Answer, mirrored: Answer) -> Answer:
     """The mean of what was said of crops and of their mirror images."""
-    category, embedding, colour, attributes = (
-        (one + other) / 2 for one, other in zip(seen, mirrored, strict=True)
-    )
+    category, embedding, colour, attributes = map(_mean, seen, mirrored)
     lengths = np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-9)
     return [category, np.asarray(embedding / lengths, dtype=np.float32), colour, attributes]
 
@@ -47,7 +45,11 @@ def join_maps(seen: Answer, mirrored: Answer) -> Answer:
     heat, edges, segments = (part[..., ::-1] for part in mirrored)
     count, _, height, width = edges.shape
     edges = edges.reshape(count, -1, 4, height, width)[:, :, _TURNED].reshape(edges.shape)
-    return [(one + other) / 2 for one, other in zip(seen, (heat, edges, segments), strict=True)]
+    return list(map(_mean, seen, (heat, edges, segments)))
+
+
+def _mean(one: Floats, other: Floats) -> Floats:
+    return np.asarray((one + other) / 2, dtype=np.float32)
 
 
 def _ask_twice(network: Network, join: Callable[[Answer, Answer], Answer], pixels: Array) -> Answer:

@@ -263,7 +263,7 @@ def clip_crop(crop: Box | None, photo: Box) -> Box:
 def _is_dark(image: Pixels, area: Box) -> bool:
     step = max(1, max(area.width, area.height) // 96)
     sample = image[area.top : area.bottom : step, area.left : area.right : step]
-    return np.count_nonzero(sample >= _DARK) < _LIT * sample.size
+    return int(np.count_nonzero(sample >= _DARK)) < _LIT * sample.size
 
 
 @contextmanager
