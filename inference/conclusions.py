@@ -64,12 +64,13 @@ def conclude(
 ) -> tuple[Garment, ...] | Abstention:
     """`answers` are those to the scene's crops, in order."""
     entire, *rest = answers
-    whole = None
+    whole, before = None, entire
     if scene.whole:
         # Two looks at one thing are right more often than either.
-        whole = _judge(scene.whole, _blend(entire, rest.pop(0)), reader)
-        entire = whole.said
-    parts = _judge_parts(scene.garments, rest, reader)
+        before = rest.pop(0)
+        whole = _judge(scene.whole, _blend(entire, before), reader)
+    each = [before if view.crop is None else rest.pop(0) for view in scene.garments]
+    parts = _judge_parts(scene.garments, each, reader)
     parts = [part for part in parts if _is_known(part, reader)] or parts
     if hint and not _could_be(hint, whole, parts, reader):
         hint = None

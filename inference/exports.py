@@ -25,7 +25,7 @@ MAX_ERROR = 1e-3
 """The largest difference from torch's answer, relative to its largest number."""
 _ROOT = Path(__file__).resolve().parents[1]
 _MAKING_LIMIT_S = 600
-_FORMAT = 1
+_FORMAT = 2
 """Grows when an export by this code would differ from an older one."""
 
 
@@ -64,8 +64,7 @@ def place(spec: WeightsSpec, *, cache: Path) -> Path:
     """The folder of this export: another one for another model, other libraries or machines."""
     parts = [specs.find(choice, store=spec.folder) for choice in (spec.finder, spec.text) if choice]
     described = [
-        f"{part.sha256} {part.input_size} {part.mean} {part.std} {part.mirrored}"
-        for part in (spec, *parts)
+        f"{part.sha256} {part.input_size} {part.mean} {part.std}" for part in (spec, *parts)
     ]
     made_with = [f"{name}-{version(name)}" for name in ("torch", "onnxruntime")]
     key = hashlib.sha256("\n".join([*described, *made_with, _machine(), str(_FORMAT)]).encode())

@@ -59,22 +59,34 @@ class _Found:
     confidence: float
 
 
+class Ground:
+    """An area of a uint8 (H, W, 3) RGB image, in which the garment is looked for by the ground."""
+
+    def __init__(self, image: Pixels, area: Box) -> None:
+        self._area = area
+        self._small, self._lab = _shrink_to_lab(image, area)
+        self._on_plain = _find_on_plain(self._small, self._lab)
+
+    def find_on_plain(self) -> Foreground | None:
+        """The garment where that costs little and is most sure: before a plain background."""
+        found = self._on_plain
+        return _foreground(found, self._small, self._area) if found and _is_part(found) else None
+
+    def find(self) -> Foreground:
+        """The garment before any background."""
+        found = self._on_plain or _find_on_any(self._lab)
+        if not _is_part(found):
+            everything = np.ones(self._small.shape[:2], dtype=np.bool_)
+            return Foreground(self._area, WHOLE_CONFIDENCE, small=self._small, shown=everything)
+        return _foreground(found, self._small, self._area)
+
+
 def find_foreground(image: Pixels, area: Box) -> Foreground:
-    """Look for the garment in this area of a uint8 (H, W, 3) RGB image."""
-    small, lab = _shrink_to_lab(image, area)
-    on_plain = _find_on_plain(small, lab)
-    found = on_plain or _find_on_any(lab)
-    if not _is_part(found):
-        everything = np.ones(small.shape[:2], dtype=np.bool_)
-        return Foreground(area, WHOLE_CONFIDENCE, small=small, shown=everything)
-    return _foreground(found, small, area)
+    return Ground(image, area).find()
 
 
 def find_on_plain(image: Pixels, area: Box) -> Foreground | None:
-    """The same where it costs little and is most sure: before a plain background, else None."""
-    small, lab = _shrink_to_lab(image, area)
-    found = _find_on_plain(small, lab)
-    return _foreground(found, small, area) if found and _is_part(found) else None
+    return Ground(image, area).find_on_plain()
 
 
 def _shrink_to_lab(image: Pixels, area: Box) -> tuple[Pixels, Floats]:

@@ -48,6 +48,7 @@ class Reader:
                 for name in spec.labels
             ]
         )
+        self._types = np.array([self._objects == name for name in np.unique(self._objects)])
         self._likely = {detail: self._likely_for(detail) for detail in DETAILS}
         self._keys = [
             (key, values, _applicable(taxonomy, key, values, spec.labels))
@@ -92,8 +93,7 @@ class Reader:
 
     def is_clear(self, probabilities: Floats) -> bool:
         """Whether it can be made out at least of what object type it is, or that it is none."""
-        shares = (probabilities[self._objects == name].sum() for name in np.unique(self._objects))
-        return float(max(shares)) >= self._floors.get(CATEGORY_FLOOR, 0.0)
+        return float((self._types @ probabilities).max()) >= self._floors.get(CATEGORY_FLOOR, 0.0)
 
     def rank(self, probabilities: Floats) -> tuple[Alternative, ...]:
         """The TOP likeliest categories; that it is no garment is none of them."""
@@ -131,7 +131,7 @@ class Reader:
             category=Category(first.name, first.confidence, tuple(others)),
             attributes=tuple(self._attributes(attributes, best)),
             colours=colours,
-            embedding=tuple(round(x, 6) for x in embedding.tolist()),
+            embedding=tuple(embedding.astype(np.float64).round(6).tolist()),
         )
 
     def _object(self, label: int) -> ObjectType:

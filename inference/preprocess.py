@@ -1,6 +1,7 @@
 """From bytes to pixels to the network's input: the one path of training, evaluation and serving."""
 
 import struct
+from contextlib import suppress
 from io import BytesIO
 
 import cv2
@@ -43,7 +44,8 @@ def decode(data: bytes) -> Pixels:
         _check_header(image)
         try:
             image.load()
-            return _to_rgb(_upright(image))
+            _turn_upright(image)
+            return _to_rgb(image)
         except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
             raise InvalidImage("damaged", "The file is damaged or incomplete.") from error
 
@@ -115,12 +117,10 @@ def _check_header(image: Image.Image) -> None:
         raise InvalidImage("too-small", f"The photo is only {width} × {height} pixels.")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError):
-        # Broken metadata is no reason to refuse pixels that decoded well.
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    # Broken metadata is no reason to refuse pixels that decoded well.
+    with suppress(ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> Pixels:
@@ -132,4 +132,4 @@ def _to_rgb(image: Image.Image) -> Pixels:
         layered = image.convert("RGBA")
         ground = Image.new("RGBA", layered.size, "white")
         image = Image.alpha_composite(ground, layered)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)

@@ -52,6 +52,8 @@ class Model:
     """None where the version knows no words."""
     finder: Network | None = None
     """None where the version finds its one garment by the foreground."""
+    finder_mirrored: bool = False
+    """Whether the finder sees more with a second look, at the mirror image; see `mirror`."""
     device: str = "cpu"
     runtime: str = ""
     """The library that computes, and why it is not the preferred one if it is not."""
@@ -104,6 +106,7 @@ def open_model(choice: str, *, device: str = "", cache: Path | None = None) -> M
         garments=networks["garments"],
         words=networks.get("words"),
         finder=networks.get("finder"),
+        finder_mirrored=specs.is_finder_mirrored(spec),
         runtime=f"onnxruntime {onnxruntime.__version__}",
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from inference.contract import Box
 from inference.detection import SURE, Found, Frame, decode_maps, overlap, tidy
-from inference.foreground import Foreground, find_foreground, find_on_plain
+from inference.foreground import Foreground, Ground
 from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
 from inference.preprocess import Pixels, crop_alone, resize_crop, whole
@@ -20,6 +20,8 @@ _LEAST_SIDE = 14
 _SAME = 0.75
 """Overlap from which the finder's only garment and the foreground are the same thing; where a
 person is before the ground as well, it is less."""
+_NEARLY_SAME = 0.6
+"""Overlap from which a look at the only garment says nothing that the whole's doesn't."""
 _MARGIN = 0.05
 
 
@@ -27,7 +29,8 @@ _MARGIN = 0.05
 class View:
     """What the classifier is shown, and what is known of it without the classifier."""
 
-    crop: Pixels
+    crop: Pixels | None
+    """None where the whole's crop shows the same thing."""
     box: Box
     box_confidence: float
     cloth: Pixels
@@ -53,27 +56,44 @@ class Scene:
 
     @property
     def crops(self) -> list[Pixels]:
-        """What is classified: the entire area, the whole if there is one, then the garments."""
+        """What is classified: the entire area, the whole if there is one, then the garments that
+        are something else."""
         views = (self.whole, *self.garments) if self.whole else self.garments
-        return [self.entire, *(view.crop for view in views)]
+        return [self.entire, *(view.crop for view in views if view.crop is not None)]
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the finder said of an area: heat, edges, segments, and where they lie in the photo."""
+    """What the finder said of an area."""
 
-    maps: Sequence[Floats]
+    found: Sequence[Found]
+    """Garments that are large enough, faint ones as well, surest first, without their masks."""
+    segments: Floats
     frame: Frame
+    """Where the segments lie in the photo."""
+
+    @property
+    def shows_several(self) -> bool:
+        return sum(garment.confidence >= SURE for garment in self.found) > 1
+
+
+def read_maps(maps: Sequence[Floats], frame: Frame) -> Sight:
+    """Of one photo's FinderMaps."""
+    heat, edges, segments = maps
+    found = tidy(decode_maps(heat, edges, frame=frame, least=_FAINT), area=frame.area)
+    large = [g for g in found if min(g.box.width, g.box.height) >= _LEAST_SIDE]
+    return Sight(large, segments, frame)
 
 
 def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]) -> Scene:
     """Of this area of a uint8 (H, W, 3) RGB image; without a finder there is no sight."""
     inside = image[area.top : area.bottom, area.left : area.right]
     entire = resize_crop(inside, whole(inside), size)
-    plain = find_on_plain(image, area)
-    found = _find(sight, area, plain=plain is not None) if sight else []
+    backdrop = Ground(image, area)
+    plain = backdrop.find_on_plain()
+    found = _choose(sight, plain=plain is not None) if sight else []
     if not found:
-        ground = plain or find_foreground(image, area)
+        ground = plain or backdrop.find()
         return Scene(
             area, entire, _on_ground(image, area, ground, None, size=size), plain=plain is not None
         )
@@ -85,24 +105,23 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
     parts = tuple(_part(image, area, one, size=size) for one in found)
     if plain is None and len({garment.object for garment in found}) > 1:
         return Scene(area, entire, None, parts)
-    ground = plain or find_foreground(image, area)
+    ground = plain or backdrop.find()
     before = _on_ground(image, area, ground, None, size=size)
+    if len(parts) == 1 and overlap(parts[0].box, before.box) >= _NEARLY_SAME:
+        parts = (replace(parts[0], crop=None),)
     return Scene(area, entire, before, parts, plain=plain is not None)
 
 
-def _find(sight: Sight, area: Box, *, plain: bool) -> list[Found]:
-    """The garments that are sure and large enough, surest first; if none is sure, the surest.
+def _choose(sight: Sight, *, plain: bool) -> list[Found]:
+    """The garments that are sure, surest first, with their masks; if none is sure, the surest.
 
     Of an outfit in the street those as well of which the finder is less sure: each comes with its
     confidence, and what is left out nobody can judge.
     """
-    heat, edges, segments = sight.maps
-    found = decode_maps(heat, edges, frame=sight.frame, least=_FAINT)
-    large = [g for g in tidy(found, area=area) if min(g.box.width, g.box.height) >= _LEAST_SIDE]
-    sure = [garment for garment in large if garment.confidence >= SURE]
+    sure = [garment for garment in sight.found if garment.confidence >= SURE]
     if not plain and len({garment.object for garment in sure}) > 1:
-        sure = large
-    return outline(sure[:MOST] or large[:1], segments, frame=sight.frame)
+        sure = list(sight.found)
+    return outline(sure[:MOST] or sight.found[:1], sight.segments, frame=sight.frame)
 
 
 def _on_ground(

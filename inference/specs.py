@@ -51,7 +51,7 @@ class WeightsSpec:
     neck: tuple[int, ...] = ()
     """A finder's channels on the way back up and in its heads."""
     mirrored: bool = False
-    """Whether it answers by the mean of what it sees in its input and in the mirror image."""
+    """Whether its answers are better by a second look, at the mirror image."""
     labels: tuple[str, ...] = ()
     """Head index → category; for a finder → what it finds."""
     colour_families: tuple[str, ...] = ()
@@ -96,6 +96,11 @@ def find(choice: str, *, store: Path = STORE) -> WeightsSpec:
     if not versions or version not in {"", *versions}:
         raise UnknownModel(f"{choice}; there are {', '.join(list_choices(store=store))}")
     return read(store / f"{name}-{version or versions[-1]}.toml")
+
+
+def is_finder_mirrored(spec: WeightsSpec) -> bool:
+    """Of the model that finds the garments for this one, if any does."""
+    return bool(spec.finder) and find(spec.finder, store=spec.folder).mirrored
 
 
 def list_versions(name: str, *, store: Path = STORE) -> list[str]:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import registry, specs
-from inference.networks.garment_finder import FinderMaps, GarmentFinder
-from inference.networks.garment_net import Answer, GarmentNet, Seen
+from inference.networks.garment_net import GarmentNet
 from inference.runtime import Array, Floats, Model, Part
 from inference.specs import WeightsSpec
 
@@ -29,39 +28,6 @@ class FromPixels(nn.Module):
         # Pixel by pixel is channels-last already: the permutation copies nothing.
         images = pixels.permute(0, 3, 1, 2).float() / 255
         return tuple(self.network((images - self.mean) / self.std))
-
-
-class FromBothSides(nn.Module):
-    """A GarmentNet that answers by the mean of what it sees in a crop and its mirror image."""
-
-    def __init__(self, network: GarmentNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Answer:
-        seen = self.network.see(torch.cat([images, images.flip(3)]))
-        return self.network.answer(
-            Seen(*(part.reshape(2, -1, part.shape[1]).mean(dim=0) for part in seen))
-        )
-
-
-class FindFromBothSides(nn.Module):
-    """A GarmentFinder that answers by the mean of its maps of a photo and of its mirror image."""
-
-    def __init__(self, network: GarmentFinder) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> FinderMaps:
-        maps = self.network(torch.cat([images, images.flip(3)]))
-        heat, edges, segments = (part.reshape(2, -1, *part.shape[1:]) / 2 for part in maps)
-        # What was left in the mirror is right: of each detail's four edges the first and the third.
-        there = edges[1].flip(3).unflatten(1, (-1, 4))[:, :, [2, 1, 0, 3]].flatten(1, 2)
-        return FinderMaps(
-            heat=heat[0] + heat[1].flip(3),
-            edges=edges[0] + there,
-            segments=segments[0] + segments[1].flip(3),
-        )
 
 
 class FromWords(nn.Module):
@@ -105,6 +71,7 @@ def open_model(spec: WeightsSpec, *, device: str, reason: str = "") -> Model:
         garments=networks["garments"],
         words=networks.get("words"),
         finder=networks.get("finder"),
+        finder_mirrored=specs.is_finder_mirrored(spec),
         device=device,
         runtime=f"torch {torch.__version__}" + (f" ({reason})" if reason else ""),
     )
@@ -112,27 +79,17 @@ def open_model(spec: WeightsSpec, *, device: str, reason: str = "") -> Model:
 
 def build_parts(spec: WeightsSpec) -> dict[Part, nn.Module]:
     """The modules of a model by part, in evaluation mode. Raises UnknownModel, BadWeights."""
-    parts: dict[Part, nn.Module] = {"garments": _from_pixels(registry.build_described(spec), spec)}
+    parts: dict[Part, nn.Module] = {"garments": FromPixels(registry.build_described(spec), spec)}
     if spec.text:
         words = specs.find(spec.text, store=spec.folder)
         parts["words"] = FromWords(registry.build_words(words))
     if spec.finder:
         finder = specs.find(spec.finder, store=spec.folder)
-        parts["finder"] = FromPixels(
-            find_as_described(registry.build_finder(finder), finder), finder
-        )
+        parts["finder"] = FromPixels(registry.build_finder(finder), finder)
     return {part: module.eval().requires_grad_(False) for part, module in parts.items()}
 
 
 def wrap(network: GarmentNet, spec: WeightsSpec, *, device: str) -> Model:
     """A GarmentNet as a model of one part, for instance one in training."""
-    garments = TorchNetwork(_from_pixels(network, spec), device=device)
+    garments = TorchNetwork(FromPixels(network, spec), device=device)
     return Model(spec, garments, device=device, runtime=f"torch {torch.__version__}")
-
-
-def find_as_described(network: GarmentFinder, spec: WeightsSpec) -> nn.Module:
-    return FindFromBothSides(network) if spec.mirrored else network
-
-
-def _from_pixels(network: GarmentNet, spec: WeightsSpec) -> FromPixels:
-    return FromPixels(FromBothSides(network) if spec.mirrored else network, spec)

@@ -26,8 +26,8 @@ def write(folder, name, architecture, network, **known) -> WeightsSpec:
     return specs.read(weights.write_sidecar(spec))
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["as it is", "mirrored"])
-def model(request, tmp_path_factory) -> WeightsSpec:
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> WeightsSpec:
     """One of all three parts, with random weights."""
     folder = tmp_path_factory.mktemp("store")
     finder = GarmentFinder(widths=WIDTHS, depths=DEPTHS, path=8, head=8)
@@ -46,7 +46,6 @@ def model(request, tmp_path_factory) -> WeightsSpec:
             labels=3, colours=2, attributes=2, widths=WIDTHS, depths=DEPTHS, colour_hidden=4
         ),
         colour_hidden=4,
-        mirrored=request.param,
         input_size=(40, 30),
         mean=MEAN,
         std=STD,
@@ -92,7 +91,6 @@ def test_is_not_made_again(model, cache, monkeypatch):
 def test_other_weights_have_another_export(model, cache):
     others = (
         dataclasses.replace(model, sha256="0" * 64),
-        dataclasses.replace(model, mirrored=not model.mirrored),
         dataclasses.replace(model, input_size=(48, 36)),
     )
 

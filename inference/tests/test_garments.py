@@ -192,6 +192,23 @@ def test_reads_for_whom_it_is_from_the_whole_photo():
     assert said["lower-body"] == {"gender": "women"}
 
 
+def test_what_is_cut_out_has_no_say_in_for_whom_it_is():
+    spec = replace(SPEC, attributes=KEYS)
+
+    def see(*inputs):
+        said = list(tiny_network(*inputs))
+        ground = (inputs[0] > 250).all(axis=3).mean(axis=(1, 2)) > 0.5
+        said[3] = np.where(ground[:, None], [1, 0, 0, 9], [0, 9, 9, 0]).astype(np.float32)
+        return said
+
+    model = Model(spec, see, finder=painted_finder)
+    image = on_white((Box(150, 150, 250, 250), CLOTH["top"]))
+
+    [garment] = ask(Pipeline(model), Photo(encode(image, "PNG"))).garments
+
+    assert {label.key: label.name for label in garment.attributes}["gender"] == "women"
+
+
 def test_a_hint_that_nothing_in_the_photo_fits_changes_nothing():
     street = np.random.default_rng(1).integers(60, 200, OUTFIT.shape, dtype=np.uint8)
     for box, colour in ((TOP, CLOTH["top"]), (LEGS, CLOTH["lower"])):
@@ -412,3 +429,24 @@ def test_what_was_surely_found_is_named_even_if_only_guessed():
     assert [g.object for g in sure.garments] == ["lower-body", "upper-body"]
     assert (vague.garments, vague.abstained) == ((), "unreadable")
     assert [g.object for g in partly.garments] == ["upper-body"]
+
+
+@pytest.mark.parametrize(
+    ("top", "looks"), [(Box(60, 60, 340, 580), 2), (Box(150, 60, 250, 200), 3)]
+)
+def test_looks_closer_at_an_only_garment_only_where_it_is_a_part(top, looks):
+    shown = []
+
+    def count(*inputs):
+        shown.append(len(inputs[0]))
+        return tiny_network(*inputs)
+
+    street = np.random.default_rng(1).integers(60, 200, (640, 400, 3), dtype=np.uint8)
+    street[60:580, 60:340] = (200, 200, 60)
+    street[top.top : top.bottom, top.left : top.right] = CLOTH["top"]
+
+    [garment] = annotate(street, garments=count).garments
+
+    assert garment.category.name == RED
+    assert overlap(garment.box, top) > 0.8
+    assert shown == [looks]

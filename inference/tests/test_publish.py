@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from inference import registry, specs, taxonomy, torch_networks
+from inference.mirror import mirror, see_both_sides
 from inference.networks.garment_net import GarmentNet
 from inference.networks.text_net import TextNet
 from inference.tests.photos import encode, paint
@@ -82,13 +82,11 @@ def test_a_mirrored_version_says_the_same_of_mirror_images(run, photos, tmp_path
     publish(run, version="9", size=(48, 36), files=[photos], mirrored=True, store=store, say=print)
 
     model = torch_networks.open_model(specs.find("kalas-mini@9", store=store), device="cpu")
-    plain = torch_networks.wrap(
-        registry.build_described(model.spec), replace(model.spec, mirrored=False), device="cpu"
-    )
-    seen, mirrored = model.garments(crops), model.garments(crops[:, :, ::-1])
+    see = see_both_sides(model)
+    seen, mirrored = see(crops), see(mirror(crops))
     for one, other in zip(seen, mirrored, strict=True):
         assert np.abs(one - other).max() <= 1e-4 * np.abs(one).max()
     # What it says is between what it says of the crop and of its mirror image.
-    category = (plain.garments(crops)[0] + plain.garments(crops[:, :, ::-1])[0]) / 2
+    category = (model.garments(crops)[0] + model.garments(mirror(crops))[0]) / 2
     assert seen[0] == pytest.approx(category, abs=1e-4)
     assert np.linalg.norm(seen[1], axis=1) == pytest.approx(np.ones(3), abs=1e-4)

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from inference import registry, runtime, torch_networks
-from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import normalise
 from inference.preprocess import decode, resize_crop, whole
 from inference.runtime import Model
@@ -54,7 +53,7 @@ def test_says_the_same_on_cuda(crops, exact):
 def test_sees_pixels_as_training_does(crops, exact):
     images = torch.from_numpy(crops).permute(0, 3, 1, 2)
 
-    answer = torch_networks.FromBothSides(registry.build("kalas-mini@2"))(normalise(images))
+    answer = registry.build("kalas-mini@2")(normalise(images))
 
     for seen, served in zip(answer, exact, strict=True):
         assert np.allclose(seen.numpy(), served, atol=1e-5)
@@ -64,19 +63,3 @@ def test_a_network_in_training_serves_as_a_model(crops, exact):
     model = torch_networks.wrap(registry.build("kalas-mini@2"), SPEC, device="cpu")
 
     assert np.allclose(model.garments(crops)[0], exact[0], atol=1e-4)
-
-
-def test_finds_the_same_in_a_mirrored_photo_mirrored():
-    finder = torch_networks.FindFromBothSides(GarmentFinder()).eval().requires_grad_(False)
-    photos = torch.rand(2, 3, 64, 32, generator=torch.Generator().manual_seed(1))
-    for name, buffer in finder.named_buffers():
-        if name.endswith("running_mean"):
-            buffer.normal_(generator=torch.Generator().manual_seed(2))
-
-    maps, mirrored = finder(photos), finder(photos.flip(3))
-
-    for each, other in ((maps.heat, mirrored.heat), (maps.segments, mirrored.segments)):
-        torch.testing.assert_close(each, other.flip(3))
-    there = mirrored.edges.flip(3).unflatten(1, (-1, 4))
-    for own, its in enumerate((2, 1, 0, 3)):
-        torch.testing.assert_close(maps.edges.unflatten(1, (-1, 4))[:, :, own], there[:, :, its])

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ from torch import Tensor
 
 from inference import specs, weights
 from inference.detection import DETAILS, SIZE, Found
-from inference.networks.garment_finder import GarmentFinder
+from inference.mirror import join_maps
+from inference.networks.garment_finder import FinderMaps, GarmentFinder
 from inference.networks.garment_net import MEAN, STD
 from inference.specs import WeightsSpec
-from inference.torch_networks import FindFromBothSides
 from inference.training.calibration import equal_error
 from inference.training.detection.measure import (
     CLASSES,
@@ -109,7 +110,12 @@ def read_finder(tensors: dict[str, Tensor]) -> GarmentFinder:
 
 
 def _answer(finder: GarmentFinder, mirrored: bool) -> Finder:
-    return FindFromBothSides(finder).eval() if mirrored else finder
+    return partial(_find_on_both_sides, finder) if mirrored else finder
+
+
+def _find_on_both_sides(finder: GarmentFinder, images: Tensor) -> FinderMaps:
+    looks = [[part.numpy() for part in finder(each)] for each in (images, images.flip(3))]
+    return FinderMaps(*(torch.from_numpy(part) for part in join_maps(*looks)))
 
 
 def calibrate(boxes: Boxes) -> Calibration:

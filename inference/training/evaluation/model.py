@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from inference import taxonomy, weights
+from inference.mirror import see_both_sides
 from inference.networks.garment_net import MEAN, STD, GarmentNet
 from inference.networks.text_net import TextNet
 from inference.preprocess import Pixels
@@ -27,7 +28,8 @@ _BATCH = 64
 
 def ask(model: Model, crops: Iterable[Pixels]) -> Answers:
     """About uint8 crops (height, width, 3) of the model's size; at least one."""
-    parts = [model.garments(np.stack(batch)) for batch in _batches(crops)]
+    see = see_both_sides(model)
+    parts = [see(np.stack(batch)) for batch in _batches(crops)]
     category, embedding, colour, attributes = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )

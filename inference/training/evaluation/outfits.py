@@ -10,6 +10,7 @@ import numpy as np
 from inference import taxonomy
 from inference.contract import AnnotationResult, Garment
 from inference.detection import overlap
+from inference.mirror import find_on_both_sides
 from inference.preprocess import Pixels, crop_alone, decode, resize_crop, whole
 from inference.scenes import with_margin
 from inference.training.evaluation.answers import CATEGORY
@@ -46,9 +47,9 @@ def evaluate_outfits(path: Path, *, asked: Asked, questions: Questions, say: Say
         size = asked.model.spec.input_size
         crops = watch(crop_garments(outfits, size=size), len(photos), f"{path.stem} masks", say)
         extra = [_ask_nothing(path, asked, questions)]
-        if asked.model.finder:
+        if finder := find_on_both_sides(asked.model):
             images = (decode(outfit.data) for outfit in outfits)
-            found = find_alone(asked.model.finder, images)
+            found = find_alone(finder, images)
             extra += measure_found(found, [outfit.garments for outfit in outfits])
         ways[WHOLE] = judge(photos, ask(asked.model, crops), asked.model, extra=extra)
     if SERVED in questions.ways:

@@ -1,0 +1,93 @@
+"""Second looks: where they are worth their time, and that left and right stay what they are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from inference.contract import Box
+from inference.detection import SIZE
+from inference.mirror import find_on_both_sides, join_maps, mirror, see_both_sides
+from inference.networks.garment_finder import GarmentFinder
+from inference.pipeline import Pipeline
+from inference.request import Photo
+from inference.runtime import Model
+from inference.tests.photos import encode
+from inference.tests.stand_in import CLOTH, painted_finder
+from inference.tests.tiny import SPEC, tiny_network
+
+TOP, LEGS = Box(100, 100, 300, 300), Box(110, 300, 290, 560)
+TWICE = replace(SPEC, mirrored=True)
+
+
+class Recorded:
+    """A network that keeps what it was shown."""
+
+    def __init__(self, network):
+        self.network = network
+        self.shown = []
+
+    def __call__(self, *inputs):
+        self.shown.append(inputs[0])
+        return self.network(*inputs)
+
+
+def draw(*boxes):
+    image = np.full((640, 400, 3), (120, 150, 110), dtype=np.uint8)
+    for box, detail in zip(boxes, CLOTH, strict=False):
+        image[box.top : box.bottom, box.left : box.right] = CLOTH[detail]
+    return Photo(encode(image, "PNG"))
+
+
+def test_finds_the_same_in_a_mirrored_photo_mirrored():
+    finder = GarmentFinder().eval().requires_grad_(False)
+    photos = torch.rand(2, 3, 64, 32, generator=torch.Generator().manual_seed(1))
+    for name, buffer in finder.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(generator=torch.Generator().manual_seed(2))
+    seen, turned = ([part.numpy() for part in finder(p)] for p in (photos, photos.flip(3)))
+
+    heat, edges, segments = join_maps(seen, turned)
+    other_heat, other_edges, other_segments = join_maps(turned, seen)
+
+    assert heat == pytest.approx(other_heat[..., ::-1])
+    assert segments == pytest.approx(other_segments[..., ::-1])
+    by_detail = edges.reshape(2, -1, 4, *edges.shape[2:])
+    there = other_edges[..., ::-1].reshape(by_detail.shape)
+    for own, its in enumerate((2, 1, 0, 3)):
+        assert by_detail[:, :, own] == pytest.approx(there[:, :, its])
+
+
+def test_looks_once_where_a_version_gains_nothing_by_two():
+    model = Model(SPEC, tiny_network, finder=painted_finder)
+
+    assert see_both_sides(model) is tiny_network
+    assert find_on_both_sides(model) is painted_finder
+    assert find_on_both_sides(Model(SPEC, tiny_network)) is None
+
+
+def test_the_finder_looks_again_only_where_there_are_several_garments():
+    finder = Recorded(painted_finder)
+    pipeline = Pipeline(Model(SPEC, tiny_network, finder=finder, finder_mirrored=True))
+
+    pipeline.annotate([draw(TOP)])
+    assert len(finder.shown) == 1
+
+    pipeline.annotate([draw(TOP, LEGS)])
+    _, once, again = finder.shown
+    assert once.shape == (1, *SIZE, 3)
+    assert (again == mirror(once)).all()
+
+
+@pytest.mark.parametrize("spec", [SPEC, TWICE], ids=["as it is", "mirrored"])
+def test_the_two_looks_at_a_photo_see_its_two_sides(spec):
+    garments = Recorded(tiny_network)
+    image = np.full((112, 84, 3), 255, dtype=np.uint8)
+    image[:, :42] = CLOTH["top"]
+
+    Pipeline(Model(spec, garments)).annotate([Photo(encode(image, "PNG"))])
+
+    [[entire, whole]] = garments.shown
+    assert entire[48, 10, 1] < 100
+    assert (whole[48, 10, 1] > 200) == spec.mirrored
