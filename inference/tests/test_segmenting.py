@@ -22,7 +22,14 @@ from inference.wizard import finding, parts, segmenting
 from inference.wizard.parts import PARTS, Part
 from inference.wizard.segmenting import Segmenter
 
-PLAN = 'side = 64\nsteps = 2\nbatch = 2\ntrain = "ccp.parquet"\nval = "ccp.parquet"\nbackbone = "garment-finder"'
+PLAN = """
+backbone = "garment-finder"
+side = 64
+steps = 2
+batch = 2
+train = "ccp.parquet"
+val = "ccp.parquet"
+"""
 
 
 def draw_outfit():
