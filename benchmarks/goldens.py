@@ -77,9 +77,12 @@ def compare(golden: Any, stem: str, images: dict[str, Tensor]) -> Iterator[tuple
 
 
 def choose_tolerance(stem: str, golden: Any) -> float:
-    """As the goldens' README suggests."""
+    """As the goldens' README suggests; of TOM it says nothing."""
     if "GMM" in stem:
         return 1e-3
+    if "TOM" in stem:
+        # Images from -1 to 1; 1.3e-5 apart on a processor without AVX-512.
+        return 5e-5
     if golden["weight_gain"] != 1:
         return 1e-4
     return 1e-6 if "vgg" in stem else 1e-5

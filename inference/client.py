@@ -16,6 +16,7 @@ from inference.contract import (
     GarmentDetails,
     InvalidImage,
     ObjectType,
+    Vectors,
 )
 
 Answer = TypeVar("Answer")
@@ -116,11 +117,11 @@ class Client:
 
     def compare(
         self,
-        asked: tuple[str, Sequence[float]],
-        others: Sequence[tuple[str, Sequence[float]]],
+        asked: Vectors,
+        others: Sequence[Vectors],
         timeout: float = 10.0,
     ) -> list[float]:
-        """How badly each of the other garments (type and vector) goes with the one asked for.
+        """How badly each of the other garments goes with the one asked for, in their order.
 
         Raises Overloaded, Unavailable, and ValueError for a refused argument.
         """
@@ -130,8 +131,8 @@ class Client:
             content=json.dumps(
                 {
                     "model": self._model,
-                    "asked": [asked[0], list(asked[1])],
-                    "others": [[kind, list(vector)] for kind, vector in others],
+                    "asked": asked.to_json(),
+                    "others": [other.to_json() for other in others],
                 }
             ).encode(),
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),

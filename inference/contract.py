@@ -141,6 +141,23 @@ class AnnotationResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """Garments of one type, as a recommender sees them."""
+
+    kind: str
+    data: bytes
+    """float32, little-endian, one garment after the other."""
+
+    def to_json(self) -> list[str]:
+        return [self.kind, b64encode(self.data).decode()]
+
+    @classmethod
+    def from_json(cls, value: list[str]) -> Self:
+        kind, packed = value
+        return cls(str(kind), b64decode(packed, validate=True))
+
+
+@dataclass(frozen=True, slots=True)
 class GarmentDetails:
     """A garment's key points: where they are, and what each looks like."""
 

@@ -14,8 +14,16 @@ from inference.contract import (
     GarmentDetails,
     InvalidImage,
     ObjectType,
+    Vectors,
 )
-from inference.request import Compared, ModelRefused, NoDetails, NoWords, Photo, parse_crop
+from inference.request import (
+    Compared,
+    ModelRefused,
+    NoDetails,
+    NoWords,
+    Photo,
+    parse_crop,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -187,11 +195,11 @@ async def _compare(receive: Receive, annotator: Annotator) -> dict[str, Any]:
         read = json.loads(body)
         asked = Compared(
             str(read["model"]),
-            _read_vector(read["asked"]),
-            tuple(map(_read_vector, read["others"])),
+            Vectors.from_json(read["asked"]),
+            tuple(map(Vectors.from_json, read["others"])),
         )
-        size = len(asked.asked[1])
-        if any(len(vector) != size for _, vector in asked.others):
+        size = len(asked.asked.data)
+        if not size or size % 4 or any(len(other.data) % size for other in asked.others):
             raise ValueError("The vectors differ in length.")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _Problem(400, "invalid-comparison", "The request is wrong", str(error)) from error
@@ -201,11 +209,6 @@ async def _compare(receive: Receive, annotator: Annotator) -> dict[str, Any]:
         raise _busy(error) from error
     except ModelRefused as error:
         raise _refused(error) from error
-
-
-def _read_vector(value: Any) -> tuple[str, tuple[float, ...]]:
-    kind, vector = value
-    return str(kind), tuple(float(number) for number in vector)
 
 
 def _refused(error: ModelRefused) -> _Problem:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import psutil
 
 from inference import ancestors, pipeline, specs
-from inference.contract import AnnotationResult, ModelName, OtherModel
+from inference.contract import AnnotationResult, ModelName, OtherModel, Vectors
 from inference.request import Compared, ModelRefused, Outcome, Photo, try_alone
 from inference.specs import BadWeights, UnknownModel, WeightsSpec
 
@@ -45,9 +45,7 @@ class Companion(Protocol):
 
 @runtime_checkable
 class Recommender(Companion, Protocol):
-    def compare(
-        self, asked: tuple[str, Sequence[float]], others: Sequence[tuple[str, Sequence[float]]]
-    ) -> list[float]: ...
+    def compare(self, asked: Vectors, others: Sequence[Vectors]) -> list[float]: ...
 
 
 def load(
@@ -114,7 +112,7 @@ class Families:
             raise ModelRefused(f"{asked.model} does not tell what goes together.")
         try:
             return recommender.compare(asked.asked, asked.others)
-        except RuntimeError as error:
+        except ValueError as error:
             raise ModelRefused(f"These vectors are not {asked.model}'s.") from error
 
     def embed_texts(self, texts: Sequence[str]) -> list[list[float]]:

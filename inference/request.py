@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inference.contract import AnnotationResult, Box, InvalidImage, ObjectType
+from inference.contract import AnnotationResult, Box, InvalidImage, ObjectType, Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +26,11 @@ class ModelRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A garment's type and vector, asked of a recommender with those of others."""
+    """A garment asked of a recommender with others."""
 
     model: str
-    asked: tuple[str, tuple[float, ...]]
-    others: tuple[tuple[str, tuple[float, ...]], ...]
+    asked: Vectors
+    others: tuple[Vectors, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,9 @@ def _walk(folder: str) -> Iterator[str]:
         yield from _walk(f"{folder}/{inner}" if folder else inner)
 
 
+Answer = tuple[int, object, dict[str, str]]
+
+
 class FakeEngine(ThreadingHTTPServer):
     """The engine's HTTP contract, with an answer that a test chooses: (status, JSON, headers)."""
 
@@ -73,7 +76,8 @@ class FakeEngine(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.requests: list[str] = []
-        self.answer: tuple[int, object, dict[str, str]] = (200, make_result().to_json(), {})
+        self.answer: Answer | Callable[[bytes], Answer] = (200, make_result().to_json(), {})
+        """Or what makes it of the request's body."""
 
     @property
     def url(self) -> str:
@@ -84,9 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: FakeEngine
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append(self.path)
-        status, body, headers = self.server.answer
+        answer = self.server.answer
+        status, body, headers = answer(asked) if callable(answer) else answer
         if status == 0:  # the engine dies while it has the photo
             self.close_connection = True
             return

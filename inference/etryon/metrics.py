@@ -4,9 +4,11 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -24,6 +26,8 @@ class Found:
     box: Box
     kind: int
     confidence: float
+    mask: Bools | None = None
+    """(H, W) where it shows; then masks are compared and not boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Truth:
     photo: int
     box: Box
     kind: int
+    mask: Bools | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +52,21 @@ class Detection:
 
 def measure_detection(found: Sequence[Found], truth: Sequence[Truth], *, photos: int) -> Detection:
     """By pycocotools, the reference. Photos are numbered from 0; a kind without truth is left
-    out. Raises ValueError where there is no truth at all."""
+    out. Either all have a mask or none has. Raises ValueError where there is no truth at all."""
     if not truth:
         raise ValueError("There are no garments to be found.")
     coco = COCO()
     coco.dataset = {
-        "images": [{"id": photo} for photo in range(photos)],
+        # Of masks the library asks for sizes, and reads those of the masks themselves.
+        "images": [{"id": photo, "height": 0, "width": 0} for photo in range(photos)],
         "categories": [{"id": kind} for kind in sorted({t.kind for t in truth})],
         "annotations": [
             {
                 "id": number,
                 "image_id": t.photo,
                 "category_id": t.kind,
-                "bbox": _write_box(t.box),
-                "area": t.box.width * t.box.height,
                 "iscrowd": 0,
+                **_write_shape(t),
             }
             for number, t in enumerate(truth, 1)
         ],
@@ -76,16 +81,15 @@ def measure_detection(found: Sequence[Found], truth: Sequence[Truth], *, photos:
                     "id": number,
                     "image_id": f.photo,
                     "category_id": f.kind,
-                    "bbox": _write_box(f.box),
-                    "area": f.box.width * f.box.height,
                     "iscrowd": 0,
                     "score": f.confidence,
+                    **_write_shape(f),
                 }
                 for number, f in enumerate(found, 1)
             ]
         }
         answers.createIndex()
-        evaluation = COCOeval(coco, answers, "bbox")
+        evaluation = COCOeval(coco, answers, "bbox" if truth[0].mask is None else "segm")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -167,5 +171,10 @@ def measure_scumble(labels: Bools) -> float:
     return max(float(np.mean(scores)), 0.0)
 
 
-def _write_box(box: Box) -> list[int]:
-    return [box.left, box.top, box.width, box.height]
+def _write_shape(one: Found | Truth) -> dict[str, Any]:
+    box = one.box
+    shape = {"bbox": [box.left, box.top, box.width, box.height], "area": box.width * box.height}
+    if one.mask is not None:
+        coded = coco_mask.encode(np.asfortranarray(one.mask.astype(np.uint8)))
+        shape |= {"segmentation": coded, "area": int(one.mask.sum())}
+    return shape

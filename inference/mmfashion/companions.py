@@ -4,6 +4,7 @@ by which a recommender tells what goes with it."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from inference.contract import (
     Category,
     Garment,
     ModelName,
+    Vectors,
 )
 from inference.mmfashion.pictures import SIZE, read_pixels
 from inference.networks.mmfashion.landmark_detector import LandmarkDetector
@@ -94,25 +96,26 @@ class Recommender:
         return AnnotationResult(width, height, self.model, (garment,))
 
     @torch.inference_mode()
-    def compare(
-        self, asked: tuple[str, Sequence[float]], others: Sequence[tuple[str, Sequence[float]]]
-    ) -> list[float]:
-        """Type and vector of one garment and of others → their distances: the least go best.
+    def compare(self, asked: Vectors, others: Sequence[Vectors]) -> list[float]:
+        """One garment, and others → their distances in order: the least go best.
 
         Where the model has no space for two types, or its list of spaces was not imported, the
-        general embeddings are compared.
+        general embeddings are compared. Raises ValueError for vectors of another size.
         """
-        if not others:
-            return []
-        kind, vector = asked
-        own = self._network.type_specific_net(torch.tensor([vector], device=self._device))[0]
-        rows = self._network.type_specific_net(
-            torch.tensor([list(each) for _, each in others], device=self._device)
-        )
-        spaces = torch.tensor([self._find_space(kind, other) for other, _ in others])
-        theirs = rows[torch.arange(len(others)), spaces]
-        measured: list[float] = self._network.triplet_net.measure(own[spaces], theirs).tolist()
-        return measured
+        general = self._read(asked.data)
+        distances: list[float] = []
+        for other in others:
+            space = self._find_space(asked.kind, other.kind)
+            theirs = self._read(other.data)
+            own, rows = (
+                self._network.type_specific_net.look_in(each, space) for each in (general, theirs)
+            )
+            distances += self._network.triplet_net.measure(own.expand_as(rows), rows).tolist()
+        return distances
+
+    def _read(self, data: bytes) -> Tensor:
+        rows = np.frombuffer(data, "<f4").reshape(-1, self._network.type_specific_net.size)
+        return torch.tensor(rows, device=self._device)
 
     def _find_space(self, one: str, other: str) -> int:
         """-1, the last row, is the general embedding."""

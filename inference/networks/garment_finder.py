@@ -32,6 +32,15 @@ class FinderMaps(NamedTuple):
     """(N, segments, h, w) logits: what does this pixel show?"""
 
 
+class Levels(NamedTuple):
+    """Features at a 4th, 8th, 16th and 32nd of the input's size."""
+
+    trunk: list[Tensor]
+    """On the way down, of `widths` channels."""
+    path: list[Tensor]
+    """On the way back up: the head's channels, then three times the path's."""
+
+
 class GarmentFinder(nn.Module):
     """float32 (N, 3, H, W), RGB, as `garment_net.normalise` gives it → FinderMaps.
 
@@ -84,17 +93,23 @@ class GarmentFinder(nn.Module):
                 nn.init.constant_(last.bias, bias)
 
     def forward(self, images: Tensor) -> FinderMaps:
+        fine = self.look(images).path[0]
+        found = functional.relu(self.find(fine))
+        return FinderMaps(self.heat(found), self.edges(found), self.segments(fine))
+
+    def look(self, images: Tensor) -> Levels:
         fine, *_, coarse = levels = self._levels(images)
         # The mean over the photo tells every place what else is worn: a skirt makes no dress.
         x = self.lateral[3](coarse) + self.scene(coarse.mean(dim=(2, 3), keepdim=True))
         x = functional.relu(self.smooth[3](functional.relu(x)))
+        path = [x]
         for level in (2, 1):
             x = self.lateral[level](levels[level]) + _double(x)
             x = functional.relu(self.smooth[level](functional.relu(x)))
+            path.append(x)
         x = self.lateral[0](fine) + _double(self.narrow(x))
         x = functional.relu(self.smooth[0](functional.relu(x)))
-        found = functional.relu(self.find(x))
-        return FinderMaps(self.heat(found), self.edges(found), self.segments(x))
+        return Levels(levels, [x, *reversed(path)])
 
     def _levels(self, images: Tensor) -> list[Tensor]:
         """The trunk's features at a 4th, 8th, 16th and 32nd of the input's size."""

@@ -2,12 +2,13 @@
 
 import json
 
+import numpy as np
 import psutil
 import pytest
 import torch
 
 from inference import families, specs
-from inference.contract import AnnotationResult, Box, EngineHealth
+from inference.contract import AnnotationResult, Box, EngineHealth, Vectors
 from inference.families import Families
 from inference.mmfashion import companions
 from inference.mmfashion.data import polyvore
@@ -135,6 +136,10 @@ def test_a_point_goes_back_to_where_it_came_from(size):
     assert companions.place(left + 30 * scale, top + 40 * scale, area) == pytest.approx((40, 60))
 
 
+def list_vectors(kind, *rows):
+    return Vectors(kind, np.array(rows, "<f4").tobytes())
+
+
 @torch.inference_mode()
 def test_what_goes_together_is_the_networks_own(models, photo):  # noqa: F811
     vectors = [
@@ -146,10 +151,15 @@ def test_what_goes_together_is_the_networks_own(models, photo):  # noqa: F811
     right = [
         network.triplet_net.measure(rows[:1, 0], rows[1:2, 0]).item(),
         network.triplet_net.measure(rows[:1, -1], rows[2:, -1]).item(),
+        network.triplet_net.measure(rows[:1, -1], rows[1:2, -1]).item(),
     ]
 
     found = models.compare(
-        Compared("outfits", ("tops", vectors[0]), (("shoes", vectors[1]), ("hats", vectors[2])))
+        Compared(
+            "outfits",
+            list_vectors("tops", vectors[0]),
+            (list_vectors("shoes", vectors[1]), list_vectors("hats", vectors[2], vectors[1])),
+        )
     )
 
     assert found == pytest.approx(right, abs=1e-6)
@@ -165,9 +175,11 @@ def test_refuses_what_there_is_not(models, photo, choice):  # noqa: F811
 
 def test_says_what_is_wrong_with_a_comparison(models):
     with pytest.raises(ModelRefused, match="does not tell what goes together"):
-        models.compare(Compared("landmarks", ("tops", (0.0,)), (("shoes", (0.0,)),)))
+        models.compare(Compared("landmarks", list_vectors("tops", [0]), ()))
     with pytest.raises(ModelRefused, match="not outfits's"):
-        models.compare(Compared("outfits", ("tops", (0.0,)), (("shoes", (0.0,)),)))
+        models.compare(
+            Compared("outfits", list_vectors("tops", [0]), (list_vectors("shoes", [0]),))
+        )
 
 
 def test_says_how_much_memory_is_needed(store, photo, monkeypatch):  # noqa: F811

@@ -217,6 +217,12 @@ def test_a_missing_photo_is_named(lay):
         samples.read_sample(root, picture, margin=10)
 
 
+def test_the_command_counts_the_photos_of_consumers_too(lay, capsys):
+    call_command("prepare_data", "consumer-to-shop", lay("consumer-to-shop"))
+
+    assert "12 files are written; 9 photos" in capsys.readouterr().out
+
+
 def test_the_command_writes_beside_the_lists(lay, capsys):
     root = lay("in-shop")
 

@@ -3,17 +3,20 @@
 import copy
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from inference.networks.mmfashion import build, released
 from inference.networks.mmfashion.geometric_matching import GeometricMatching
+from inference.networks.mmfashion.recommender import TripletNet
 from inference.networks.mmfashion.settings import BadConfig
 from inference.networks.mmfashion.tryon import TryOn
 from inference.tests import golden_runs, goldens
 from inference.tests.threads import one_thread  # noqa: F401
 
+ROOT = Path(__file__).parents[2]
 KEYS = goldens.read("mmfashion_keys.json")
 TOLERANCES = {
     # Rule A's VGG outputs differ between pictures by 2e-3 only: rule B tells more there.
@@ -207,3 +210,37 @@ def test_any_size_of_picture_will_do():
     network = make_tiny("category_attribute_predict/global_predictor_vgg")
 
     assert network(torch.randn(1, 3, 100, 223)).attributes.shape == (1, 26)
+
+
+def test_a_learned_metric_begins_at_zero():
+    metric = TripletNet(text_size=4, size=8, learned_metric=True).metric_branch
+
+    assert metric is not None
+    assert not metric.weight.any()
+
+
+FILES = {
+    **{
+        kind[0]: f"inference/tests/test_mmfashion_{kind}.py"
+        for kind in ("networks", "losses", "data", "outfits", "family", "pictures")
+    },
+    "i": "inference/tests/test_import_weights.py",
+    "t": "inference/tests/test_ancestor_training.py",
+    "c": "inference/tests/test_families.py",
+    "s": "tests/test_shop_family.py",
+}
+
+
+def test_each_decision_about_a_mistake_has_the_tests_that_its_page_names():
+    rows = [
+        line.split("|")[3]
+        for line in (ROOT / "docs/reference/mmfashion.md").read_text().splitlines()
+        if line.startswith("| ") and not line.startswith("| what")
+    ]
+
+    assert len(rows) >= 21
+    for named in (part for row in rows for part in row.split(";")):
+        letter, tests = named.strip().split(" ", 1)
+        text = (ROOT / FILES[letter]).read_text()
+        for test in tests.split(", "):
+            assert f"def test_{test}(" in text, test

@@ -8,9 +8,9 @@ import pytest
 import torch
 from django.core.management import CommandError, call_command
 
-from inference import specs
+from inference import specs, weights
 from inference.contract import Box
-from inference.networks.part_net import build_part_net
+from inference.networks.part_net import LENT, build_part_net
 from inference.request import Photo
 from inference.tests.test_details import draw_catalogue_photo, network  # noqa: F401 - a fixture
 from inference.tests.threads import one_thread  # noqa: F401
@@ -22,7 +22,14 @@ from inference.wizard import finding, parts, segmenting
 from inference.wizard.parts import PARTS, Part
 from inference.wizard.segmenting import Segmenter
 
-PLAN = 'side = 64\nsteps = 2\nbatch = 2\ntrain = "ccp.parquet"\nval = "ccp.parquet"'
+PLAN = """
+backbone = "garment-finder"
+side = 64
+steps = 2
+batch = 2
+train = "ccp.parquet"
+val = "ccp.parquet"
+"""
 
 
 def draw_outfit():
@@ -60,10 +67,32 @@ def test_trains_keeps_and_segments(data, capsys):
 
     spec = specs.find("kalas-parts", store=data / "models")
     assert (spec.architecture, spec.labels) == ("part-net", PARTS)
+    assert spec.finder == specs.find("garment-finder").choice
+    assert not any(key.startswith(LENT) for key in weights.load(spec))
     assert 0 <= spec.metrics["pixels right"] <= 1
     assert "1 of 2 photos" in capsys.readouterr().out
     assert parts.read_png((data / "out/a.png").read_bytes()).shape == (96, 64)
     assert "a.png" in parts.read_json(data / "out/parts.json")
+
+
+def test_the_finder_does_not_learn():
+    plan = training.Plan(side=64, backbone="garment-finder")
+    net = training.build(plan).train()
+    before = {k: v.clone() for k, v in net.state_dict().items() if k.startswith(LENT)}
+
+    image, mask = draw_outfit()
+    outfit = Outfit(image, parts.from_ccp(mask))
+    training.learn(net, [outfit], plan, 0).backward()
+
+    after = net.state_dict()
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+    assert all(p.grad is None for n, p in net.named_parameters() if n.startswith(LENT))
+
+
+def test_says_which_finder_is_missing(data):
+    (data / "plan.toml").write_text(PLAN + '\nfinder = "garment-finder@99"')
+    with pytest.raises(CommandError, match="garment-finder@99"):
+        call(data)
 
 
 def test_goes_on_where_it_was_cut_off(data, monkeypatch):
@@ -102,7 +131,8 @@ def test_says_what_is_wrong_with_a_plan(text, complaint, tmp_path):
 
 
 def test_says_what_is_missing(data):
-    (data / "plan.toml").write_text(PLAN + '\nstart = "none.safetensors"')
+    lost = PLAN.replace("garment-finder", "resnet18") + '\nstart = "none.safetensors"'
+    (data / "plan.toml").write_text(lost)
     with pytest.raises(CommandError, match=r"none.safetensors holds no weights"):
         call(data)
     (data / "plan.toml").write_text(PLAN)
@@ -116,7 +146,7 @@ def test_says_what_is_missing(data):
 def test_weights_of_another_network_are_one_line(tmp_path):
     small = build_part_net("mobilenet_v3_large", 64)
     plan = training.Plan(side=64, backbone="resnet18")
-    overlap = training.Overlap(0, 0, {})
+    overlap = training.Overlap(0, 0, {}, 0, 0)
     training.keep(small, overlap, plan=plan, store=tmp_path)
 
     with pytest.raises(specs.BadWeights, match="of another network"):
@@ -139,9 +169,9 @@ class Painted(Segmenter):
     def __init__(self):
         """No network."""
 
-    def find(self, image, *, least=0.5):
+    def score(self, image, *, least):
         dress = image[..., 2] > image[..., 0] + 60
-        return [Part("dress", Box(16, 20, 48, 80), dress)]
+        return [(0.9, Part("dress", Box(16, 20, 48, 80), dress))]
 
     def segment(self, image):
         painted = np.zeros(image.shape[:2], np.uint8)
@@ -156,6 +186,7 @@ def test_measures_the_overlap():
     overlap = measure(Painted(), [Outfit(image, parts.from_ccp(mask))])
 
     assert (overlap.mean, overlap.right) == (1, 1)
+    assert (overlap.ap, overlap.ap50) == (pytest.approx(1), pytest.approx(1))
     assert set(overlap.by_part) == {"background", "dress"}
 
 

@@ -101,8 +101,9 @@ def load(store: Path | None = None) -> DetailFinder:
 
 
 def _load_segmenter(store: Path | None) -> Segmenter | None:
-    if store is None or not specs.list_versions(segmenting.NAME, store=store):
-        logger.info("No weights %s: the foreground tells the garment", segmenting.NAME)
+    # The one that ships knows street photos, and most photos of goods have a plain ground.
+    if store is None or not segmenting.has_own(store):
+        logger.info("No own weights %s: the foreground tells the garment", segmenting.NAME)
         return None
     return segmenting.load(store)
 

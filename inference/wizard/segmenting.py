@@ -1,5 +1,6 @@
 """Which part of an outfit each pixel shows, by a trained Mask R-CNN."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import numpy as np
 import torch
 from torchvision.models.detection import MaskRCNN
 
-from inference import specs, weights
+from inference import registry, specs, weights
 from inference.contract import Box
-from inference.networks.part_net import BACKBONES, build_part_net
+from inference.networks.garment_finder import GarmentFinder
+from inference.networks.part_net import BACKBONES, LENT, ON_FINDER, build_part_net
 from inference.preprocess import Pixels
-from inference.specs import BadWeights, WeightsSpec
+from inference.specs import BadWeights, UnknownModel, WeightsSpec
 from inference.wizard.parts import PARTS, Part, PartMap, Region, find_region
 
 NAME = "kalas-parts"
@@ -36,9 +38,14 @@ class Segmenter:
         stretched = cv2.resize(painted, (width, height), interpolation=cv2.INTER_NEAREST)
         return np.asarray(stretched, dtype=np.uint8)
 
-    @torch.inference_mode()
     def find(self, image: Pixels, *, least: float = SURE) -> list[Part]:
         """The parts of a uint8 (H, W, 3) RGB photo, the least sure first."""
+        found = self.score(image, least=least)
+        return [part for _, part in sorted(found, key=lambda each: each[0])]
+
+    @torch.inference_mode()
+    def score(self, image: Pixels, *, least: float) -> list[tuple[float, Part]]:
+        """The parts of a uint8 (H, W, 3) RGB photo, each with how sure it is."""
         pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
         [found] = self._network([pixels])
         parts = []
@@ -49,7 +56,7 @@ class Segmenter:
             box = _round(edges.tolist(), image)
             if score >= least and box and region.any():
                 parts.append((float(score), Part(PARTS[int(label)], box, region)))
-        return [part for _, part in sorted(parts, key=lambda each: each[0])]
+        return parts
 
 
 def paint(parts: list[Part], shape: tuple[int, ...]) -> PartMap:
@@ -67,8 +74,15 @@ def find_cloth(painted: PartMap) -> Region:
 
 
 def load(store: Path) -> Segmenter:
-    """Raises UnknownModel where there are no weights, BadWeights."""
-    return build(specs.find(NAME, store=store))
+    """The newest of the installation's own, else the one that ships.
+
+    Raises UnknownModel where there are no weights, BadWeights.
+    """
+    return build(specs.find(NAME, store=store if has_own(store) else specs.STORE))
+
+
+def has_own(store: Path) -> bool:
+    return bool(specs.list_versions(NAME, store=store))
 
 
 def build(spec: WeightsSpec) -> Segmenter:
@@ -80,13 +94,23 @@ def build(spec: WeightsSpec) -> Segmenter:
         raise BadWeights(f"{spec.choice} does not say which Mask R-CNN it is.") from error
     if spec.architecture != "part-net" or spec.labels != PARTS or backbone not in BACKBONES:
         raise BadWeights(f"{spec.choice} is no Mask R-CNN of the parts.")
-    network = build_part_net(backbone, side)
     tensors = weights.load(spec)
+    finder = _find_finder(spec) if backbone == ON_FINDER else None
+    network = build_part_net(backbone, side, finder=finder)
+    tensors |= {k: v for k, v in network.state_dict().items() if k.startswith(LENT)}
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise BadWeights(f"The weights of {spec.choice} are of another network.") from error
     return Segmenter(network)
+
+
+def _find_finder(spec: WeightsSpec) -> GarmentFinder:
+    """Beside the net, or the one that ships. Raises BadWeights."""
+    for folder in (spec.folder, specs.STORE):
+        with contextlib.suppress(UnknownModel):
+            return registry.build_finder(specs.find(spec.finder, store=folder))
+    raise BadWeights(f"{spec.choice} needs {spec.finder}, which is not there.")
 
 
 def _round(edges: list[float], image: Pixels) -> Box | None:

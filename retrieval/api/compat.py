@@ -23,9 +23,15 @@ class OldRetrieveInput(StrictSerializer):
 
 
 class OldRetrieveAnswer(serializers.Serializer[None]):
-    """As Kalas-Iris answered."""
+    """As Kalas-Iris answered, and why there is nothing."""
 
     paths = serializers.ListField(child=serializers.URLField(), help_text="The likest first.")
+    reason = serializers.ChoiceField(
+        choices=["no-garment", "no-retriever", "nothing-similar"],
+        required=False,
+        help_text="Given where `paths` is empty. `no-retriever`: the shop's model names garments"
+        " but cannot compare them. `nothing-similar`: no photo of the shop's shows a similar item.",
+    )
 
 
 class OldRetrieveView(ApiView):
@@ -46,9 +52,8 @@ class OldRetrieveView(ApiView):
         Nothing of the photo is kept.
         """
         upload = read(OldRetrieveInput, request.data)["image"]
-        wanted = similar.want_found(
-            engine.annotate(engine.read_upload(upload), family=self.tenant.model_family)
-        )
+        seen = engine.annotate(engine.read_upload(upload), family=self.tenant.model_family)
+        wanted = similar.want_found(seen)
         try:
             found = (
                 similar.find_similar(
@@ -64,4 +69,8 @@ class OldRetrieveView(ApiView):
             raise Problem("index-being-built", str(error)) from error
         root = settings.PUBLIC_URL.rstrip("/")
         ids = [match.photo.image_id for match in found]
-        return Response({"paths": [root + reverse("api_image_file", args=[pk]) for pk in ids]})
+        paths = [root + reverse("api_image_file", args=[pk]) for pk in ids]
+        if paths:
+            return Response({"paths": paths})
+        nothing = "nothing-similar" if wanted else "no-retriever"
+        return Response({"paths": [], "reason": nothing if seen.garments else "no-garment"})

@@ -31,7 +31,7 @@ TITLES = {
 def show_matching(request: TenantRequest, product_id: UUID) -> HttpResponse:
     """Without a recommender it says what to get, and how."""
     product = get_object_or_404(Product.objects.for_tenant(request.tenant), id=product_id)
-    context: dict[str, object] = {"product": product, "compared": outfits.COMPARED}
+    context: dict[str, object] = {"product": product}
     try:
         found = outfits.find_matching(tenant=request.tenant, product=product)
     except outfits.NoRecommender:

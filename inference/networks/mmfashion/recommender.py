@@ -38,6 +38,9 @@ class TripletNet(nn.Module):
         super().__init__()
         self.text_branch = TextBranch(size=text_size, out=size)
         self.metric_branch = nn.Linear(size, 1, bias=False) if learned_metric else None
+        if self.metric_branch is not None:
+            # As MMFashion's: no dimension counts until it has learnt which ones do.
+            nn.init.zeros_(self.metric_branch.weight)
 
     def measure(self, one: Tensor, other: Tensor) -> Tensor:
         """(N, size) twice → (N,) distances."""

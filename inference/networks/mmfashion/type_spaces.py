@@ -37,7 +37,7 @@ class TypeSpaces(nn.Module):
             self.masks = nn.ModuleList(nn.Linear(size, size) for _ in range(spaces))
         else:
             self.masks = nn.Embedding(spaces, size)
-        self.normalised = normalised
+        self.size, self.normalised = size, normalised
 
     def forward(self, general: Tensor) -> Tensor:
         """Factors below zero count here and not in training: so MMFashion tests its weights."""
@@ -46,6 +46,14 @@ class TypeSpaces(nn.Module):
         else:
             rows = torch.stack([mask(general) for mask in self.masks], dim=1)
         return torch.cat((self._normalise(rows), general.unsqueeze(1)), dim=1)
+
+    def look_in(self, general: Tensor, space: int) -> Tensor:
+        """(N, size) in one space, as `forward` gives it there; -1 is the general embedding."""
+        if space < 0:
+            return general
+        if isinstance(self.masks, nn.Embedding):
+            return self._normalise(general * self.masks.weight[space])
+        return self._normalise(cast(Tensor, self.masks[space](general)))
 
     def train_in(self, general: Tensor, spaces: Iterable[int]) -> Masked:
         """Each of `general` in the space of that number."""

@@ -39,6 +39,20 @@ def test_finds_similar_items_of_the_own_shop(fake_engine):  # noqa: F811
     assert FashionImage.objects.count() == known
 
 
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (make_result(abstained="no-garment"), "no-garment"),
+        (make_result(embedding=()), "no-retriever"),
+        (make_result(), "nothing-similar"),
+    ],
+)
+def test_says_why_there_is_nothing(result, reason, fake_engine):  # noqa: F811
+    fake_engine.answer = (200, result.to_json(), {})
+
+    assert ask(make_key().token).json() == {"paths": [], "reason": reason}
+
+
 def test_a_publishable_key_searches_from_its_page(fake_engine):  # noqa: F811
     origin = "https://shop.example"
     token = make_key(origins=[origin]).token
