@@ -11,7 +11,7 @@ import threading
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
@@ -154,7 +154,8 @@ def _check_pixels(
 ) -> Photo:
     try:
         image.load()
-        pixels = _to_rgb(_upright(image))
+        _turn_upright(image)
+        pixels = _to_rgb(image)
     except (*_DAMAGED, *_BOMB) as error:
         raise _damaged() from error
     stored, extension = _encode(pixels, lossless=image.format in LOSSLESS_FORMATS)
@@ -194,12 +195,11 @@ def _check_size(image: Image.Image) -> None:
         )
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DAMAGED:
-        # Broken metadata is no reason to refuse pixels that decoded well.
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    """In place, as most photos are upright and copying all pixels would cost more."""
+    # Broken metadata is no reason to refuse pixels that decoded well.
+    with suppress(*_DAMAGED):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -211,7 +211,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         layered = image.convert("RGBA")
         ground = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(ground, layered).convert("RGB")
-    return _to_srgb(image).convert("RGB")
+    coloured = _to_srgb(image)
+    return coloured if coloured.mode == "RGB" else coloured.convert("RGB")
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
