@@ -72,9 +72,9 @@ def order_photo(
             return order(image_id=same)
         except FashionImage.DoesNotExist:
             pass  # deleted this very moment
+    usage.check_quota(tenant=tenant, now=now)
     # Large photos wait for each other.
     lend_connection()
-    usage.check_quota(tenant=tenant, now=now)
     with asking.Question(
         crop=wish.crop, hint=wish.hint, timeout_s=wait_s, family=tenant.model_family
     ) as question:

@@ -166,7 +166,8 @@ def _check_pixels(
 ) -> Photo:
     try:
         image.load()
-        pixels = _to_rgb(_upright(image))
+        _turn_upright(image)
+        pixels = _to_rgb(image)
     except (*_DAMAGED, *_BOMB) as error:
         raise _damaged() from error
     if when_decoded:
@@ -208,11 +209,11 @@ def _check_size(image: Image.Image) -> None:
         )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn_upright(image: Image.Image) -> None:
+    """In place, as most photos are upright and copying all pixels would cost more."""
     # Broken metadata is no reason to refuse pixels that decoded well.
     with suppress(*_DAMAGED):
-        ImageOps.exif_transpose(image, in_place=True)  # else it copies those that are upright
-    return image
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -224,7 +225,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         layered = image.convert("RGBA")
         ground = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(ground, layered).convert("RGB")
-    return _to_srgb(image).convert("RGB")
+    coloured = _to_srgb(image)
+    return coloured if coloured.mode == "RGB" else coloured.convert("RGB")
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

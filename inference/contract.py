@@ -5,7 +5,7 @@ Boxes are source pixels after EXIF orientation, right and bottom exclusive.
 """
 
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
 ObjectType = Literal["upper-body", "lower-body", "full-body", "footwear", "accessory"]
@@ -123,7 +123,13 @@ class AnnotationResult:
     """Where no garment was seen: what it may be nevertheless, the likeliest first."""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        # `asdict` copies each number by itself, which for embeddings takes longer than all else
+        # that the engine does beside computing.
+        bare = replace(self, garments=tuple(replace(g, embedding=()) for g in self.garments))
+        data = asdict(bare)
+        for told, garment in zip(data["garments"], self.garments, strict=True):
+            told["embedding"] = garment.embedding
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

@@ -5,12 +5,22 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from inference.client import Client, NoWords, Overloaded, Unavailable
-from inference.contract import AnnotationResult, Box, EngineHealth, InvalidImage, ModelName
+from inference.contract import (
+    Alternative,
+    AnnotationResult,
+    Box,
+    Category,
+    EngineHealth,
+    Garment,
+    InvalidImage,
+    ModelName,
+)
 
 RESULT = AnnotationResult(30, 40, ModelName("m", "1", "kalas-1"), abstained="no-garment")
 HEALTH = EngineHealth("ready", "cpu", RESULT.model, waiting=0, capacity=8, done=3, uptime_s=1.5)
@@ -86,6 +96,17 @@ def test_sends_the_photo_with_its_parameters(server):
 
     assert result == RESULT
     assert server.requests == [("/v1/annotate?crop=1%2C2%2C3%2C4&hint=footwear", b"x" * 30)]
+
+
+def test_a_result_crosses_the_line_with_all_that_it_holds():
+    category = Category("top", 0.8, (Alternative("shirt", 0.1),))
+    garment = Garment("upper-body", 0.9, True, Box(1, 2, 3, 4), category, embedding=(0.6, 0.8))
+    result = replace(RESULT, abstained=None, garments=(garment, garment))
+
+    told = result.to_json()
+
+    assert told == asdict(result)
+    assert AnnotationResult.from_json(json.loads(json.dumps(told))) == result
 
 
 def test_embeds_texts(server):

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 from django.core.management.base import BaseCommand, CommandParser
-from procrastinate import App, exceptions
+from procrastinate import App, PsycopgConnector, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
@@ -47,7 +47,8 @@ class Command(BaseCommand):
 async def _run(*, concurrency: int, wait: bool) -> None:
     # The worker gets an app with a connector of its own; what tasks defer still goes through
     # Django's connection and with its transaction.
-    jobs_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    connector = PsycopgConnector(kwargs=connector_params("default"), configure=_commit_each)
+    jobs_app = app.with_connector(connector)
     # Each job runs in a thread; without enough of them one queue would hold up the other.
     threads = ThreadPoolExecutor(concurrency + sum(ASIDE.values()), thread_name_prefix="job")
     asyncio.get_running_loop().set_default_executor(threads)
@@ -63,6 +64,12 @@ async def _run(*, concurrency: int, wait: bool) -> None:
             for watcher in watchers:
                 watcher.cancel()
             await asyncio.gather(*watchers, return_exceptions=True)
+
+
+async def _commit_each(connection: psycopg.AsyncConnection[Any]) -> None:
+    """All that a worker does is single statements: in transactions, one that only looks for jobs
+    would cost twice as much."""
+    await connection.set_autocommit(True)
 
 
 async def _run_workers(jobs_app: App, *, concurrency: int, wait: bool) -> None:
