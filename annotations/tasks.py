@@ -162,7 +162,10 @@ def settle(asked: bulk_lane.Asked) -> None:
     except files.StorageAway as error:
         raise bulk_lane.Pause from error
     except Exception:
+        # A defect. Counted, so that the lane leaves it to its own job.
         logger.exception("The answer for %s could not be stored", asked.annotation.id)
+        recording.record_fault(annotation=asked.annotation)
+        jobs.hurry(asked.annotation)
 
 
 def _annotate_or_give_up(annotation: Annotation, *, question: asking.Asked | None) -> None:

@@ -170,6 +170,23 @@ def test_an_answer_that_cannot_be_stored_leaves_the_others(tenant, answers):
     assert list_own().get().args == {"annotation_id": str(bad.id)}
 
 
+def test_a_defect_is_left_to_the_photos_own_job(tenant, answers, monkeypatch):
+    def fail(**_):
+        raise RuntimeError("A defect.")
+
+    (waiting,) = make_waiting(tenant)
+    monkeypatch.setattr(recording, "record_results", fail)
+    monkeypatch.setattr(recording, "record_failure", fail)
+    list_lanes().delete()
+
+    run(tenant)
+
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.faults) == ("pending", 1)
+    assert list_own().exists()
+    assert not list_lanes().exists()
+
+
 def test_leaves_the_rows_of_other_shops_alone(tenant, answers):
     mine, foreign = make_waiting(tenant)[0], make_waiting(make_tenant())[0]
 
