@@ -159,7 +159,7 @@ def build(plan: Plan) -> nn.Module:
         finder = registry.build_finder(specs.find(plan.finder)) if on_finder else None
     except (specs.UnknownModel, specs.BadWeights) as error:
         raise BadPlan(str(error)) from error
-    network = build_part_net(plan.backbone, plan.side, finder=finder)
+    network: nn.Module = build_part_net(plan.backbone, plan.side, finder=finder)
     if plan.start:
         load_start(network, Path(plan.start))
     return network
