@@ -217,10 +217,10 @@ def test_a_missing_photo_is_named(lay):
         samples.read_sample(root, picture, margin=10)
 
 
-def test_the_command_counts_the_photos_of_consumers_too(lay, capsys):
+def test_the_command_counts_the_boxes_of_consumers_too(lay, capsys):
     call_command("prepare_data", "consumer-to-shop", lay("consumer-to-shop"))
 
-    assert "12 files are written; 9 photos" in capsys.readouterr().out
+    assert "12 files are written, with 10 boxes" in capsys.readouterr().out
 
 
 def test_the_command_writes_beside_the_lists(lay, capsys):
@@ -229,4 +229,4 @@ def test_the_command_writes_beside_the_lists(lay, capsys):
     call_command("prepare_data", "in-shop", root)
 
     assert (root / "Anno" / "query_id.txt").read_text() == "2\n3\n"
-    assert "15 files are written; 8 photos" in capsys.readouterr().out
+    assert "15 files are written, with 8 boxes" in capsys.readouterr().out

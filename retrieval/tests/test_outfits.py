@@ -134,9 +134,11 @@ def test_types_are_chosen_as_they_are_told(tenant):
     for object_type in ("upper-body", "lower-body", "full-body", "footwear", "accessory"):
         for category in ("coat-jacket", "t-shirt", "handbag", "hat", "umbrella"):
             make_item(tenant, category, object_type)
-    photos = list(ProductImage.objects.for_tenant(tenant).select_related("product"))
+    photos = list(ProductImage.objects.for_tenant(tenant).select_related("product", "garment"))
     OutfitVector.objects.bulk_create(
-        OutfitVector(photo=photo, tenant=tenant, garment_id=photo.garment_id) for photo in photos
+        OutfitVector(photo=photo, tenant=tenant, garment=photo.garment)
+        for photo in photos
+        if photo.garment
     )
 
     chosen = {

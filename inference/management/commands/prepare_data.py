@@ -26,5 +26,5 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         except OSError as error:
             raise CommandError(f"The files cannot be written: {error}", returncode=2) from error
-        rows = sum(len(lines) for name, lines in files.items() if "bbox" in name)
-        self.stdout.write(f"{len(files)} files are written; {rows} photos have a box.")
+        boxes = sum(len(lines) for name, lines in files.items() if "bbox" in name)
+        self.stdout.write(f"{len(files)} files are written, with {boxes} boxes.")

@@ -155,12 +155,11 @@ def train(
 def build(plan: Plan) -> nn.Module:
     """Ready to learn. Raises BadPlan."""
     try:
-        finder = specs.find(plan.finder) if plan.backbone == ON_FINDER else None
-        network = build_part_net(
-            plan.backbone, plan.side, finder=finder and registry.build_finder(finder)
-        )
+        on_finder = plan.backbone == ON_FINDER
+        finder = registry.build_finder(specs.find(plan.finder)) if on_finder else None
     except (specs.UnknownModel, specs.BadWeights) as error:
         raise BadPlan(str(error)) from error
+    network: nn.Module = build_part_net(plan.backbone, plan.side, finder=finder)
     if plan.start:
         load_start(network, Path(plan.start))
     return network
