@@ -145,8 +145,8 @@ class Pipeline:
         frames = [frame for _, frame in fitted]
         maps = finder(shown)
         sights = [read_maps(*one) for one in zip(zip(*maps, strict=True), frames, strict=True)]
-        # A second look finds no more where there is one garment, and would cost half of the time.
-        again = [i for i, sight in enumerate(sights) if sight.shows_several]
+        # Where nothing but one garment was seen, however faint, a second look hardly finds more.
+        again = [i for i, sight in enumerate(sights) if sight.may_show_several]
         if again and self._networks.finder_mirrored:
             both = join_maps([part[again] for part in maps], finder(mirror(shown[again])))
             for i, joined in zip(again, zip(*both, strict=True), strict=True):
