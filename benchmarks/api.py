@@ -11,8 +11,9 @@ the web processes take theirs from it. Where the engine has cores of its own (`t
 `CPUAffinity=` of its unit), `--engine-cores 1` lets the loops run on these alone.
 
 With `--processes PID…` (of `make up`, of gunicorn; their children count as well) it also prints the
-processor time of a photo: of the bare pipeline, and of client, web, engine, jobs and database.
-Their ratio scatters less on a busy machine, and is what is reached where all cores are busy.
+processor time of a photo: of the bare pipeline, and of client, web, engine, jobs and database, each
+and together. The ratio to their sum scatters less on a busy machine, and is what is reached where
+all cores are busy.
 """
 
 import argparse
@@ -21,16 +22,19 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from operator import truediv
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 
 from benchmarks.engine import EXPORTS, make_loops, run_bare
+from benchmarks.processes import find_house, read_cpu_s
 from inference import runtime
 from inference.server import DEFAULT_MODEL
 from kalas.lib.malloc import tune_allocator
@@ -51,12 +55,12 @@ def main() -> None:
     parser.add_argument("--engine-cores", type=read_cores, default=os.sched_getaffinity(0))
     parser.add_argument("--processes", type=int, nargs="*", default=())
     asked = parser.parse_args()
-    house = [psutil.Process(number) for number in asked.processes]
+    house = find_house(asked.processes)
     tune_allocator()
     photos = [path.read_bytes() for path in sorted(asked.photos.glob("*.jpg"))]
     loops = make_loops(runtime.open_model(DEFAULT_MODEL, device="cpu", cache=EXPORTS))
     ratios: dict[str, list[float]] = {name: [] for name in loops}
-    per_s, bare_cpu, house_cpu = [], [], []
+    per_s, bare_cpu, parts_cpu = [], [], []
     with httpx.Client(
         base_url=asked.url,
         headers={"Authorization": f"Bearer {asked.key}"},
@@ -71,14 +75,22 @@ def main() -> None:
         for _ in range(asked.rounds):
             with on_cores(asked.engine_cores):
                 bare = {name: run_bare(loop, photos, asked.seconds) for name, loop in loops.items()}
-            before = read_cpu_s(house)
+            before = read_parts(house)
             many = annotate_at_once(client, photos, asked.requests)
             per_s.append(many)
             bare_cpu.append(bare["pipeline"].cpu_ms)
-            house_cpu.append((read_cpu_s(house) - before) * 1000 / asked.requests)
+            after = read_parts(house)
+            parts_cpu.append(
+                {part: (after[part] - before[part]) * 1000 / asked.requests for part in after}
+            )
             for name in loops:
                 ratios[name].append(many / bare[name].per_s)
+    house_cpu = [sum(parts.values()) for parts in parts_cpu]
     spent = {
+        "cpu_ms_by_part": {
+            part: round(statistics.median(parts[part] for parts in parts_cpu), 1)
+            for part in parts_cpu[0]
+        },
         "cpu_ms_bare": round(statistics.median(bare_cpu), 1),
         "cpu_ms_house": round(statistics.median(house_cpu), 1),
         "cpu_ratio": round(statistics.median(map(truediv, bare_cpu, house_cpu)), 3),
@@ -99,14 +111,12 @@ def main() -> None:
     )
 
 
-def read_cpu_s(house: Sequence[psutil.Process]) -> float:
-    """Of these processes, their living children and this one."""
-    spent = time.process_time()
-    for process in {p for root in house for p in (root, *root.children(recursive=True))}:
-        with suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            spent += times.user + times.system
-    return spent
+def read_parts(house: Iterable[psutil.Process]) -> Counter[str]:
+    """Seconds of these processes, by part, and of this one."""
+    parts = read_cpu_s(house)
+    own: Any = time.process_time()
+    parts["client"] += own
+    return parts
 
 
 def read_cores(text: str) -> set[int]:
