@@ -1,6 +1,8 @@
 import asyncio
 import threading
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -33,7 +35,7 @@ def make_waiting(tenant, number: int = 1) -> list[Annotation]:
 @pytest.fixture
 def answers(monkeypatch):
     """By annotation what the engine says, or raises; the same good answer for all others."""
-    chosen: dict = {}
+    chosen: dict[UUID, Any] = {}
 
     def ask(annotation):
         answer = chosen.get(annotation.id, make_result())
@@ -46,7 +48,7 @@ def answers(monkeypatch):
 
 
 async def requeue() -> None:
-    jobs_app = app.with_connector(app.connector.get_worker_connector())
+    jobs_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs_app.open_async():
         await requeue_stalled_jobs(jobs_app=jobs_app, now=timezone.now())
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from annotations import live, recording, services
+from annotations import recording, services
 from annotations.models import Annotation, Batch, BatchItem, Garment
 from annotations.recording import Answer
 from annotations.tests.factories import (
@@ -15,6 +15,7 @@ from annotations.tests.factories import (
     make_garment,
     make_result,
 )
+from kalas.lib.notify_layer import NotifyChannelLayer
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -60,7 +61,7 @@ def test_each_is_announced_by_a_hint_of_its_own(
 ):
     sent = []
     monkeypatch.setattr(
-        live.NotifyChannelLayer, "group_send_now", lambda layer, group, *all_: sent.append(all_)
+        NotifyChannelLayer, "group_send_now", lambda layer, group, *all_: sent.append(all_)
     )
     waiting = [make_annotation(tenant=tenant) for _ in range(3)]
     sent.clear()

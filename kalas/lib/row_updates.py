@@ -40,7 +40,7 @@ def update_each(
 def _word(model: type[Model], names: tuple[str, ...], *, has_state: bool) -> str:
     quote = connection.ops.quote_name
     fields = {field.attname: field for field in model._meta.concrete_fields}
-    columns = {name: quote(fields[name].column) for name in names}
+    columns = {name: quote(fields[name].column or name) for name in names}
     types = {name: fields[name].rel_db_type(connection) for name in names}
     typed = ", ".join(f"{quote(name)} {types[name]}" for name in names)
     values = ", ".join(f"{columns[name]} = new.{quote(name)}" for name in names if name != "id")

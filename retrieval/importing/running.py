@@ -209,7 +209,7 @@ def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
                 archives.read_photo(source.archive, name),
                 when_decoded=lambda pixels: measured.append(measure_pixels(np.asarray(pixels))),  # noqa: B023 - at once
             )
-            found.append(Found(name, key, photo, *measured))
+            found.append(Found(name, key, photo, measured[0]))
         except PhotoRefused as error:
             found.append(Found(name, key, None, refused=error.detail))
         size = sum(len(each.photo.data) for each in found if each.photo)
