@@ -24,7 +24,7 @@ class PhotoHash(models.Model):
     )
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     value = models.BigIntegerField()
-    # None for photos of before it was kept: they are compared by the hash alone.
+    # None for photos of before it was kept, until another one is near.
     brightness = models.BinaryField(null=True)
     quarter_0 = models.IntegerField()
     quarter_1 = models.IntegerField()

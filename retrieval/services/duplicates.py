@@ -139,7 +139,7 @@ def _find_near(
                     AND bit_count((value # %(value)s)::bit(64)) <= %(limit)s
                 ORDER BY distance LIMIT %(most)s
             )
-            SELECT p.product_id, near.distance, near.brightness FROM near
+            SELECT p.product_id, near.distance, near.brightness, p.image_id FROM near
             JOIN retrieval_productimage p ON p.image_id = near.image_id
             WHERE p.product_id <> %(product)s ORDER BY near.distance DESC
             """,
@@ -155,12 +155,22 @@ def _find_near(
                 "most": MOST_NEAR_PHOTOS,
             },
         )
-        return {
-            product_id: (distance, mirrored)
-            for product_id, distance, brightness in cursor.fetchall()
-            if brightness is None
-            or hashing.have_same_edges(hashes.brightness, bytes(brightness), mirrored=mirrored)
-        }
+        rows = cursor.fetchall()
+    found = {}
+    for product_id, distance, brightness, image_id in rows:
+        theirs = _read_brightness(image_id) if brightness is None else bytes(brightness)
+        if theirs and hashing.have_same_edges(hashes.brightness, theirs, mirrored=mirrored):
+            found[product_id] = distance, mirrored
+    return found
+
+
+def _read_brightness(image_id: UUID) -> bytes | None:
+    """Of a photo of before it was kept; None where it is gone."""
+    image = FashionImage.objects.select_related("photo_hash").filter(id=image_id).first()
+    try:
+        return _hash(image).brightness if image else None
+    except FileNotFoundError:
+        return None
 
 
 @transaction.atomic

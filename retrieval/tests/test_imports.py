@@ -269,7 +269,8 @@ def test_uploads_that_no_import_reads_are_swept(tenant):
 
     CatalogueImport.objects.filter(id=unlucky.id).update(state="running")
     assert imports.sweep_files(now=now + timedelta(hours=2)) == 2
-    left = [run for run in (waiting, ended, lost, unlucky) if default_storage.exists(run.file.name)]
+    runs = (waiting, ended, lost, unlucky)
+    left = [run for run in runs if default_storage.exists(str(run.file.name))]
     assert left == [waiting, unlucky]
 
 
