@@ -116,6 +116,7 @@ def test_training_measuring_and_serving_see_the_same_crop_of_a_garment(tmp_path)
 
     assert (resize_crop(trained.image, whole(trained.image), (80, 60)) == served).all()
     assert (measured == served).all()
+    assert served is not None
     assert (served[0] == served[20]).all(), "what lies above the belt is not in it"
 
 
