@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from inference import specs, weights
 from inference.contract import Box
 from inference.networks.part_net import LENT, build_part_net
+from inference.preprocess import decode
 from inference.request import Photo
 from inference.tests.test_details import draw_catalogue_photo, network  # noqa: F401 - a fixture
 from inference.tests.threads import one_thread  # noqa: F401
@@ -88,9 +89,9 @@ def test_what_ships_segments_where_there_are_no_own_weights(data, monkeypatch):
 
 
 def test_the_weights_that_ship_know_an_outfit(tmp_path):
-    photo = cv2.imread(str(settings.BASE_DIR / "annotations/demo_photos/outfit-0138.jpg"))
+    photo = (settings.BASE_DIR / "annotations/demo_photos/outfit-0138.jpg").read_bytes()
 
-    painted = segmenting.load(tmp_path).segment(np.ascontiguousarray(photo[:, :, ::-1]))
+    painted = segmenting.load(tmp_path).segment(decode(photo))
 
     assert {"top", "pants", "footwear", "hair"} <= {PARTS[part] for part in np.unique(painted)}
 
