@@ -15,6 +15,7 @@ from torchvision.models import vgg
 from inference import specs
 from inference.mmfashion import engine
 from inference.mmfashion.data import deepfashion, samples
+from inference.mmfashion.data.lists import BadData
 from inference.networks.mmfashion import build
 from inference.tests.test_mmfashion_data import lay  # noqa: F401 - a fixture
 from inference.tests.test_mmfashion_family import DETECTOR, GLOBAL, RETRIEVER, shrink
@@ -56,6 +57,7 @@ def make_retriever_model():
     [
         ("attributes", make_attributes_model, "category accuracy top-1"),
         ("in-shop", make_retriever_model, "hit rate@1"),
+        ("consumer-to-shop", make_retriever_model, "hit rate@1"),
         ("landmarks", lambda: make_small(DETECTOR), "error, visible"),
     ],
 )
@@ -168,6 +170,20 @@ def test_trains_which_garments_go_together(polyvore_root, tmp_path):  # noqa: F8
     assert 0 <= spec.metrics["fill in the blank"] <= 1
 
 
+def test_a_customers_photo_is_drawn_to_the_shops(lay):  # noqa: F811
+    recipe = make_recipe("consumer-to-shop", make_retriever_model())
+    task = TASKS["consumer-to-shop"](lay("consumer-to-shop"), recipe)
+    dice = np.random.default_rng(0)
+
+    near = [(picture, task._draw_same(picture, dice)) for picture in task.train]
+
+    assert len(near) == 5
+    assert all(one.item == other.item for one, other in near)
+    assert all(("shop_" in one.image) != ("shop_" in other.image) for one, other in near)
+    assert all("comsumer" in p.image for p in task.queries)
+    assert all("shop_" in p.image for p in task.gallery)
+
+
 def test_a_mirrored_garments_left_is_right(lay):  # noqa: F811
     root = lay("landmarks")
     sample = samples.read_sample(root, deepfashion.read_landmarks(root)[1], margin=10)
@@ -226,8 +242,27 @@ def test_says_where_the_data_have_other_attributes(lay, tmp_path):  # noqa: F811
         )
 
 
+@pytest.mark.parametrize(
+    ("kind", "make_model"),
+    [("attributes", make_attributes_model), ("consumer-to-shop", make_retriever_model)],
+)
+def test_says_that_the_lists_name_nothing_to_train_on(kind, make_model, lay, tmp_path):  # noqa: F811
+    root = lay(kind)
+    splits = root / "Eval" / "list_eval_partition.txt"
+    splits.write_text(splits.read_text().replace("train", "test"))
+
+    with pytest.raises(BadData, match="no photos to train on"):
+        train(make_recipe(kind, make_model()), root, store=tmp_path, say=print)
+
+
 def test_the_shipped_recipes_can_be_read():
     read = [recipes.read(path) for path in sorted(RECIPES.glob("*.toml"))]
 
-    assert [r.kind for r in read] == ["attributes-fine", "compatibility", "in-shop", "landmarks"]
+    assert [r.kind for r in read] == [
+        "attributes-fine",
+        "compatibility",
+        "consumer-to-shop",
+        "in-shop",
+        "landmarks",
+    ]
     assert np.isfinite([build.count_bytes(r.model) for r in read]).all()

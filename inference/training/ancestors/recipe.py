@@ -7,7 +7,9 @@ from typing import Any, Literal, get_args
 
 from inference.networks.mmfashion.released import CONFIGS
 
-Kind = Literal["attributes", "attributes-fine", "in-shop", "landmarks", "compatibility"]
+Kind = Literal[
+    "attributes", "attributes-fine", "in-shop", "consumer-to-shop", "landmarks", "compatibility"
+]
 
 
 class BadRecipe(ValueError):

@@ -43,7 +43,7 @@ class Attributes:
     def __init__(self, root: Path, recipe: Recipe) -> None:
         pictures = deepfashion.read_attributes(root, fine=recipe.kind == "attributes-fine")
         self.photos = _Photos(root, samples.ATTRIBUTE_MARGIN, flips=recipe.flips)
-        self.train = [p for p in pictures if p.split == "train"]
+        self.train = _some([p for p in pictures if p.split == "train"])
         self.test = [p for p in pictures if p.split == "val"] or self.train
         self.size = len(self.train)
         wanted, there = recipe.model["attr_predictor"]["outchannels"], len(self.train[0].attributes)
@@ -89,11 +89,8 @@ class InShop:
     """Items of one shop: identity, triplets, attributes."""
 
     def __init__(self, root: Path, recipe: Recipe) -> None:
-        pictures = deepfashion.read_inshop(root)
+        self.train, self.queries, self.gallery = map(_some, self._read(root))
         self.photos = _Photos(root, samples.RETRIEVAL_MARGIN, flips=recipe.flips)
-        self.train = [p for p in pictures if p.split == "train"]
-        self.queries = [p for p in pictures if p.split == "query"]
-        self.gallery = [p for p in pictures if p.split == "gallery"]
         self.size, self.triplet = len(self.train), recipe.triplet
         self.numbers = {item: i for i, item in enumerate(dict.fromkeys(p.item for p in self.train))}
         self.same = deepfashion.group_items(self.train)
@@ -133,6 +130,14 @@ class InShop:
             measured[f"hit rate@{k}"] = found.hit_rate
         return measured
 
+    def _read(self, root: Path) -> tuple[list[Picture], list[Picture], list[Picture]]:
+        """Photos to train on, to ask with and to be found."""
+        pictures = deepfashion.read_inshop(root)
+        train, queries, gallery = (
+            [p for p in pictures if p.split == split] for split in ("train", "query", "gallery")
+        )
+        return train, queries, gallery
+
     def _embed(
         self, network: nn.Module, pictures: list[Picture], dice: np.random.Generator | None
     ) -> Tensor:
@@ -151,16 +156,42 @@ class InShop:
                 return other
 
 
+class ConsumerToShop(InShop):
+    """Customers' photos find the shop's: as in one shop, but what is drawn together in a triplet
+    is a photo of each side."""
+
+    def _read(self, root: Path) -> tuple[list[Picture], list[Picture], list[Picture]]:
+        pairs = deepfashion.read_pairs(root)
+        self.shown = {pair.shop.image for pair in pairs}
+        train = [pair for pair in pairs if pair.shop.split == "train"]
+        held = [pair for pair in pairs if pair.shop.split == "val"] or [
+            pair for pair in pairs if pair.shop.split == "test"
+        ]
+        return (
+            list(dict.fromkeys(p for pair in train for p in (pair.consumer, pair.shop))),
+            list(dict.fromkeys(pair.consumer for pair in held)),
+            list(dict.fromkeys(pair.shop for pair in held)),
+        )
+
+    def _draw_same(self, picture: Picture, dice: np.random.Generator) -> Picture:
+        others = [
+            p
+            for p in self.same[picture.item]
+            if (p.image in self.shown) != (picture.image in self.shown)
+        ]
+        return others[dice.integers(len(others))]
+
+
 class Landmarks:
     """Where the landmarks are, and which can be seen."""
 
     def __init__(self, root: Path, recipe: Recipe) -> None:
         pictures = deepfashion.read_landmarks(root)
         self.photos = _Photos(root, samples.ATTRIBUTE_MARGIN, flips=recipe.flips)
-        self.train = [p for p in pictures if p.split == "train"]
-        self.test = [p for p in pictures if p.split == "val"] or [
-            p for p in pictures if p.split == "test"
-        ]
+        self.train = _some([p for p in pictures if p.split == "train"])
+        self.test = _some(
+            [p for p in pictures if p.split == "val"] or [p for p in pictures if p.split == "test"]
+        )
         self.size = len(self.train)
 
     def compute_losses(
@@ -266,6 +297,13 @@ class Compatibility:
         return others[dice.integers(len(others))]
 
 
+def _some(pictures: list[Picture]) -> list[Picture]:
+    """Raises BadData where there are none."""
+    if not pictures:
+        raise BadData("The lists name no photos to train on, or none to measure with.")
+    return pictures
+
+
 @dataclass(frozen=True, slots=True)
 class _Photos:
     root: Path
@@ -299,6 +337,7 @@ TASKS: dict[str, type[Attributes | InShop | Landmarks | Compatibility]] = {
     "attributes": Attributes,
     "attributes-fine": Attributes,
     "in-shop": InShop,
+    "consumer-to-shop": ConsumerToShop,
     "landmarks": Landmarks,
     "compatibility": Compatibility,
 }
