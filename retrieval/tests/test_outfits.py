@@ -167,6 +167,17 @@ def test_the_page_shows_it(recommender, tenant, shop, page):
     )
 
 
+def test_the_page_renews_itself_while_products_are_looked_at(recommender, tenant, shop, page):
+    address = f"/catalogue/{shop['shirt'].id}/goes-with/"
+    before = page.get(address).content.decode()
+    prepare(tenant)
+    place(recommender, shop, jeans=0.25)
+
+    assert f'hx-get="{address}"' in before
+    assert "still being looked at" in before
+    assert "hx-trigger" not in page.get(address).content.decode()
+
+
 def test_the_page_says_what_is_needed(tenant, shop, page):
     shown = page.get(f"/catalogue/{shop['shirt'].id}/goes-with/")
 
