@@ -72,6 +72,16 @@ def test_the_page_says_that_the_engine_is_busy(detector, annotation, page):
     assert "The engine does not answer" in shown
 
 
+def test_the_page_says_that_the_garments_are_too_small(detector, annotation, page):
+    small = AnnotationResult(60, 80, ModelName("landmarks", "1", "none"), abstained="too-small")
+    detector.answer = (200, small.to_json(), {})
+
+    shown = page.get(f"/annotations/{annotation.id}/landmarks/").content.decode()
+
+    assert "too small for it" in shown
+    assert "No garment was found" not in shown
+
+
 def test_the_api_without_a_detector(tenant, annotation):
     answer = ask(tenant, annotation)
 

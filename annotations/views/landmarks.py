@@ -52,6 +52,7 @@ def show_landmarks(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     ):
         context["away"] = True
     else:
+        context["has_garments"] = annotation.garments.exists()
         context["found"] = [
             (each.garment, [(NAMES[point.name], point) for point in each.points]) for each in found
         ]
