@@ -121,7 +121,12 @@ def _find_values(
     result: AnnotationResult, standing: Standing, learned: Learned, *, now: datetime
 ) -> dict[str, Any]:
     done = result.abstained is None
-    least = standing.thresholds.find_least(learned.garments) if done else None
+    thresholds = standing.thresholds
+    least = (
+        thresholds.find_least(learned.garments)
+        if done
+        else thresholds.find_doubt(result.alternatives)
+    )
     return {
         "state": Annotation.State.DONE if done else Annotation.State.ABSTAINED,
         "abstained": result.abstained or "",

@@ -91,7 +91,7 @@ def _is_of(product: UUID) -> Exists:
 
 def only_unsure_of(rows: AnnotationQuerySet, *, tenant: Tenant, key: str) -> AnnotationQuerySet:
     """Whose main garment has a value of this key (or category) below the shop's threshold; a query
-    for these."""
+    for these. That there is a garment at all is a question of its category."""
     thresholds = read_thresholds(tenant=tenant)
     field, category = ("confidence", "garment__category")
     if key == CATEGORY:
@@ -102,7 +102,8 @@ def only_unsure_of(rows: AnnotationQuerySet, *, tenant: Tenant, key: str) -> Ann
         below |= Q(**{category: name, f"{field}__lt": value})
     if key == CATEGORY:
         garments = Garment.objects.filter(annotation=OuterRef("id"), primary=True)
-        return rows.filter(Exists(garments.filter(below, category_origin=Origin.MODEL)))
+        none = Q(state=Annotation.State.ABSTAINED, least_confidence__isnull=False)
+        return rows.filter(Exists(garments.filter(below, category_origin=Origin.MODEL)) | none)
     labels = Label.objects.filter(garment__annotation=OuterRef("id"), garment__primary=True)
     return rows.filter(Exists(labels.filter(below, key=key, origin=Origin.MODEL)))
 

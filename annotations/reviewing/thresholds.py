@@ -11,7 +11,7 @@ from django.db.models import Q
 from accounts.models import Tenant
 from annotations.models import Annotation, AnnotationQuerySet, ReviewThreshold
 from inference import taxonomy
-from inference.contract import Garment
+from inference.contract import Alternative, Garment
 
 CATEGORY = "category"
 # Confidences are calibrated: what is more likely right than wrong is published as it is. What a
@@ -25,8 +25,8 @@ NEWEST = """NOT EXISTS (
         AND newer.crop IS NOT DISTINCT FROM a.crop
         AND (newer.created_at, newer.id) > (a.created_at, a.id))"""
 
-# Like `Thresholds.find_least`, for annotations that nobody has reviewed. What only the sub-select
-# asks is not asked again of a row that somebody changes at this moment.
+# Like `Thresholds.find_least` and `find_doubt`, for annotations that nobody has reviewed. What only
+# the sub-select asks is not asked again of a row that somebody changes at this moment.
 _RECOUNT = f"""
     UPDATE annotations_annotation AS a
     SET needs_review = d.least IS NOT NULL, least_confidence = d.least
@@ -35,25 +35,30 @@ _RECOUNT = f"""
             own.value, shared.value,
             CASE WHEN v.key = 'category' THEN %(category)s ELSE %(attribute)s END)) AS least
         FROM annotations_annotation AS a
-        JOIN annotations_garment AS g ON g.annotation_id = a.id AND g."primary"
+        LEFT JOIN annotations_garment AS g ON g.annotation_id = a.id AND g."primary"
         CROSS JOIN LATERAL (
             SELECT 'category' AS key, g.category_confidence AS confidence
             WHERE g.category_origin = 'model'
             UNION ALL
             SELECT l.key, l.confidence FROM annotations_label AS l
             WHERE l.garment_id = g.id AND l.origin = 'model'
+            UNION ALL
+            SELECT 'category', 1 - coalesce(sum((o ->> 'confidence')::numeric), 0)
+            FROM jsonb_array_elements(a.alternatives) AS o
+            HAVING a.state = 'abstained'
         ) AS v
         LEFT JOIN annotations_reviewthreshold AS own
             ON own.tenant_id = a.tenant_id AND own.key = v.key AND own.category = g.category
         LEFT JOIN annotations_reviewthreshold AS shared
             ON shared.tenant_id = a.tenant_id AND shared.key = v.key AND shared.category = ''
-        WHERE a.id = ANY(%(ids)s) AND a.state = 'done' AND a.reviewed_at IS NULL
+        WHERE a.id = ANY(%(ids)s) AND a.state IN ('done', 'abstained') AND a.reviewed_at IS NULL
             AND NOT EXISTS (SELECT FROM annotations_reviewtask AS t
                             WHERE t.annotation_id = a.id AND t.note <> '')
             AND {NEWEST}
         GROUP BY a.id, a.version
     ) AS d
-    WHERE a.id = d.id AND a.version = d.version AND a.state = 'done' AND a.reviewed_at IS NULL
+    WHERE a.id = d.id AND a.version = d.version
+        AND a.state IN ('done', 'abstained') AND a.reviewed_at IS NULL
         AND (a.needs_review, a.least_confidence) IS DISTINCT FROM (d.least IS NOT NULL, d.least)
 """  # noqa: S608 - a part from here
 
@@ -99,6 +104,14 @@ class Thresholds:
             if confidence < self.find(key, garment.category.name)
         ]
         return min(doubts, default=None)
+
+    def find_doubt(self, alternatives: Iterable[Alternative]) -> float | None:
+        """How sure it is that a photo shows no garment, if a person is to look; None if not.
+
+        What is left of certainty beside what it may be nevertheless.
+        """
+        confidence = round(1 - sum(each.confidence for each in alternatives), 4)
+        return confidence if confidence < self.find(CATEGORY, "") else None
 
 
 def read_thresholds(*, tenant: Tenant) -> Thresholds:
@@ -150,5 +163,5 @@ def recount_batch(*, tenant: Tenant, after: Place | None, most: int) -> Recounte
 
 def filter_unreviewed(*, tenant: Tenant) -> AnnotationQuerySet:
     return Annotation.objects.for_tenant(tenant).filter(
-        state=Annotation.State.DONE, reviewed_at=None
+        state__in=(Annotation.State.DONE, Annotation.State.ABSTAINED), reviewed_at=None
     )

@@ -13,6 +13,7 @@ from annotations.reviewing import bulk, claims, queue, suggestions, thresholds
 from annotations.reviewing.queue import Wanted
 from annotations.reviewing.services import Remark, ReviewedMeanwhile, Reviewer, review_annotation
 from annotations.tests.factories import make_done_annotation, make_result
+from inference.contract import Alternative
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.django_db
 def make_unsure(tenant, confidence=0.4, **fields):
     result = make_result(confidence=confidence, category=fields.pop("category", "t-shirt"))
     return make_done_annotation(tenant=tenant, result=result, **fields)
+
+
+def make_abstained(tenant, may_be):
+    alternatives = (Alternative("scarf", may_be),)
+    result = make_result(abstained="no-garment", alternatives=alternatives)
+    return make_done_annotation(tenant=tenant, result=result)
 
 
 @pytest.fixture
@@ -229,6 +236,23 @@ def test_a_suggestion_comes_first(tenant, claim):
     assert claim(number=2) == [sure.id, unsure.id]
 
 
+def test_what_may_show_a_garment_waits_and_can_be_left_as_it_is(tenant, member, claim):
+    unsure, sure = make_abstained(tenant, 0.4), make_abstained(tenant, 0.1)
+    make_abstained(make_member().tenant, 0.4)
+
+    assert claim(number=3) == [unsure.id]
+    assert claim(number=3, wanted=Wanted(key="category")) == [unsure.id]
+    assert claim(number=3, wanted=Wanted(key="pattern")) == []
+    review_annotation(
+        tenant=tenant, annotation_id=unsure.id, by=Reviewer(user=member.user), now=timezone.now()
+    )
+
+    assert claim(number=3) == []
+    for each in (unsure, sure):
+        each.refresh_from_db()
+        assert (each.state, each.abstained, each.needs_review) == ("abstained", "no-garment", False)
+
+
 def test_who_accepts_a_moment_after_a_suggestion_is_told(tenant, member):
     annotation = make_unsure(tenant)
     suggestions.suggest_review(
@@ -286,6 +310,29 @@ class TestThresholds:
         after = make_done_annotation(tenant=tenant)
         assert (before.needs_review, after.needs_review, changed) == (waits, waits, int(waits))
         assert before.least_confidence == after.least_confidence
+
+    @pytest.mark.parametrize(
+        ("values", "waits"),
+        [
+            ({}, False),
+            ({"category__": 0.9}, True),
+            ({"category__scarf": 0.9}, False),
+            ({"pattern__": 0.9}, False),
+        ],
+    )
+    def test_hold_for_photos_without_a_garment(self, tenant, values, waits):
+        """That there is none is a category, of which nothing is known but that."""
+        before = make_abstained(tenant, 0.15)
+        foreign = make_abstained(make_member().tenant, 0.15)
+
+        changed = self.change(tenant, **values)
+
+        after = make_abstained(tenant, 0.15)
+        for each in (before, after, foreign):
+            each.refresh_from_db()
+        assert (before.needs_review, after.needs_review, changed) == (waits, waits, int(waits))
+        assert before.least_confidence == after.least_confidence == (0.85 if waits else None)
+        assert not foreign.needs_review
 
     def test_go_back_to_the_default(self, tenant):
         annotation = make_done_annotation(tenant=tenant)

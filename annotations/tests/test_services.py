@@ -238,6 +238,22 @@ def test_keeps_what_an_abstention_may_be_nevertheless(tenant):
     assert build_result(annotation)["alternatives"] == annotation.alternatives
 
 
+@pytest.mark.parametrize(
+    ("alternatives", "least"),
+    [((), None), ((0.1, 0.1), None), ((0.15, 0.06), 0.79), ((0.3, 0.2), 0.5)],
+)
+def test_a_photo_waits_where_it_may_well_show_a_garment(tenant, alternatives, least):
+    """As a category does: below 0.8, as shops are made."""
+    may_be = tuple(map(Alternative, ("scarf", "hat"), alternatives))
+
+    annotation = make_done_annotation(
+        tenant=tenant, result=make_result(abstained="no-garment", alternatives=may_be)
+    )
+
+    annotation.refresh_from_db()
+    assert (annotation.needs_review, annotation.least_confidence) == (least is not None, least)
+
+
 def test_annotates_a_crop(tenant, member):
     image = make_done_annotation(tenant=tenant).image
 

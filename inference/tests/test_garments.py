@@ -321,6 +321,15 @@ def reader(keys=KEYS, **floors: float) -> Reader:
     return Reader(replace(SPEC, attributes=keys, floors=floors), taxonomy.load())
 
 
+@pytest.mark.parametrize(("nothing", "is_one"), [(0.45, True), (0.55, False)])
+def test_what_is_rather_a_garment_is_one_though_no_category_is_as_likely(nothing, is_one):
+    probabilities = np.zeros(len(SPEC.labels), np.float32)
+    probabilities[:2] = (1 - nothing) / 2
+    probabilities[SPEC.labels.index(taxonomy.load().abstention)] = nothing
+
+    assert reader().is_garment(probabilities) == is_one
+
+
 def read_attributes(category: str, logits, keys=KEYS, **floors: float):
     probabilities = np.zeros(len(SPEC.labels), np.float32)
     probabilities[SPEC.labels.index(category)] = 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inference.contract import Box
+from inference.contract import AnnotationResult, Box
 from inference.detection import SIZE
 from inference.mirror import find_on_both_sides, join_maps, mirror, see_both_sides
 from inference.networks.garment_finder import GarmentFinder
@@ -91,3 +91,24 @@ def test_the_two_looks_at_a_photo_see_its_two_sides(spec):
     [[entire, whole]] = garments.shown
     assert entire[48, 10, 1] < 100
     assert (whole[48, 10, 1] > 200) == spec.mirrored
+
+
+@pytest.mark.parametrize("logit", [4.0, 0.5])
+def test_looks_from_nearer_where_it_is_open_for_whom_the_product_is(logit):
+    looks = [logit, -2.5]
+
+    def say_women(*inputs):
+        *answer, _ = tiny_network(*inputs)
+        women = looks.pop(0)
+        return [*answer, np.array([[women, 0]] * len(inputs[0]), np.float32)]
+
+    spec = replace(TWICE, attributes=(("gender", ("women", "men")),))
+    garments = Recorded(say_women)
+
+    [result] = Pipeline(Model(spec, garments)).annotate([draw(TOP)])
+
+    _entire, *nearer = garments.shown
+    assert isinstance(result, AnnotationResult)
+    assert [each.shape for each in nearer] == ([] if logit > 1 else [(1, *spec.input_size, 3)])
+    [label] = result.garments[0].attributes
+    assert label.name == ("women" if logit > 1 else "men")
