@@ -230,6 +230,13 @@ def keep_image(*, tenant: Tenant, image_id: UUID) -> FashionImage:
     return image
 
 
+def hold_annotation(*, tenant: Tenant, annotation_id: UUID) -> None:
+    """Let it stay as it is until the transaction ends; raises Annotation.DoesNotExist."""
+    annotations = Annotation.objects.for_tenant(tenant)
+    keep_image(tenant=tenant, image_id=annotations.get(id=annotation_id).image_id)
+    annotations.select_for_update(of=("self",)).get(id=annotation_id)
+
+
 def find_same_id(*, tenant: Tenant, upload_sha256: str) -> UUID | None:
     """As `find_same_image`, in a tenth of the time."""
     with connection.cursor() as cursor:
