@@ -78,7 +78,10 @@ def remove_files(names: Iterable[str]) -> None:
 def sweep_orphans(*, now: datetime) -> int:
     """Remove files that have no row and are older than an hour; return how many."""
     removed = 0
-    folders, _files = default_storage.listdir("")
+    try:
+        folders, _files = default_storage.listdir("")
+    except FileNotFoundError:  # no photo has come yet
+        return removed
     for folder in filter(_is_uuid, folders):
         _folders, files = default_storage.listdir(folder)
         names = [f"{folder}/{name}" for name in files]
