@@ -35,10 +35,11 @@ def insert_rows(rows: Sequence[Model]) -> None:
 def _word(model: type[Model]) -> str:
     quote = connection.ops.quote_name
     fields = [field for field in model._meta.concrete_fields if not _is_given(field)]
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(field.column or "") for field in fields)
     typed = ", ".join(f"{quote(field.attname)} {field.rel_db_type(connection)}" for field in fields)
     values = ", ".join(f"new.{quote(field.attname)}" for field in fields)
-    given = f"RETURNING {quote(model._meta.pk.column)}" if _is_given(model._meta.pk) else ""
+    key = model._meta.pk
+    given = f"RETURNING {quote(key.column or '')}" if _is_given(key) else ""
     return (
         f"INSERT INTO {quote(model._meta.db_table)} ({columns})"  # noqa: S608 - our own names
         f" SELECT {values} FROM json_to_recordset(%s::json) AS new ({typed}) {given}"
