@@ -51,7 +51,7 @@ def test_a_thumbnail_is_made_when_somebody_looks(page, tenant):
     )
     with image.thumbnail.open() as stored:
         before = Image.open(BytesIO(stored.read()))
-    default_storage.delete(image.thumbnail.name)
+    default_storage.delete(str(image.thumbnail))
 
     first = page.get(f"/media/{image.id}/thumbnail")
     with image.thumbnail.open() as stored:
@@ -64,7 +64,7 @@ def test_a_thumbnail_is_made_when_somebody_looks(page, tenant):
 
 def test_a_thumbnail_is_shown_where_it_cannot_be_kept(page, tenant, monkeypatch):
     image = make_image(tenant=tenant)
-    default_storage.delete(image.thumbnail.name)
+    default_storage.delete(str(image.thumbnail))
     monkeypatch.setattr(FileSystemStorage, "save", raise_no_space)
 
     assert page.get(f"/media/{image.id}/thumbnail").status_code == 200
@@ -76,8 +76,8 @@ def raise_no_space(*args):
 
 def test_a_thumbnail_without_its_photo_is_missing(page, tenant):
     image = make_image(tenant=tenant)
-    default_storage.delete(image.thumbnail.name)
-    default_storage.delete(image.file.name)
+    default_storage.delete(str(image.thumbnail))
+    default_storage.delete(str(image.file))
 
     assert page.get(f"/media/{image.id}/thumbnail").status_code == 404
 

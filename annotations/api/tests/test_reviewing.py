@@ -5,6 +5,7 @@ import pytest
 from annotations.api import reviews
 from annotations.api.tests.requests import PATH, fields_of, post_json, problem_of
 from annotations.models import Annotation, Label
+from annotations.reviewing.services import review_annotation
 from annotations.tests.factories import (
     make_annotation,
     make_done_annotation,
@@ -153,16 +154,15 @@ def test_who_reviews_between_the_look_and_the_lock_is_not_replaced(api, tenant, 
     annotation = make_done_annotation(tenant=tenant)
     address = f"{PATH}{annotation.id}/"
     headers = {"If-Match": api.get(address)["ETag"]}
-    review = reviews.review_annotation
 
     def review_second(**asked):
-        review(
+        review_annotation(
             tenant=tenant,
             annotation_id=annotation.id,
             by=asked["by"],
             now=asked["now"],
         )
-        return review(**asked)
+        return review_annotation(**asked)
 
     monkeypatch.setattr(reviews, "review_annotation", review_second)
 

@@ -335,7 +335,12 @@ def test_nothing_is_stored_or_answered_for_a_photo_that_only_looks_whole(
 def test_the_engine_sees_what_is_stored(api, fake_engine):
     exif, seen = Image.Exif(), []
     exif[0x010F] = "Camera of Jane Doe"
-    fake_engine.answer = lambda photo: (seen.append(photo), (200, make_result().to_json(), {}))[1]
+
+    def answer(photo):
+        seen.append(photo)
+        return 200, make_result().to_json(), {}
+
+    fake_engine.answer = answer
 
     post(api, encode(Image.effect_noise((90, 60), 80).convert("RGB"), exif=exif))
 

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -39,8 +40,10 @@ def test_stores_what_djangos_own_way_stores(tenant):
     insert_rows(garments[:1])
     Garment.objects.bulk_create(garments[1:])
 
-    quick, usual = (Garment.objects.filter(id=garment.id).values().get() for garment in garments)
-    assert list(quick.pop("embedding")) == list(usual.pop("embedding"))
+    quick, usual = (
+        dict[str, Any](Garment.objects.values().get(id=garment.id)) for garment in garments
+    )
+    assert [*quick.pop("embedding")] == [*usual.pop("embedding")]
     assert quick | {"id": None} == usual | {"id": None}
     assert not garments[0]._state.adding
 
