@@ -5,7 +5,9 @@ files and rows are made meanwhile.
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from types import TracebackType
 from typing import Protocol, Self, cast
 
@@ -14,16 +16,27 @@ from django.conf import settings
 from inference import client
 from inference.contract import AnnotationResult, Box, ObjectType
 
+LONGEST_SENDING_S = 0.05
 # As many as requests may wait at once; more wait for each other.
 _threads = ThreadPoolExecutor(64, "ask-engine")
 
 
 def ask(
-    photo: bytes, *, crop: Box | None, hint: str, timeout_s: float, family: str
+    photo: bytes,
+    *,
+    crop: Box | None,
+    hint: str,
+    timeout_s: float,
+    family: str,
+    when_sent: Callable[[], object] | None = None,
 ) -> AnnotationResult:
     """Of the shop's family of models. Raises as `client.Client.annotate`."""
     return client.Client(settings.INFERENCE_URL, model=family).annotate(
-        photo, crop=crop, hint=cast(ObjectType, hint) if hint else None, timeout=timeout_s
+        photo,
+        crop=crop,
+        hint=cast(ObjectType, hint) if hint else None,
+        timeout=timeout_s,
+        when_sent=when_sent,
     )
 
 
@@ -43,7 +56,9 @@ class Question:
         self.asked_at = time.monotonic()
 
     def ask(self, photo: bytes) -> None:
-        self.asked_at = time.monotonic()
+        """Returns when the engine has the photo, or soon after, so that it begins before whoever
+        asks goes on: decoding would keep the thread that sends it from running."""
+        self.asked_at, sent = time.monotonic(), Event()
         self._answer = _threads.submit(
             ask,
             photo,
@@ -51,7 +66,10 @@ class Question:
             hint=self._hint,
             timeout_s=self._timeout_s,
             family=self._family,
+            when_sent=sent.set,
         )
+        self._answer.add_done_callback(lambda _: sent.set())
+        sent.wait(LONGEST_SENDING_S)
 
     def keep(self) -> Self | None:
         """None where it was never asked."""

@@ -1,8 +1,11 @@
-"""The photos' files: named by ids only, written before their row, removed after it."""
+"""The photos' files: named by ids only, written before their row, removed after it.
+
+A thumbnail may be missing: it is made when somebody looks.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +15,7 @@ from django.core.files.storage import default_storage
 
 from accounts.models import Tenant
 from annotations.models import FashionImage
-from annotations.photos import Photo
+from annotations.photos import Photo, make_thumbnail
 from kalas.lib.outages import Away
 
 logger = logging.getLogger(__name__)
@@ -28,7 +31,8 @@ class StorageAway(Away):
 
 @contextmanager
 def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[tuple[str, str]]:
-    """Write photo and thumbnail and give their names; remove both if the block raises.
+    """Write photo and thumbnail, if it is made already, and give their names; remove both if the
+    block raises.
 
     Raises StorageAway.
     """
@@ -38,7 +42,8 @@ def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[t
     )
     try:
         for name, data in zip(names, (photo.data, photo.thumbnail), strict=True):
-            _save(name, data)
+            if data:
+                _save(name, data)
         yield names
     except BaseException:
         remove_files(names)
@@ -47,13 +52,17 @@ def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[t
 
 def read_photo(image: FashionImage) -> bytes:
     """Raises FileNotFoundError and StorageAway."""
-    try:
-        with default_storage.open(str(image.file.name), "rb") as file:
-            data: bytes = file.read()
-    except FileNotFoundError:
-        raise
-    except (OSError, BotoCoreError, ClientError) as error:
-        raise StorageAway(str(error)) from error
+    return _read(str(image.file.name))
+
+
+def read_thumbnail(image: FashionImage) -> bytes:
+    """Made and kept where nobody has asked for it yet; raises FileNotFoundError and StorageAway."""
+    name = str(image.thumbnail.name)
+    with suppress(FileNotFoundError):
+        return _read(name)
+    data = make_thumbnail(read_photo(image))
+    with suppress(StorageAway):
+        _save(name, data)
     return data
 
 
@@ -69,7 +78,10 @@ def remove_files(names: Iterable[str]) -> None:
 def sweep_orphans(*, now: datetime) -> int:
     """Remove files that have no row and are older than an hour; return how many."""
     removed = 0
-    folders, _files = default_storage.listdir("")
+    try:
+        folders, _files = default_storage.listdir("")
+    except FileNotFoundError:  # no photo has come yet
+        return removed
     for folder in filter(_is_uuid, folders):
         _folders, files = default_storage.listdir(folder)
         names = [f"{folder}/{name}" for name in files]
@@ -78,6 +90,17 @@ def sweep_orphans(*, now: datetime) -> int:
             remove_files(orphans)
             removed += len(orphans)
     return removed
+
+
+def _read(name: str) -> bytes:
+    try:
+        with default_storage.open(name, "rb") as file:
+            data: bytes = file.read()
+    except FileNotFoundError:
+        raise
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise StorageAway(str(error)) from error
+    return data
 
 
 def _save(name: str, data: bytes) -> None:

@@ -85,7 +85,7 @@ def order_photo(
             if wait_s:
                 question.ask(stored)
 
-        photo = photos.check_photo(data, when_encoded=go_on)
+        photo = photos.check_photo(data, with_thumbnail=False, when_encoded=go_on)
         try:
             annotation = services.store_new_photo(
                 tenant=tenant,

@@ -1,7 +1,7 @@
 """From an uploaded file to the photo that is stored, or to the reason why it is refused.
 
-Everything is decoded once within limits and encoded anew, so that what a shop keeps and what
-browsers get was written by us: upright, sRGB, 8 bits, without metadata.
+Everything is decoded once within limits, and kept upright, in sRGB, with 8 bits, without metadata:
+a JPEG that is so already as it is, with a header of ours; all else is encoded anew.
 """
 
 import hashlib
@@ -20,6 +20,9 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base as Exif
+
+from annotations import jpegs
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MIN_SIDE = 8
@@ -78,7 +81,8 @@ class Upload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A checked photo, ready to be stored; `extension` is the one of `data`."""
+    """A checked photo, ready to be stored; `extension` is the one of `data`. Where nobody may ever
+    look at it, the thumbnail is empty, and made when somebody does."""
 
     data: bytes
     extension: str
@@ -102,13 +106,14 @@ def read_upload(upload: Upload) -> bytes:
 def check_photo(
     data: bytes,
     *,
+    with_thumbnail: bool = True,
     when_decoded: WhenDecoded | None = None,
     when_encoded: WhenEncoded | None = None,
 ) -> Photo:
-    """Decode within limits and encode anew; raises PhotoRefused.
+    """Decode within limits, and encode anew where that is needed; raises PhotoRefused.
 
-    `when_decoded` gets the upright RGB pixels; `when_encoded` what will be stored while the rest is
-    still made, and may raise.
+    `when_decoded` gets the upright RGB pixels; `when_encoded` what will be stored, and may raise:
+    within the limits, but perhaps before it is sure that it is no damaged photo.
     Codes: `empty`, `too-large`, `unsupported-format`, `heic`, `svg`, `too-many-pixels`,
     `too-small`, `damaged`.
     """
@@ -121,10 +126,19 @@ def check_photo(
         with room_for(image.width * image.height):
             return _check_pixels(
                 image,
-                upload_sha256=hashlib.sha256(data).hexdigest(),
+                data,
+                with_thumbnail=with_thumbnail,
                 when_decoded=when_decoded,
                 when_encoded=when_encoded,
             )
+
+
+def make_thumbnail(data: bytes) -> bytes:
+    """Of a photo as it is stored."""
+    with Image.open(BytesIO(data)) as image:
+        # A large JPEG is decoded no larger than the filter needs it.
+        image.draft("RGB", (2 * THUMBNAIL_SIDE, 2 * THUMBNAIL_SIDE))
+        return _encode_thumbnail(image.convert("RGB"))
 
 
 @contextmanager
@@ -159,30 +173,59 @@ def name_of_url(url: str) -> str:
 
 def _check_pixels(
     image: Image.Image,
+    data: bytes,
     *,
-    upload_sha256: str,
+    with_thumbnail: bool,
     when_decoded: WhenDecoded | None,
     when_encoded: WhenEncoded | None,
 ) -> Photo:
-    try:
-        image.load()
-        _turn_upright(image)
-        pixels = _to_rgb(image)
-    except (*_DAMAGED, *_BOMB) as error:
-        raise _damaged() from error
+    stored, extension = _take_over(data, image), "jpg"
+    if stored and when_encoded:
+        when_encoded(stored, image.width, image.height)
+    pixels = _read_pixels(image)
     if when_decoded:
         when_decoded(pixels)
-    stored, extension = _encode(pixels, lossless=image.format in LOSSLESS_FORMATS)
-    if when_encoded:
-        when_encoded(stored, pixels.width, pixels.height)
+    if not stored:
+        stored, extension = _encode(pixels, lossless=image.format in LOSSLESS_FORMATS)
+        if when_encoded:
+            when_encoded(stored, pixels.width, pixels.height)
     return Photo(
         data=stored,
         extension=extension,
-        thumbnail=_encode_thumbnail(pixels),
+        thumbnail=_encode_thumbnail(pixels) if with_thumbnail else b"",
         width=pixels.width,
         height=pixels.height,
-        upload_sha256=upload_sha256,
+        upload_sha256=hashlib.sha256(data).hexdigest(),
     )
+
+
+def _take_over(data: bytes, image: Image.Image) -> bytes | None:
+    """What is stored of it where nothing has to be changed but what it says about itself."""
+    is_plain = image.format == "JPEG" and image.mode == "RGB" and "icc_profile" not in image.info
+    if not is_plain or not _is_upright(image):
+        return None
+    try:
+        return jpegs.take_over(data)
+    except jpegs.NotPlain:
+        return None
+
+
+def _is_upright(image: Image.Image) -> bool:
+    if not image.info.keys() & {"exif", "xmp"}:
+        return True
+    with suppress(*_DAMAGED):
+        return bool(image.getexif().get(Exif.Orientation, 1) == 1)
+    return False
+
+
+def _read_pixels(image: Image.Image) -> Image.Image:
+    """Upright and RGB; raises PhotoRefused."""
+    try:
+        image.load()
+        _turn_upright(image)
+        return _to_rgb(image)
+    except (*_DAMAGED, *_BOMB) as error:
+        raise _damaged() from error
 
 
 def _open(data: bytes) -> Image.Image:

@@ -21,6 +21,7 @@ from annotations.reviewing.use import Learned, use_head
 from annotations.signals import Finished
 from inference.contract import AnnotationResult
 from inference.contract import Garment as FoundGarment
+from kalas.lib.row_inserts import insert_rows
 from kalas.lib.row_updates import update_each
 
 
@@ -159,7 +160,7 @@ def _store_garments(answered: Sequence[tuple[Annotation, Learned]]) -> None:
         for annotation, learned in answered
         for found, said in zip(learned.garments, learned.said, strict=True)
     ]
-    Garment.objects.bulk_create(garment for _annotation, garment, _found in built)
+    insert_rows([garment for _annotation, garment, _found in built])
     labels: dict[UUID, list[Label]] = {garment.id: [] for _annotation, garment, _found in built}
     colours: dict[UUID, list[Colour]] = {garment.id: [] for _annotation, garment, _found in built}
     for _annotation, garment, found in built:
@@ -173,8 +174,8 @@ def _store_garments(answered: Sequence[tuple[Annotation, Learned]]) -> None:
             )
             for i, colour in enumerate(found.colours)
         ]
-    Label.objects.bulk_create(label for each in labels.values() for label in each)
-    Colour.objects.bulk_create(colour for each in colours.values() for colour in each)
+    insert_rows([label for each in labels.values() for label in each])
+    insert_rows([colour for each in colours.values() for colour in each])
     # As `selectors.with_everything` reads them, for whoever waits for the result.
     for annotation, _learned in answered:
         own = [garment for of, garment, _found in built if of is annotation]

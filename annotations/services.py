@@ -17,6 +17,7 @@ from annotations import batches, files, jobs, live, signals
 from annotations.models import Annotation, DemoShop, FashionImage
 from annotations.photos import Photo
 from inference.contract import Box
+from kalas.lib.row_inserts import insert_rows
 
 # A box smaller than this shows nothing a model could name.
 MIN_CROP_SIDE = 8
@@ -94,7 +95,7 @@ def request_annotation(
     Raises usage.QuotaUsedUp where it is counted.
     """
     with transaction.atomic(savepoint=False):
-        annotation = Annotation.objects.create(
+        annotation = Annotation(
             tenant=image.tenant,
             image=image,
             crop=list(crop.as_tuple()) if crop else None,
@@ -105,6 +106,7 @@ def request_annotation(
             awaited_until=terms.awaited_until,
             created_at=now,
         )
+        insert_rows([annotation])
         if not terms.awaited_until:
             jobs.defer_annotation(annotation)
             live.announce_annotation(annotation)
@@ -228,6 +230,13 @@ def keep_image(*, tenant: Tenant, image_id: UUID) -> FashionImage:
     return image
 
 
+def hold_annotation(*, tenant: Tenant, annotation_id: UUID) -> None:
+    """Let it stay as it is until the transaction ends; raises Annotation.DoesNotExist."""
+    annotations = Annotation.objects.for_tenant(tenant)
+    keep_image(tenant=tenant, image_id=annotations.get(id=annotation_id).image_id)
+    annotations.select_for_update(of=("self",)).get(id=annotation_id)
+
+
 def find_same_id(*, tenant: Tenant, upload_sha256: str) -> UUID | None:
     """As `find_same_image`, in a tenth of the time."""
     with connection.cursor() as cursor:
@@ -278,7 +287,7 @@ def store_new_photo(
             now=now,
         )
         image.file.name, image.thumbnail.name, image.source = file, thumbnail, source
-        image.save(force_insert=True)
+        insert_rows([image])
         return request_annotation(
             image=image,
             requested_by=uploaded_by,
@@ -320,8 +329,8 @@ def store_new_photos(
             )
             image.file.name, image.thumbnail.name = file, thumbnail
             images.append(image)
-        FashionImage.objects.bulk_create(images)
-        annotations = Annotation.objects.bulk_create(
+        insert_rows(images)
+        annotations = [
             Annotation(
                 tenant=tenant,
                 image=image,
@@ -330,7 +339,8 @@ def store_new_photos(
                 created_at=now,
             )
             for image in images
-        )
+        ]
+        insert_rows(annotations)
         live.announce_annotations(annotations)
     return images
 

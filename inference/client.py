@@ -4,7 +4,7 @@ import atexit
 import json
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import httpx
@@ -65,8 +65,12 @@ class Client:
         crop: Box | None = None,
         hint: ObjectType | None = None,
         timeout: float = 60.0,
+        when_sent: Callable[[], object] | None = None,
     ) -> AnnotationResult:
-        """Raises InvalidImage, Overloaded, Unavailable, and ValueError for a refused argument."""
+        """Raises InvalidImage, Overloaded, Unavailable, and ValueError for a refused argument.
+
+        `when_sent` is called once the engine has all of the photo.
+        """
         params = {
             "crop": ",".join(map(str, crop.as_tuple())) if crop else "",
             "hint": hint or "",
@@ -78,6 +82,7 @@ class Client:
             params={name: value for name, value in params.items() if value},
             content=data,
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+            extensions={"trace": partial(_tell_sent, when_sent)} if when_sent else None,
         )
         return _read(response, AnnotationResult.from_json)
 
@@ -152,10 +157,18 @@ class Client:
         timeout: httpx.Timeout,
         params: dict[str, str] | None = None,
         content: bytes | None = None,
+        extensions: dict[str, Any] | None = None,
     ) -> httpx.Response:
         pool = _pool(self._url, os.getpid())
         try:
-            response = pool.request(method, path, params=params, content=content, timeout=timeout)
+            response = pool.request(
+                method,
+                path,
+                params=params,
+                content=content,
+                timeout=timeout,
+                extensions=extensions,
+            )
         except httpx.TimeoutException as error:
             raise Unavailable("The engine did not answer in time.") from error
         except httpx.TransportError as error:
@@ -177,6 +190,12 @@ def _pool(url: str, process: int) -> httpx.Client:
     )
     atexit.register(pool.close)
     return pool
+
+
+def _tell_sent(when_sent: Callable[[], object], event: str, info: object) -> None:
+    """What httpcore tells of a request as it goes."""
+    if event == "http11.send_request_body.complete":
+        when_sent()
 
 
 def _refusal(response: httpx.Response) -> Exception:

@@ -2,10 +2,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.parsers import MultiPartParser
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,7 +27,15 @@ from annotations.models import Annotation
 from annotations.reviewing import queue
 from kalas.lib import remote_images
 from kalas.lib.api.bodies import JsonParser
-from kalas.lib.api.etags import PRIVATE, answer_with_etag, build_etag, find_unchanged
+from kalas.lib.api.etags import (
+    IF_MATCH,
+    PRIVATE,
+    answer_with_etag,
+    check_match,
+    etag_of,
+    find_unchanged,
+    has_match,
+)
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst
 from kalas.lib.api.problems import Problem
@@ -121,9 +129,14 @@ class AnnotationView(ApiView):
         annotation = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
         return answer_with_etag(request, _choose(results.build_result(annotation), fields))
 
-    @extend_schema(operation_id="delete_annotation", responses={204: None})
+    @extend_schema(operation_id="delete_annotation", parameters=[IF_MATCH], responses={204: None})
+    @transaction.atomic
     def delete(self, request: Request, annotation_id: UUID) -> Response:
         """Delete the photo with all its annotations, vectors and files."""
+        if has_match(request):
+            services.hold_annotation(tenant=self.tenant, annotation_id=annotation_id)
+            seen = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
+            check_match(request, results.build_result(seen))
         annotations = Annotation.objects.for_tenant(self.tenant)
         image_id = annotations.get(id=annotation_id).image_id
         services.delete_image(tenant=self.tenant, image_id=image_id)
@@ -139,7 +152,7 @@ class OverlayView(ApiView):
     def get(self, request: Request, annotation_id: UUID) -> HttpResponse:
         """The photo with boxes in the object's colour, category and attributes written on."""
         annotation = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
-        etag = build_etag(JSONRenderer().render(results.build_result(annotation)))
+        etag = etag_of(results.build_result(annotation))
         if unchanged := find_unchanged(request, etag):
             return unchanged
         try:

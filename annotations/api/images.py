@@ -1,5 +1,6 @@
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -13,7 +14,14 @@ from annotations import files, results, services, visibility
 from annotations.api.answers import ImageAnswer
 from annotations.models import FashionImage
 from annotations.views.media import CONTENT_TYPES
-from kalas.lib.api.etags import PRIVATE, answer_with_etag, find_unchanged
+from kalas.lib.api.etags import (
+    IF_MATCH,
+    PRIVATE,
+    answer_with_etag,
+    check_match,
+    find_unchanged,
+    has_match,
+)
 from kalas.lib.api.inputs import read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
@@ -51,9 +59,13 @@ class ImageView(ApiView):
         image = visible_images(self.caller).get(id=image_id)
         return answer_with_etag(request, results.build_image(image))
 
-    @extend_schema(operation_id="delete_image", responses={204: None})
+    @extend_schema(operation_id="delete_image", parameters=[IF_MATCH], responses={204: None})
+    @transaction.atomic
     def delete(self, request: Request, image_id: UUID) -> Response:
         """Delete the photo with all its annotations, vectors and files."""
+        if has_match(request):
+            seen = services.keep_image(tenant=self.tenant, image_id=image_id)
+            check_match(request, results.build_image(seen))
         services.delete_image(tenant=self.tenant, image_id=image_id)
         return Response(status=204)
 

@@ -33,6 +33,7 @@ from annotations.reviewing.services import (
     undo_review,
 )
 from inference.contract import Box
+from kalas.lib.api.etags import IF_MATCH, check_match, etag_of, has_match
 from kalas.lib.api.inputs import StrictSerializer, read, read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
@@ -99,16 +100,28 @@ class ReviewView(ApiView):
     scopes = {"POST": (Scope.REVIEW,)}
 
     @extend_schema(
-        operation_id="review_annotation", request=ReviewInput, responses=AnnotationAnswer
+        operation_id="review_annotation",
+        parameters=[IF_MATCH],
+        request=ReviewInput,
+        responses=AnnotationAnswer,
     )
     @once_per_idempotency_key
     def post(self, request: Request, annotation_id: UUID) -> Response:
         """Accept the result, with corrections where there are any.
 
-        `version` says what was looked at, so that nobody replaces what a colleague said unseen:
-        409 where it is another by now, 428 where none is given and somebody has reviewed it.
+        `version`, or the ETag in `If-Match`, says what was looked at, so that nobody replaces what
+        a colleague said unseen: 409 or 412 where it is another by now, 428 where neither is given
+        and somebody has reviewed it.
         """
         asked = read(ReviewInput, request.data)
+        version, moved = asked.get("version"), "reviewed-meanwhile"
+        if has_match(request):
+            seen = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
+            check_match(request, results.build_result(seen))
+            if version is None:  # from here on it must stay as it is
+                version, moved = seen.version, "precondition-failed"
+        elif version is None:
+            version, moved = 0, "version-required"
         try:
             review_annotation(
                 tenant=self.tenant,
@@ -117,7 +130,7 @@ class ReviewView(ApiView):
                 by=Reviewer(self.caller.user, self.caller.key, Review.Source.API),
                 now=timezone.now(),
                 remark=Remark(
-                    version=asked.get("version", 0),
+                    version=version,
                     comment=asked.get("comment", ""),
                     seconds=asked.get("seconds"),
                 ),
@@ -125,13 +138,13 @@ class ReviewView(ApiView):
         except NotReviewable as error:
             raise Problem("not-reviewable") from error
         except ReviewedMeanwhile as error:
-            name = "reviewed-meanwhile" if "version" in asked else "version-required"
-            raise Problem(name, version=error.version) from error
+            raise Problem(moved, version=error.version) from error
         except CorrectionRefused as error:
             raise ValidationError({error.field: [error.detail]}) from error
         annotation = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
         self.about = annotation.image_id
-        return Response(results.build_result(annotation))
+        result = results.build_result(annotation)
+        return Response(result, headers={"ETag": etag_of(result)})
 
 
 class ReviewsView(ApiView):

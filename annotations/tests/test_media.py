@@ -1,6 +1,9 @@
+import errno
 import uuid
+from io import BytesIO
 
 import pytest
+from django.core.files.storage import FileSystemStorage, default_storage
 from PIL import Image
 
 from accounts.tests.factories import make_member, make_user
@@ -40,6 +43,43 @@ def test_does_not_send_again_what_the_browser_has(page, tenant, kind):
 
     assert (response.status_code, response.content) == (304, b"")
     assert response["Cache-Control"] == "private, max-age=3600"
+
+
+def test_a_thumbnail_is_made_when_somebody_looks(page, tenant):
+    image = make_image(
+        tenant=tenant, data=encode(Image.effect_noise((2000, 1000), 80).convert("RGB"))
+    )
+    with image.thumbnail.open() as stored:
+        before = Image.open(BytesIO(stored.read()))
+    default_storage.delete(str(image.thumbnail))
+
+    first = page.get(f"/media/{image.id}/thumbnail")
+    with image.thumbnail.open() as stored:
+        kept = stored.read()
+    again = page.get(f"/media/{image.id}/thumbnail")
+
+    assert (first.status_code, again.content, kept) == (200, first.content, first.content)
+    assert Image.open(BytesIO(kept)).size == before.size == (400, 200)
+
+
+def test_a_thumbnail_is_shown_where_it_cannot_be_kept(page, tenant, monkeypatch):
+    image = make_image(tenant=tenant)
+    default_storage.delete(str(image.thumbnail))
+    monkeypatch.setattr(FileSystemStorage, "save", raise_no_space)
+
+    assert page.get(f"/media/{image.id}/thumbnail").status_code == 200
+
+
+def raise_no_space(*args):
+    raise OSError(errno.ENOSPC, "The disk is full")
+
+
+def test_a_thumbnail_without_its_photo_is_missing(page, tenant):
+    image = make_image(tenant=tenant)
+    default_storage.delete(str(image.thumbnail))
+    default_storage.delete(str(image.file))
+
+    assert page.get(f"/media/{image.id}/thumbnail").status_code == 404
 
 
 def test_photo_and_thumbnail_have_different_etags(page, tenant):

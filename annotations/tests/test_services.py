@@ -410,3 +410,15 @@ def test_sweeps_files_that_have_no_row(tenant, stored_files):
 
     assert (early, late) == (0, 2)
     assert stored_files() == sorted([*list_names(kept), foreign])
+
+
+def test_sweeps_a_house_without_any_photo(settings, tmp_path):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "none yet")},
+        },
+    }
+
+    assert files.sweep_orphans(now=timezone.now()) == 0

@@ -1,10 +1,9 @@
 """Photos as files: to members of their shop (and operators) only, wherever they are stored."""
 
+from collections.abc import Callable
 from uuid import UUID
 
-from django.core.files.storage import default_storage
 from django.db.models import Q
-from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -12,6 +11,7 @@ from django.utils.http import content_disposition_header, quote_etag
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
+from annotations import files
 from annotations.models import FashionImage
 
 CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
@@ -22,13 +22,19 @@ CACHE_S = 3600
 @require_safe
 def send_photo(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
     image = _get_image(request, image_id)
-    return _send(request, image, image.file, etag=image.sha256)
+    return _send(request, image, str(image.file.name), read=files.read_photo, etag=image.sha256)
 
 
 @require_safe
 def send_thumbnail(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
     image = _get_image(request, image_id)
-    return _send(request, image, image.thumbnail, etag=f"{image.sha256}-thumbnail")
+    return _send(
+        request,
+        image,
+        str(image.thumbnail.name),
+        read=files.read_thumbnail,
+        etag=f"{image.sha256}-thumbnail",
+    )
 
 
 def _get_image(request: HttpRequest, image_id: UUID) -> FashionImage:
@@ -46,12 +52,17 @@ def _get_image(request: HttpRequest, image_id: UUID) -> FashionImage:
 
 
 def _send(
-    request: HttpRequest, image: FashionImage, file: FieldFile, *, etag: str
+    request: HttpRequest,
+    image: FashionImage,
+    name: str,
+    *,
+    read: Callable[[FashionImage], bytes],
+    etag: str,
 ) -> HttpResponseBase:
     response = get_conditional_response(request, etag=quote_etag(etag))
     if response is None:
-        response = HttpResponse(read_file(str(file.name)))
-        extension = str(file.name).rsplit(".", 1)[-1]
+        response = HttpResponse(read_file(image, read))
+        extension = name.rsplit(".", 1)[-1]
         response["Content-Type"] = CONTENT_TYPES[extension]
         stem = image.name.rsplit(".", 1)[0]
         response["Content-Disposition"] = (
@@ -63,12 +74,10 @@ def _send(
     return response
 
 
-def read_file(name: str) -> bytes:
+def read_file(image: FashionImage, read: Callable[[FashionImage], bytes]) -> bytes:
     """All of it: an iterator would be streamed by a sync server and not by an async one, or the
     other way round. Raises Http404 where the file is gone."""
     try:
-        with default_storage.open(name, "rb") as file:
-            data: bytes = file.read()
+        return read(image)
     except FileNotFoundError as error:
         raise Http404 from error
-    return data

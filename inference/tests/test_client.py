@@ -250,3 +250,14 @@ def test_a_forked_child_opens_its_own_connection(server):
     assert len(server.connections) == 2
     os.close(read)
     os.close(write)
+
+
+def test_tells_when_the_photo_is_sent_and_not_answered_yet(server):
+    server.manner, sent = "wait", threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(Client(server.url).annotate, b"photo", when_sent=sent.set)
+
+        assert sent.wait(10)
+        assert not answer.done()
+        server.released.set()
+        assert answer.result(10).width == 5

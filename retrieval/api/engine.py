@@ -21,7 +21,7 @@ def annotate(data: bytes, *, family: str, crop: Box | None = None) -> Annotation
     Raises Problem, and ValidationError for a box outside of the photo.
     """
     try:
-        photo = photos.check_photo(data)
+        photo = photos.check_photo(data, with_thumbnail=False)
         if crop:
             services.check_crop(crop, width=photo.width, height=photo.height)
         lend_connection()

@@ -15,7 +15,7 @@ from rest_framework.utils import json
 from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import Scope
 from kalas.lib.api.bodies import JsonParser
-from kalas.lib.api.etags import answer_with_etag
+from kalas.lib.api.etags import IF_MATCH, answer_with_etag, check_match, etag_of, has_match
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst
 from kalas.lib.api.problems import Problem
@@ -100,13 +100,17 @@ class ProductView(ApiView):
         return answer_with_etag(request, describe_with_photos(_get(self, product_id)))
 
     @extend_schema(
-        operation_id="change_product", request=ProductChange, responses=ProductDetailAnswer
+        operation_id="change_product",
+        parameters=[IF_MATCH],
+        request=ProductChange,
+        responses=ProductDetailAnswer,
     )
     def patch(self, request: Request, product_id: UUID) -> Response:
         """Change what is given; photos are added."""
         product = _get(self, product_id)
         asked = read(ProductChange, request.data)
         with transaction.atomic():
+            _hold(self, product.id)
             try:
                 products.change_product(
                     tenant=self.tenant,
@@ -123,12 +127,15 @@ class ProductView(ApiView):
                 row = ParsedRow(1, _get(self, product_id).external_id, images=asked["images"])
                 target = Target(self.tenant.id, product.store_id)
                 apply_rows(target=target, rows=[row], dry=False, now=timezone.now())
-        return Response(describe_with_photos(_get(self, product_id)))
+        told = describe_with_photos(_get(self, product_id))
+        return Response(told, headers={"ETag": etag_of(told)})
 
-    @extend_schema(operation_id="delete_product", responses={204: None})
+    @extend_schema(operation_id="delete_product", parameters=[IF_MATCH], responses={204: None})
+    @transaction.atomic
     def delete(self, request: Request, product_id: UUID) -> Response:
         """Delete the product with the photos that no other product has."""
         product = _get(self, product_id)
+        _hold(self, product.id)
         products.delete_products(tenant=self.tenant, product_ids=[product.id])
         return Response(status=204)
 
@@ -203,6 +210,17 @@ def _get(view: ApiView, product_id: UUID) -> Product:
     if product is None:
         raise Problem("not-found")
     return product
+
+
+def _hold(view: ApiView, product_id: UUID) -> None:
+    """Where `If-Match` says what it must be; raises Problem."""
+    if not has_match(view.request):
+        return
+    try:
+        products.hold_product(tenant=view.tenant, product_id=product_id)
+    except Product.DoesNotExist as error:
+        raise Problem("not-found") from error
+    check_match(view.request, describe_with_photos(_get(view, product_id)))
 
 
 def _find(view: ApiView, external_id: str) -> Product:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Q
 
 from accounts.models import Tenant
+from annotations import files
 from annotations.models import FashionImage
 from retrieval import hashing, jobs
 from retrieval.models import NearDuplicate, PhotoHash, Product, ProductImage
@@ -106,8 +106,7 @@ def _hash(image: FashionImage) -> hashing.Hashes:
     """As it is stored, or else from the thumbnail. Raises FileNotFoundError."""
     if hasattr(image, "photo_hash") and image.photo_hash.brightness is not None:
         return hashing.Hashes.of(image.photo_hash.value, bytes(image.photo_hash.brightness))
-    with default_storage.open(str(image.thumbnail.name), "rb") as file:
-        hashes = hashing.hash_photo(file.read())
+    hashes = hashing.hash_photo(files.read_thumbnail(image))
     PhotoHash.objects.bulk_create(
         [build_hash(image, hashes)],
         update_conflicts=True,

@@ -45,6 +45,16 @@ def create_product(
         raise IdTaken(external_id) from error
 
 
+def hold_product(*, tenant: Tenant, product_id: UUID) -> None:
+    """Let it stay as it is, with its photos, until the transaction ends.
+
+    Raises Product.DoesNotExist for another shop's product.
+    """
+    images = FashionImage.objects.for_tenant(tenant).filter(product_images__product=product_id)
+    list(images.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
+    Product.objects.for_tenant(tenant).select_for_update(of=("self",)).get(id=product_id)
+
+
 @transaction.atomic
 def change_product(
     *,

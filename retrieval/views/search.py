@@ -163,7 +163,7 @@ def _find_like_photo(
     request: TenantRequest, asked: Mapping[str, Any], filters: Filters
 ) -> dict[str, Any]:
     try:
-        photo = photos.check_photo(photos.read_upload(asked["photo"]))
+        photo = photos.check_photo(photos.read_upload(asked["photo"]), with_thumbnail=False)
         box = asked["box"]
         if box:
             services.check_crop(box, width=photo.width, height=photo.height)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.http import require_safe
 
+from annotations import files
 from annotations.models import FashionImage
 from annotations.views.media import read_file
 from retrieval import thumbnails
@@ -62,10 +63,10 @@ def send_shown_thumbnail(request: HttpRequest, token: str) -> HttpResponseBase:
         image_id = thumbnails.read_token(token, now=timezone.now())
     except thumbnails.Expired as error:
         raise Http404 from error
-    image = FashionImage.objects.filter(id=image_id).only("thumbnail").first()
+    image = FashionImage.objects.filter(id=image_id).only("file", "thumbnail").first()
     if image is None:
         raise Http404
-    response = HttpResponse(read_file(str(image.thumbnail.name)), content_type="image/jpeg")
+    response = HttpResponse(read_file(image, files.read_thumbnail), content_type="image/jpeg")
     response["Cache-Control"] = A_DAY
     return _open_to_all(response)
 

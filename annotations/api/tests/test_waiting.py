@@ -12,13 +12,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from PIL import Image
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import DailyUsage
 from accounts.tests.factories import make_key
-from annotations import asking, engine, files, jobs, photos, services, tasks
+from annotations import asking, engine, files, jobs, jpegs, photos, services, tasks
 from annotations.models import Annotation, FashionImage, Review
-from annotations.tests.factories import make_photo_bytes
+from annotations.tests.factories import encode, make_photo_bytes, make_result
 from inference import client
 from inference.contract import ModelName
 
@@ -225,7 +226,7 @@ def test_a_short_wait_blames_no_photo(api, monkeypatch):
 def test_a_known_photo_is_not_decoded_again(api, fake_engine, monkeypatch):
     data = make_photo_bytes()
     first = post(api, data)
-    monkeypatch.setattr(photos, "check_photo", lambda data: 1 / 0)
+    monkeypatch.setattr(photos, "check_photo", lambda data, **options: 1 / 0)
 
     again = post(api, data)
 
@@ -312,6 +313,39 @@ def test_the_engine_works_while_the_photo_is_being_stored(api, fake_engine, monk
 
     assert post(api, data).status_code == 201
     assert len(fake_engine.requests) == 1
+
+
+def test_nothing_is_stored_or_answered_for_a_photo_that_only_looks_whole(
+    api, fake_engine, stored_files
+):
+    """The engine is asked while the photo is still being decoded."""
+    data = encode(Image.effect_noise((300, 300), 80).convert("RGB"))
+    table = data.index(b"\xff\xc4") + 5
+    broken = data[:table] + b"\xff" * 16 + data[table + 16 :]
+
+    answer = post(api, broken)
+
+    assert jpegs.take_over(broken)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "damaged")
+    assert not FashionImage.objects.exists()
+    assert stored_files() == []
+    assert post(api, data).status_code == 201
+
+
+def test_the_engine_sees_what_is_stored(api, fake_engine):
+    exif, seen = Image.Exif(), []
+    exif[0x010F] = "Camera of Jane Doe"
+
+    def answer(photo):
+        seen.append(photo)
+        return 200, make_result().to_json(), {}
+
+    fake_engine.answer = answer
+
+    post(api, encode(Image.effect_noise((90, 60), 80).convert("RGB"), exif=exif))
+
+    assert seen == [files.read_photo(FashionImage.objects.get())]
+    assert b"Jane" not in seen[0]
 
 
 def test_a_shop_without_quota_left_asks_no_engine(api, tenant, fake_engine):

@@ -1,15 +1,29 @@
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from kalas_client import requests
-from kalas_client.errors import Unreachable, read_problem
-from kalas_client.models import Annotation, Batch, Box, build
-from kalas_client.requests import Ask, Photo
+from kalas_client import calls, requests
+from kalas_client.calls import Call, Outcome, Pause, Step
+from kalas_client.models import Annotation
+from kalas_client.requests import Ask
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _await(
+    call: Callable[P, Call[T]],
+) -> Callable[Concatenate["AsyncKalas", P], Coroutine[Any, Any, T]]:
+    """The method that runs this call; its result is to be awaited."""
+
+    async def method(self: "AsyncKalas", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(call(*args, **kwargs))
+
+    calls.describe(method, call)
+    return method
 
 
 class AsyncKalas:
@@ -21,11 +35,7 @@ class AsyncKalas:
     def __init__(
         self, address: str, key: str, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=f"{address.rstrip('/')}/api/v1/",
-            headers={"Authorization": f"Bearer {key}", "User-Agent": "kalas-client/0.1"},
-            transport=transport,
-        )
+        self._http = httpx.AsyncClient(**requests.connect(address, key), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -41,41 +51,16 @@ class AsyncKalas:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def annotate(
-        self,
-        image: Photo | None = None,
-        *,
-        url: str | None = None,
-        name: str | None = None,
-        crop: Box | None = None,
-        hint: str | None = None,
-        product: str | None = None,
-        wait: float = 30.0,
-    ) -> Annotation:
-        """Annotate a photo: its bytes, its path, or its address on the public internet.
-
-        Still pending where the result took longer than `wait` seconds.
-        """
-        ask = requests.annotate(
-            image, url=url, name=name, crop=crop, hint=hint, product=product, wait_s=wait
-        )
-        return build(Annotation, (await self._send(ask)).json())
-
-    async def get_annotation(self, annotation_id: str) -> Annotation:
-        ask = Ask("GET", f"annotations/{annotation_id}/")
-        return build(Annotation, (await self._send(ask)).json())
-
-    async def wait_for(self, annotation: Annotation, *, timeout: float = 60.0) -> Annotation:
-        """Ask until it is answered; raises TimeoutError."""
-        end = time.monotonic() + timeout
-        pause = 0.1
-        while annotation.is_pending:
-            if time.monotonic() >= end:
-                raise TimeoutError(f"{annotation.id} is still pending.")
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 5.0)
-            annotation = await self.get_annotation(annotation.id)
-        return annotation
+    annotate = _await(calls.annotate)
+    get_annotation = _await(calls.get_annotation)
+    wait_for = _await(calls.wait_for)
+    review = _await(calls.review)
+    delete_annotation = _await(calls.delete_annotation)
+    get_overlay = _await(calls.get_overlay)
+    create_batch = _await(calls.create_batch)
+    get_batch = _await(calls.get_batch)
+    get_taxonomy = _await(calls.get_taxonomy)
+    get_usage = _await(calls.get_usage)
 
     async def list_annotations(self, **filters: Any) -> AsyncIterator[Annotation]:
         """All that match, newest first. Filters: `state`, `needs_review`, `category`, `attribute`,
@@ -83,68 +68,25 @@ class AsyncKalas:
         """
         ask: Ask | None = requests.list_annotations(filters)
         while ask is not None:
-            page = (await self._send(ask)).json()
-            for each in page["results"]:
-                yield build(Annotation, each)
-            ask = requests.next_page(page)
+            found, ask = await self._run(calls.read_page(ask))
+            for annotation in found:
+                yield annotation
 
-    async def review(
-        self,
-        annotation_id: str,
-        corrections: Mapping[str, Mapping[str, Any]] | None = None,
-        *,
-        version: int | None = None,
-    ) -> Annotation:
-        """Accept the result; `corrections` name what changes by the garment's id:
-        `{garment.id: {"category": "top", "attributes": {"pattern": None}}}`.
-
-        `version` is the annotation's that you have seen, which a result that somebody has reviewed
-        takes: a Problem (`reviewed-meanwhile`) if it is another by now.
-        """
-        ask = requests.review(annotation_id, corrections, version)
-        return build(Annotation, (await self._send(ask)).json())
-
-    async def delete_annotation(self, annotation_id: str) -> None:
-        """With its photo and all other annotations of it."""
-        await self._send(Ask("DELETE", f"annotations/{annotation_id}/"))
-
-    async def get_overlay(self, annotation_id: str) -> bytes:
-        """A PNG of the photo with boxes and names drawn on it."""
-        return (await self._send(Ask("GET", f"annotations/{annotation_id}/overlay.png"))).content
-
-    async def create_batch(self, items: list[dict[str, Any]]) -> Batch:
-        """Up to 1,000 of `{"image_url": …, "product": …}`."""
-        return build(Batch, (await self._send(requests.create_batch(items))).json())
-
-    async def get_batch(self, batch_id: str, *, offset: int = 0, limit: int = 100) -> Batch:
-        params = {"offset": str(offset), "limit": str(limit)}
-        ask = Ask("GET", f"batches/{batch_id}/", params)
-        return build(Batch, (await self._send(ask)).json())
-
-    async def get_taxonomy(self) -> dict[str, Any]:
-        taxonomy: dict[str, Any] = (await self._send(Ask("GET", "taxonomy/"))).json()
-        return taxonomy
-
-    async def get_usage(self) -> dict[str, Any]:
-        usage: dict[str, Any] = (await self._send(Ask("GET", "usage/"))).json()
-        return usage
-
-    async def _send(self, ask: Ask) -> httpx.Response:
-        """With repetitions of what may succeed a moment later."""
-        tries = 0
+    async def _run(self, call: Call[T]) -> T:
+        outcome: Outcome = None
         while True:
-            tries += 1
-            response, lost = None, None
             try:
-                response = await self._http.request(ask.method, ask.path, **ask.options)
-            except httpx.TransportError as error:
-                lost = error
-            if response is not None and requests.is_done(ask, tries, response):
-                return response
-            pause_s = requests.pause_s(ask, tries, response)
-            if pause_s is not None:
-                await asyncio.sleep(pause_s)
-            elif response is not None:
-                raise read_problem(response)
-            else:
-                raise Unreachable(str(lost) or type(lost).__name__) from lost
+                step = call.send(outcome)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            outcome = await self._take(step)
+
+    async def _take(self, step: Step) -> Outcome:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        try:
+            return await self._http.request(step.method, step.path, **step.options)
+        except httpx.TransportError as error:
+            return error

@@ -45,6 +45,14 @@ class Ask:
         return options
 
 
+def connect(address: str, key: str) -> dict[str, Any]:
+    """For httpx."""
+    return {
+        "base_url": f"{address.rstrip('/')}/api/v1/",
+        "headers": {"Authorization": f"Bearer {key}", "User-Agent": "kalas-client/0.1"},
+    }
+
+
 def annotate(
     image: Photo | None,
     *,

@@ -1,14 +1,27 @@
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from kalas_client import requests
-from kalas_client.errors import Unreachable, read_problem
-from kalas_client.models import Annotation, Batch, Box, build
-from kalas_client.requests import Ask, Photo
+from kalas_client import calls, requests
+from kalas_client.calls import Call, Outcome, Pause, Step
+from kalas_client.models import Annotation
+from kalas_client.requests import Ask
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _wait(call: Callable[P, Call[T]]) -> Callable[Concatenate["Kalas", P], T]:
+    """The method that runs this call and waits for what it returns."""
+
+    def method(self: "Kalas", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(call(*args, **kwargs))
+
+    calls.describe(method, call)
+    return method
 
 
 class Kalas:
@@ -20,11 +33,7 @@ class Kalas:
     def __init__(
         self, address: str, key: str, *, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self._http = httpx.Client(
-            base_url=f"{address.rstrip('/')}/api/v1/",
-            headers={"Authorization": f"Bearer {key}", "User-Agent": "kalas-client/0.1"},
-            transport=transport,
-        )
+        self._http = httpx.Client(**requests.connect(address, key), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -40,41 +49,16 @@ class Kalas:
     def close(self) -> None:
         self._http.close()
 
-    def annotate(
-        self,
-        image: Photo | None = None,
-        *,
-        url: str | None = None,
-        name: str | None = None,
-        crop: Box | None = None,
-        hint: str | None = None,
-        product: str | None = None,
-        wait: float = 30.0,
-    ) -> Annotation:
-        """Annotate a photo: its bytes, its path, or its address on the public internet.
-
-        Still pending where the result took longer than `wait` seconds.
-        """
-        ask = requests.annotate(
-            image, url=url, name=name, crop=crop, hint=hint, product=product, wait_s=wait
-        )
-        return build(Annotation, (self._send(ask)).json())
-
-    def get_annotation(self, annotation_id: str) -> Annotation:
-        ask = Ask("GET", f"annotations/{annotation_id}/")
-        return build(Annotation, (self._send(ask)).json())
-
-    def wait_for(self, annotation: Annotation, *, timeout: float = 60.0) -> Annotation:
-        """Ask until it is answered; raises TimeoutError."""
-        end = time.monotonic() + timeout
-        pause = 0.1
-        while annotation.is_pending:
-            if time.monotonic() >= end:
-                raise TimeoutError(f"{annotation.id} is still pending.")
-            time.sleep(pause)
-            pause = min(pause * 1.5, 5.0)
-            annotation = self.get_annotation(annotation.id)
-        return annotation
+    annotate = _wait(calls.annotate)
+    get_annotation = _wait(calls.get_annotation)
+    wait_for = _wait(calls.wait_for)
+    review = _wait(calls.review)
+    delete_annotation = _wait(calls.delete_annotation)
+    get_overlay = _wait(calls.get_overlay)
+    create_batch = _wait(calls.create_batch)
+    get_batch = _wait(calls.get_batch)
+    get_taxonomy = _wait(calls.get_taxonomy)
+    get_usage = _wait(calls.get_usage)
 
     def list_annotations(self, **filters: Any) -> Iterator[Annotation]:
         """All that match, newest first. Filters: `state`, `needs_review`, `category`, `attribute`,
@@ -82,68 +66,24 @@ class Kalas:
         """
         ask: Ask | None = requests.list_annotations(filters)
         while ask is not None:
-            page = (self._send(ask)).json()
-            for each in page["results"]:
-                yield build(Annotation, each)
-            ask = requests.next_page(page)
+            found, ask = self._run(calls.read_page(ask))
+            yield from found
 
-    def review(
-        self,
-        annotation_id: str,
-        corrections: Mapping[str, Mapping[str, Any]] | None = None,
-        *,
-        version: int | None = None,
-    ) -> Annotation:
-        """Accept the result; `corrections` name what changes by the garment's id:
-        `{garment.id: {"category": "top", "attributes": {"pattern": None}}}`.
-
-        `version` is the annotation's that you have seen, which a result that somebody has reviewed
-        takes: a Problem (`reviewed-meanwhile`) if it is another by now.
-        """
-        ask = requests.review(annotation_id, corrections, version)
-        return build(Annotation, (self._send(ask)).json())
-
-    def delete_annotation(self, annotation_id: str) -> None:
-        """With its photo and all other annotations of it."""
-        self._send(Ask("DELETE", f"annotations/{annotation_id}/"))
-
-    def get_overlay(self, annotation_id: str) -> bytes:
-        """A PNG of the photo with boxes and names drawn on it."""
-        return (self._send(Ask("GET", f"annotations/{annotation_id}/overlay.png"))).content
-
-    def create_batch(self, items: list[dict[str, Any]]) -> Batch:
-        """Up to 1,000 of `{"image_url": …, "product": …}`."""
-        return build(Batch, (self._send(requests.create_batch(items))).json())
-
-    def get_batch(self, batch_id: str, *, offset: int = 0, limit: int = 100) -> Batch:
-        params = {"offset": str(offset), "limit": str(limit)}
-        ask = Ask("GET", f"batches/{batch_id}/", params)
-        return build(Batch, (self._send(ask)).json())
-
-    def get_taxonomy(self) -> dict[str, Any]:
-        taxonomy: dict[str, Any] = (self._send(Ask("GET", "taxonomy/"))).json()
-        return taxonomy
-
-    def get_usage(self) -> dict[str, Any]:
-        usage: dict[str, Any] = (self._send(Ask("GET", "usage/"))).json()
-        return usage
-
-    def _send(self, ask: Ask) -> httpx.Response:
-        """With repetitions of what may succeed a moment later."""
-        tries = 0
+    def _run(self, call: Call[T]) -> T:
+        outcome: Outcome = None
         while True:
-            tries += 1
-            response, lost = None, None
             try:
-                response = self._http.request(ask.method, ask.path, **ask.options)
-            except httpx.TransportError as error:
-                lost = error
-            if response is not None and requests.is_done(ask, tries, response):
-                return response
-            pause_s = requests.pause_s(ask, tries, response)
-            if pause_s is not None:
-                time.sleep(pause_s)
-            elif response is not None:
-                raise read_problem(response)
-            else:
-                raise Unreachable(str(lost) or type(lost).__name__) from lost
+                step = call.send(outcome)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            outcome = self._take(step)
+
+    def _take(self, step: Step) -> Outcome:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        try:
+            return self._http.request(step.method, step.path, **step.options)
+        except httpx.TransportError as error:
+            return error

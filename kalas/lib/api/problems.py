@@ -152,6 +152,13 @@ TYPES: dict[str, ProblemType] = {
             "Only what is `checked` can be started, and only what has not ended be stopped.",
         ),
         ProblemType(
+            "precondition-failed",
+            412,
+            "It is not what it was when you looked at it",
+            "`If-Match` names another state than the one it is in. Get it again, look whether your"
+            " change still holds, and send that with the new ETag.",
+        ),
+        ProblemType(
             "too-large",
             413,
             "Too much at once",
@@ -194,8 +201,8 @@ TYPES: dict[str, ProblemType] = {
             "version-required",
             428,
             "Somebody has reviewed this annotation: say which version of it you have seen",
-            "Get it again and send its `version` with your review. Without one, only what nobody"
-            " has reviewed yet is taken. `If-Match` is not read.",
+            "Get it again and send its `version` with your review, or its ETag in `If-Match`."
+            " Without either, only what nobody has reviewed yet is taken.",
         ),
         ProblemType(
             "too-many-requests",

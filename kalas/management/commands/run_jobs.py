@@ -22,8 +22,21 @@ logger = logging.getLogger(__name__)
 
 EXIT_DATABASE_LOST = 75
 GRACE_S = 20
-# Of what is due, and of a lane whose next job came while the last one ran, nobody is told.
+# Of what is due, and of a lane whose next job came while the last one ran, nobody is told. One
+# looks for all workers of the process, and tells those that have something to do: if each looked,
+# a house where nothing happens would take several times as much. They look only in case.
 LOOK_EVERY_S = 1.0
+WORKERS_LOOK_EVERY_S = 30.0
+_TELL = """
+SELECT pg_notify(
+    'procrastinate_queue_v1#' || queue, json_build_object('type', 'job_inserted', 'job_id', 0)::text
+)
+FROM unnest(%(queues)s::text[]) AS queue
+WHERE EXISTS (
+    SELECT FROM procrastinate_jobs WHERE queue_name = queue AND status = 'todo'
+        AND (scheduled_at IS NULL OR scheduled_at <= now())
+)
+"""
 # Other people's hosts may take their time; each that does so keeps one of these busy.
 ASIDE = {
     webhook_jobs.QUEUE: 8,
@@ -56,6 +69,7 @@ async def _run(*, concurrency: int, wait: bool) -> None:
         await tasks.requeue_stalled_jobs(jobs_app=jobs_app, now=datetime.now(UTC))
         watchers = [
             asyncio.create_task(_requeue_for_ever(jobs_app)),
+            asyncio.create_task(_tell_for_ever(connector, queues=_list_queues(jobs_app))),
             asyncio.create_task(_end_with_the_database()),
         ]
         try:
@@ -74,7 +88,7 @@ async def _commit_each(connection: psycopg.AsyncConnection[Any]) -> None:
 
 async def _run_workers(jobs_app: App, *, concurrency: int, wait: bool) -> None:
     """One for each queue aside and one for all else, until one of them ends or a signal asks."""
-    queues = sorted({task.queue for task in jobs_app.tasks.values()} - set(ASIDE))
+    queues = sorted(set(_list_queues(jobs_app)) - set(ASIDE))
     sizes = [(queues, concurrency), *(([queue], size) for queue, size in ASIDE.items())]
     if not wait:  # what the first defers is for the others, and they defer for the first
         for names, size in [*sizes, sizes[0]]:
@@ -102,7 +116,7 @@ async def _run_worker(jobs_app: App, *, queues: list[str], concurrency: int, wai
         delete_jobs="successful",
         install_signal_handlers=False,
         shutdown_graceful_timeout=GRACE_S,
-        fetch_job_polling_interval=LOOK_EVERY_S,
+        fetch_job_polling_interval=WORKERS_LOOK_EVERY_S,
         update_heartbeat_interval=tasks.HEARTBEAT_S,
         stalled_worker_timeout=tasks.STALLED_AFTER_S,
     )
@@ -120,6 +134,20 @@ def _cancel_at_signal(workers: list[asyncio.Task[None]]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, cancel)
+
+
+def _list_queues(jobs_app: App) -> list[str]:
+    return sorted({task.queue for task in jobs_app.tasks.values()})
+
+
+async def _tell_for_ever(connector: PsycopgConnector, *, queues: list[str]) -> None:
+    """Wake the workers of queues in which something is due."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            await connector.execute_query_async(_TELL, queues=queues)
+        except exceptions.ConnectorException as error:
+            logger.warning("What is due could not be looked up: %s", error)
 
 
 async def _requeue_for_ever(jobs_app: App) -> None:

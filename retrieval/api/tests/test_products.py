@@ -202,3 +202,22 @@ def test_exports(api, tenant):
     (row,) = [json.loads(line) for line in BytesIO(read("ndjson"))]
     assert row["title"] == "Shirt"
     assert len(json.loads(read("coco"))["annotations"]) == 1
+
+
+def test_changes_and_deletes_only_what_was_looked_at(api, tenant):
+    path = f"{PRODUCTS}{make_product(tenant=tenant).id}/"
+    first = {"If-Match": api.get(path)["ETag"]}
+    changes = {"title": "Blouse"}, {"title": "Gown"}
+
+    changed = api.patch(path, changes[0], content_type="application/json", headers=first)
+    stale = api.patch(path, changes[1], content_type="application/json", headers=first)
+    kept = api.delete(path, headers=first)
+
+    assert (changed.status_code, changed["ETag"]) == (200, api.get(path)["ETag"])
+    for refused in (stale, kept):
+        assert refused.status_code == 412
+        assert refused.json()["type"].endswith("/precondition-failed/")
+    assert api.get(path).json()["title"] == "Blouse"
+    assert api.delete(path, headers={"If-Match": changed["ETag"]}).status_code == 204
+    gone = api.patch(path, changes[1], content_type="application/json", headers={"If-Match": "*"})
+    assert gone.status_code == 404
