@@ -24,7 +24,7 @@ from inference.tests.threads import one_thread  # noqa: F401
 from inference.training.ancestors import checkpoint
 from inference.training.ancestors import recipe as recipes
 from inference.training.ancestors.recipe import BadRecipe, Recipe
-from inference.training.ancestors.tasks import TASKS, mirror
+from inference.training.ancestors.tasks import TASKS, ConsumerToShop, mirror
 from inference.training.ancestors.train import load_backbone, measure, train
 
 RECIPES = Path(recipes.__file__).parent / "recipes"
@@ -172,7 +172,7 @@ def test_trains_which_garments_go_together(polyvore_root, tmp_path):  # noqa: F8
 
 def test_a_customers_photo_is_drawn_to_the_shops(lay):  # noqa: F811
     recipe = make_recipe("consumer-to-shop", make_retriever_model())
-    task = TASKS["consumer-to-shop"](lay("consumer-to-shop"), recipe)
+    task = ConsumerToShop(lay("consumer-to-shop"), recipe)
     dice = np.random.default_rng(0)
 
     near = [(picture, task._draw_same(picture, dice)) for picture in task.train]
