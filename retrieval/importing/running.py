@@ -13,7 +13,6 @@ from itertools import islice
 from typing import IO
 from uuid import UUID
 
-import numpy as np
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -21,8 +20,8 @@ from django.utils.translation import gettext as _
 
 from accounts import usage
 from annotations.models import FashionImage
-from annotations.photos import Photo, PhotoRefused, check_photo, clean_name
-from retrieval.auditing.measures import Measures, measure_pixels
+from annotations.photos import Photo, PhotoRefused, clean_name
+from retrieval.auditing.measures import Measures
 from retrieval.importing import archives
 from retrieval.importing.cells import ParsedRow, Problem, parse_row
 from retrieval.importing.tables import Row, read_rows
@@ -203,13 +202,9 @@ def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
     assert source.archive is not None  # noqa: S101 - only of a ZIP
     found: list[Found] = []
     for name, key in islice(archives.name_products(source.photos), run.photos_done, None):
-        measured: list[Measures] = []
         try:
-            photo = check_photo(
-                archives.read_photo(source.archive, name),
-                when_decoded=lambda pixels: measured.append(measure_pixels(np.asarray(pixels))),  # noqa: B023 - at once
-            )
-            found.append(Found(name, key, photo, measured[0]))
+            data = archives.read_photo(source.archive, name)
+            found.append(Found(name, key, *photo_services.check_and_measure(data)))
         except PhotoRefused as error:
             found.append(Found(name, key, None, refused=error.detail))
         size = sum(len(each.photo.data) for each in found if each.photo)
@@ -311,6 +306,7 @@ def _finish_photo(run: CatalogueImport, source: Source, found: Found, *, now: da
                             added_by=run.requested_by,
                             now=now,
                             waiting=entry,
+                            measures=found.measures,
                         )
                     )
             except (usage.QuotaUsedUp, photo_services.TooManyPhotos) as error:
