@@ -24,8 +24,10 @@ EXIT_DATABASE_LOST = 75
 GRACE_S = 20
 # Of what is due, and of a lane whose next job came while the last one ran, nobody is told.
 LOOK_EVERY_S = 1.0
-# Other people's hosts may take their time; each that does so keeps one of these busy.
+# Other people's hosts may take their time; each that does so keeps one of these busy. So does each
+# shop whose photos came in bulk, for a while at a time.
 ASIDE = {
+    annotation_jobs.BULK_QUEUE: 4,
     webhook_jobs.QUEUE: 8,
     catalogue_jobs.FETCH_QUEUE: 4,
     annotation_jobs.FETCH_QUEUE: 6,
