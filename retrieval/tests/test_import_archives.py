@@ -16,7 +16,7 @@ from retrieval.models import (
     Product,
     ProductImage,
 )
-from retrieval.services import imports
+from retrieval.services import imports, photos
 from retrieval.tests.factories import (
     import_file,
     make_import,
@@ -169,3 +169,22 @@ def test_a_photo_that_is_known_leaves_the_others_new(tenant):
 
     assert (run.created, run.photos_added) == (2, 2)
     assert FashionImage.objects.count() == 2
+
+
+def test_a_photo_that_comes_twice_leaves_the_others_together(tenant, monkeypatch):
+    sizes = []
+    real = photos.add_new_photos
+
+    def note(*, new, **fields):
+        sizes.append(len(new))
+        return real(new=new, **fields)
+
+    monkeypatch.setattr(photos, "add_new_photos", note)
+    twice = make_photo_bytes()
+    members = {f"{name}/1.png": make_photo_bytes() for name in "ADE"}
+    data = make_zip({**members, "B/1.png": twice, "C/1.png": twice})
+
+    run = import_file(tenant=tenant, data=data, name="photos.zip")
+
+    assert sizes == [2, 2]
+    assert (run.created, run.photos_added, FashionImage.objects.count()) == (5, 5, 4)
