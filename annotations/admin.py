@@ -10,7 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
-from annotations import heads_admin, review_admin, services  # noqa: F401 - register their pages
+from annotations import (  # noqa: F401 - some register their pages
+    heads_admin,
+    jobs,
+    review_admin,
+    services,
+)
 from annotations.admin_photos import draw_photo, draw_thumbnail
 from annotations.models import Annotation, Colour, DemoShop, FashionImage, Garment, Label
 from annotations.templatetags.annotations import category_title, percent
@@ -180,7 +185,9 @@ class AnnotationAdmin(NothingAdded):
     def annotate_again(self, request: HttpRequest, queryset: QuerySet[Annotation]) -> None:
         assert isinstance(request.user, User)  # noqa: S101 - the admin lets nobody else in
         asked = 0
+        shops = set()
         for annotation in queryset.exclude(state=Annotation.State.PENDING):
+            shops.add(annotation.tenant_id)
             services.annotate_again(
                 tenant=annotation.tenant,
                 annotation_id=annotation.id,
@@ -189,6 +196,8 @@ class AnnotationAdmin(NothingAdded):
                 priority=Annotation.Priority.BULK,
             )
             asked += 1
+        for tenant_id in sorted(shops):
+            jobs.wake_shop(tenant_id, at=timezone.now())
         text = ngettext("%d photo waits again.", "%d photos wait again.", asked)
         self.message_user(request, text % asked, messages.SUCCESS)
 

@@ -56,13 +56,16 @@ def note_item(
     problem: str = "",
     detail: str = "",
 ) -> None:
-    """What became of a batch's photo; the first word counts, as jobs may run twice."""
+    """What became of a batch's photo; the first word counts, as jobs may run twice. An annotation
+    that waits is of the shop's bulk, or has a job."""
     if annotation is not None:
         _lock_annotations([annotation.id])
     BatchItem.objects.filter(id=item.pk, taken_at=None).update(
         taken_at=now, annotation=annotation, problem=problem, detail=detail[:300]
     )
     finish_batches(batch_ids=[item.batch_id], now=now)
+    if annotation is not None and annotation.is_pending:
+        jobs.wake_shop(annotation.tenant_id, at=now)
 
 
 def put_off(*, item: BatchItem, now: datetime) -> None:

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from accounts.models import Tenant, User
 from accounts.services import create_shop
-from annotations import photos, services
+from annotations import jobs, photos, services
 from annotations.models import Annotation, DemoShop, FashionImage
 from inference import specs
 from kalas.lib import local_secrets
@@ -72,4 +72,5 @@ def _store(path: Path, tenant: Tenant, *, now: datetime) -> bool:
         source=FashionImage.Source.DEMO,
         priority=Annotation.Priority.BULK,
     )
+    jobs.wake_shop(tenant.id, at=now)
     return created

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from procrastinate import jobs
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
@@ -25,6 +24,8 @@ FETCH_TASK = "annotations.fetch_batches"
 # workers as one shop keeps busy.
 FETCH_QUEUE = "batches"
 LANES = 2
+# So is this: however many shops bring photos in bulk, what people wait for finds a place.
+BULK_QUEUE = "bulk"
 # Taken up by one sweep, which comes every minute.
 MOST_AT_ONCE = 1000
 
@@ -49,9 +50,8 @@ def wake_shop(tenant_id: UUID, *, at: datetime) -> None:
         f"annotate.{tenant_id}",
         task=SHOP_TASK,
         args={"tenant_id": str(tenant_id)},
-        queue=jobs.DEFAULT_QUEUE,
+        queue=BULK_QUEUE,
         at=at,
-        priority=int(Annotation.Priority.BULK),
     )
 
 

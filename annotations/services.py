@@ -60,7 +60,7 @@ def store_photo(
     """Store a photo and ask for its annotation, all or nothing.
 
     A file that the shop has already is not stored again: the answer is the annotation of the
-    photo that is there, and False.
+    photo that is there, and False. In bulk there is no job, as with `request_annotation`.
     """
     if same := find_same_image(tenant=tenant, upload_sha256=photo.upload_sha256):
         return _newest_annotation(image=same, requested_by=uploaded_by, now=now), False
@@ -92,6 +92,8 @@ def request_annotation(
 ) -> Annotation:
     """Write a waiting annotation and its job in one transaction; announce it after commit.
 
+    One in bulk has no job: the caller ends its transaction with `jobs.wake_shop`.
+
     Raises usage.QuotaUsedUp where it is counted.
     """
     with transaction.atomic(savepoint=False):
@@ -108,7 +110,8 @@ def request_annotation(
         )
         insert_rows([annotation])
         if not terms.awaited_until:
-            jobs.defer_annotation(annotation)
+            if priority != Annotation.Priority.BULK:
+                jobs.defer_annotation(annotation)
             live.announce_annotation(annotation)
         if terms.is_counted:
             # Last, as all of the shop's requests wait for these rows until the commit.
@@ -163,6 +166,7 @@ def annotate_again(
     priority: Annotation.Priority = Annotation.Priority.CROP,
 ) -> Annotation:
     """Ask anew for the same photo and box: an answer stays beside the new one, a failure does not.
+    In bulk there is no job, as with `request_annotation`.
 
     Raises Annotation.DoesNotExist for another shop's annotation, FashionImage.DoesNotExist when
     its photo is deleted meanwhile, and StillWaiting.
@@ -183,7 +187,8 @@ def annotate_again(
             terms=Terms(hint=annotation.hint, product=annotation.product),
         )
     annotation.wait_again(requested_by=requested_by, priority=priority, at=now)
-    jobs.hurry(annotation)
+    if priority != Annotation.Priority.BULK:
+        jobs.hurry(annotation)
     live.announce_annotation(annotation)
     return annotation
 
@@ -330,19 +335,26 @@ def store_new_photos(
             image.file.name, image.thumbnail.name = file, thumbnail
             images.append(image)
         insert_rows(images)
-        annotations = [
-            Annotation(
-                tenant=tenant,
-                image=image,
-                requested_by=uploaded_by,
-                priority=Annotation.Priority.BULK,
-                created_at=now,
-            )
-            for image in images
-        ]
-        insert_rows(annotations)
-        live.announce_annotations(annotations)
+        request_annotations(tenant=tenant, images=images, requested_by=uploaded_by, now=now)
     return images
+
+
+def request_annotations(
+    *, tenant: Tenant, images: Sequence[FashionImage], requested_by: User | None, now: datetime
+) -> None:
+    """As `request_annotation` in bulk for many whole photos, in the running transaction."""
+    annotations = [
+        Annotation(
+            tenant=tenant,
+            image=image,
+            requested_by=requested_by,
+            priority=Annotation.Priority.BULK,
+            created_at=now,
+        )
+        for image in images
+    ]
+    insert_rows(annotations)
+    live.announce_annotations(annotations)
 
 
 def _build_image(

@@ -44,18 +44,17 @@ def begin_again(*, tenant: Tenant, by: User) -> None:
     jobs.defer_shop_again(tenant.id, by.id)
 
 
+@transaction.atomic
 def ask_part_again(*, tenant_id: UUID, by: User, now: datetime) -> bool:
     """The next photos; False when there are no more. Any number of times: what waits is left."""
     tenant = Tenant.objects.get(id=tenant_id)
-    images = list(list_older(tenant=tenant).order_by("id")[:PART])
-    for image in images:
-        with transaction.atomic():
-            kept = FashionImage.objects.for_tenant(tenant).filter(id=image.id)
-            if kept.select_for_update(of=("self",), no_key=True).exists():
-                services.request_annotation(
-                    image=image, requested_by=by, now=now, priority=Annotation.Priority.BULK
-                )
-    return bool(images)
+    ids = list(list_older(tenant=tenant).order_by("id").values_list("id", flat=True)[:PART])
+    kept = FashionImage.objects.for_tenant(tenant).filter(id__in=ids).order_by("id")
+    images = list(kept.select_for_update(of=("self",), no_key=True))
+    services.request_annotations(tenant=tenant, images=images, requested_by=by, now=now)
+    if images:
+        jobs.wake_shop(tenant.id, at=now)
+    return bool(ids)
 
 
 def _by_another(images: QuerySet[FashionImage], model: ModelName) -> QuerySet[FashionImage]:

@@ -64,7 +64,7 @@ def annotate(*, annotation_id: str) -> None:
     run_annotation(annotation_id=UUID(annotation_id))
 
 
-@app.task(name=jobs.SHOP_TASK, retry=RetryForAsLongAsItTakes())
+@app.task(name=jobs.SHOP_TASK, queue=jobs.BULK_QUEUE, retry=RetryForAsLongAsItTakes())
 def annotate_shop(*, tenant_id: str) -> None:
     bulk_lane.work_off(tenant_id=UUID(tenant_id), settle=settle)
 

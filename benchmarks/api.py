@@ -7,8 +7,9 @@ both sides of a ratio; so does each photo of the single client. Prints one JSON 
 ratios can be compared, absolute times belong to the machine.
 
 The bare loops take all cores, as if there were nothing but the model; the clients, the database and
-the web processes take theirs from it. Where the engine has cores of its own (`taskset`,
-`CPUAffinity=` of its unit), `--engine-cores 1` lets the loops run on these alone.
+the web processes take theirs from it. With `--engine-cores 1` the loops run on these cores alone,
+the clients on the others. So do the engine and the rest of the house that `--processes` names; one
+that it does not has its cores by `CPUAffinity=` of its units, or by `taskset`.
 
 With `--processes PID…` (of `make up`, of gunicorn; their children count as well) it also prints the
 processor time of a photo: of the bare pipeline, and of client, web, engine, jobs and database, each
@@ -19,13 +20,11 @@ all cores are busy.
 import argparse
 import itertools
 import json
-import os
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from operator import truediv
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ import httpx
 import psutil
 
 from benchmarks.engine import EXPORTS, make_loops, run_bare
-from benchmarks.processes import find_house, read_cpu_s
+from benchmarks.processes import add_options, find_house, kept_apart, on_cores, read_cpu_s
 from inference import runtime
 from inference.server import DEFAULT_MODEL
 from kalas.lib.malloc import tune_allocator
@@ -52,10 +51,14 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=160, help="of each round")
     parser.add_argument("--single", type=int, default=60, help="photos of the single client")
     parser.add_argument("--seconds", type=float, default=4, help="of each bare loop")
-    parser.add_argument("--engine-cores", type=read_cores, default=os.sched_getaffinity(0))
-    parser.add_argument("--processes", type=int, nargs="*", default=())
+    add_options(parser)
     asked = parser.parse_args()
     house = find_house(asked.processes)
+    with kept_apart(house, asked.engine_cores):
+        measure(asked, house)
+
+
+def measure(asked: argparse.Namespace, house: list[psutil.Process]) -> None:
     tune_allocator()
     photos = [path.read_bytes() for path in sorted(asked.photos.glob("*.jpg"))]
     loops = make_loops(runtime.open_model(DEFAULT_MODEL, device="cpu", cache=EXPORTS))
@@ -117,20 +120,6 @@ def read_parts(house: Iterable[psutil.Process]) -> Counter[str]:
     own: Any = time.process_time()
     parts["client"] += own
     return parts
-
-
-def read_cores(text: str) -> set[int]:
-    return {int(core) for core in text.split(",")}
-
-
-@contextmanager
-def on_cores(cores: set[int]) -> Iterator[None]:
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def annotate(client: httpx.Client, photo: bytes) -> None:

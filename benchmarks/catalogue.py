@@ -9,8 +9,9 @@ once. Repeated in turns, medians.
 
 With `--processes PID…` (of `make up`) it also prints the processor time of a photo by part of the
 house, and how much of it the bare engine takes: the ratio that is reached where all cores are busy.
-The second ratio leaves out what the house takes each second when it does nothing, as is seen while
-the bare engine is measured: on a busy machine a photo takes many seconds, and all of them count.
+All counts: also what the house takes when it does nothing, and this program's asking whether it is
+done. With `--engine-cores 1` as well, the engine runs on these cores, bare or not, all else on the
+others.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from operator import truediv
 from pathlib import Path
 from uuid import uuid4
 
@@ -39,7 +41,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob  # noqa: E402
 from accounts.models import Tenant, User  # noqa: E402
 from accounts.services import create_shop  # noqa: E402
 from annotations.models import Annotation  # noqa: E402
-from benchmarks.processes import find_house, read_cpu_s  # noqa: E402
+from benchmarks.processes import add_options, find_house, kept_apart, read_cpu_s  # noqa: E402
 from inference.client import Client, Overloaded  # noqa: E402
 from retrieval.jobs import COMPARE_TASK  # noqa: E402
 from retrieval.models import CatalogueImport, Embedding  # noqa: E402
@@ -55,44 +57,45 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("number", type=int)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--processes", type=int, nargs="*", default=())
+    add_options(parser)
     asked = parser.parse_args()
-    number, house = asked.number, find_house(asked.processes)
-    photos = read_photos(asked.photos, number)
-    archive = pack(photos)
-    bare, whole, bare_cpu, whole_cpu, idle_cpu = [], [], [], [], []
-    for _ in range(asked.rounds):
+    house = find_house(asked.processes)
+    if asked.engine_cores and not house:
+        parser.error("--engine-cores needs --processes, to know which of them is the engine.")
+    with kept_apart(house, asked.engine_cores):
+        measure(read_photos(asked.photos, asked.number), asked.rounds, house)
+
+
+def measure(photos: list[bytes], rounds: int, house: Sequence[psutil.Process]) -> None:
+    number, archive = len(photos), pack(photos)
+    bare, whole, bare_cpu, whole_cpu = [], [], [], []
+    for _ in range(rounds):
         before = read_cpu_s(house)
-        alone_s = annotate(photos)
-        alone = read_cpu_s(house)
-        alone.subtract(before)
-        bare.append(number / alone_s)
-        bare_cpu.append(alone.pop("engine", 0.0))
+        bare.append(number / annotate(photos))
+        bare_cpu.append(read_cpu_s(house)["engine"] - before["engine"])
         seconds, indexed, spent = bring_in(archive, house)
         whole.append(number / seconds)
         whole_cpu.append(spent)
-        idle_cpu.append(alone.total() / alone_s * seconds)
         print(f"engine {bare[-1]:6.1f}/s   catalogue {whole[-1]:6.1f}/s   {indexed} in the index")
-    ratio = statistics.median(w / b for w, b in zip(whole, bare, strict=True))
     print(
-        f"{number} photos, medians of {asked.rounds}: engine {statistics.median(bare):.1f}/s,"
-        f" import + annotate + index {statistics.median(whole):.1f}/s, ratio {ratio:.2f}"
+        f"{number} photos, medians of {rounds}: engine {statistics.median(bare):.1f}/s,"
+        f" import + annotate + index {statistics.median(whole):.1f}/s,"
+        f" ratio {_find_ratio(whole, bare):.2f}"
     )
     if house:
-        tell_cpu(number, bare_cpu, whole_cpu, idle_cpu)
+        parts = {part: statistics.median(spent[part] for spent in whole_cpu) for part in spent}
+        each = ", ".join(f"{part} {s * 1000 / number:.1f}" for part, s in parts.items() if s)
+        ratio = _find_ratio(bare_cpu, [spent.total() for spent in whole_cpu])
+        print(
+            f"ms of processor time a photo: bare engine"
+            f" {statistics.median(bare_cpu) * 1000 / number:.1f}; whole house {each};"
+            f" ratio {ratio:.2f}"
+        )
 
 
-def tell_cpu(
-    number: int, bare: Sequence[float], whole: Sequence[Counter[str]], idle: Sequence[float]
-) -> None:
-    parts = {part: statistics.median(spent[part] for spent in whole) for part in whole[0]}
-    ratio = statistics.median(b / w.total() for b, w in zip(bare, whole, strict=True))
-    busy = statistics.median(b / (w.total() - i) for b, w, i in zip(bare, whole, idle, strict=True))
-    each = ", ".join(f"{part} {s * 1000 / number:.1f}" for part, s in parts.items() if s)
-    print(
-        f"ms of processor time a photo: bare engine {statistics.median(bare) * 1000 / number:.1f};"
-        f" whole house {each}; ratio {ratio:.2f}, {busy:.2f} without what it takes when idle"
-    )
+def _find_ratio(values: Sequence[float], others: Sequence[float]) -> float:
+    """The median of the rounds'."""
+    return statistics.median(map(truediv, values, others))
 
 
 def read_photos(path: Path, number: int) -> list[bytes]:

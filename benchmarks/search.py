@@ -14,7 +14,7 @@ disk.
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,6 +45,13 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("sizes", type=int, nargs="+")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument(
+        "--candidates",
+        type=int,
+        nargs="+",
+        default=[GRAPH_CANDIDATES],
+        help="that pgvector's graph looks at; those that ship, unless others are given",
+    )
     asked = parser.parse_args()
     real = embed_photos(asked.path)
     print(f"{len(real)} photos with a garment, {real.shape[1]} numbers each")
@@ -55,7 +62,9 @@ def main() -> None:
         rows = grow(known, size, random)
         right: list[list[int]] = []
         exact_ms: dict[str, float] = {}
-        for name, build_s, ask in (way for each in asked.ways for way in WAYS[each](rows)):
+        for name, build_s, ask in (
+            way for each in asked.ways for way in WAYS[each](rows, asked.candidates)
+        ):
             answers, p50 = measure(ask, held)
             right = right or answers
             exact_ms.setdefault(name.split()[0], p50)
@@ -65,7 +74,7 @@ def main() -> None:
             print(f"{line} {exact_ms[name.split()[0]] / p50:8.1f}", flush=True)
 
 
-def faiss_ways(rows: Floats) -> Iterator[tuple[str, float, Ask]]:
+def faiss_ways(rows: Floats, _candidates: Sequence[int]) -> Iterator[tuple[str, float, Ask]]:
     """Name, seconds to build and how to ask; the exact way first."""
     for kind in ("flat", "ivf", "hnsw"):
         start = time.perf_counter()
@@ -77,7 +86,7 @@ def faiss_ways(rows: Floats) -> Iterator[tuple[str, float, Ask]]:
         yield f"faiss {kind}", time.perf_counter() - start, ask
 
 
-def database_ways(rows: Floats) -> Iterator[tuple[str, float, Ask]]:
+def database_ways(rows: Floats, candidates: Sequence[int]) -> Iterator[tuple[str, float, Ask]]:
     """As `faiss_ways`."""
     size = rows.shape[1]
     with connections["owner"].cursor() as cursor:
@@ -99,25 +108,22 @@ def database_ways(rows: Floats) -> Iterator[tuple[str, float, Ask]]:
             yield "pgvector exact", time.perf_counter() - start, ask
             cursor.execute("SET maintenance_work_mem = '4GB'")  # all of a million's graph
             lists = round(len(rows) ** 0.5)
-            for name, index, settings_ in (
-                (
-                    "hnsw",
-                    "hnsw (vector vector_cosine_ops) WITH (ef_construction = 128)",
-                    "SET hnsw.iterative_scan = 'strict_order';"
-                    f"SET hnsw.ef_search = {GRAPH_CANDIDATES}",
-                ),
-                (
-                    "ivf",
-                    f"ivfflat (vector vector_cosine_ops) WITH (lists = {lists})",
-                    f"SET ivfflat.probes = {max(1, round(lists * SEARCHED_LISTS))}",
-                ),
+            graph = "hnsw (vector vector_cosine_ops) WITH (ef_construction = 128)"
+            graph_ways = [(f"hnsw {n}", f"SET hnsw.ef_search = {n}") for n in candidates]
+            probes = max(1, round(lists * SEARCHED_LISTS))
+            lists_of = f"ivfflat (vector vector_cosine_ops) WITH (lists = {lists})"
+            cursor.execute("SET hnsw.iterative_scan = 'strict_order'")
+            for index, ways in (
+                (graph, graph_ways),
+                (lists_of, [("ivf", f"SET ivfflat.probes = {probes}")]),
             ):
                 start = time.perf_counter()
-                cursor.execute(
-                    f"CREATE INDEX tried ON benchmark USING {index};"
-                    f"SET enable_seqscan = off; {settings_}"
-                )
-                yield f"pgvector {name}", time.perf_counter() - start, ask
+                cursor.execute(f"CREATE INDEX tried ON benchmark USING {index}")
+                build_s = time.perf_counter() - start
+                cursor.execute("SET enable_seqscan = off")
+                for name, setting in ways:
+                    cursor.execute(setting)
+                    yield f"pgvector {name}", build_s, ask
                 cursor.execute("DROP INDEX tried")
         finally:
             cursor.execute("DROP TABLE benchmark; RESET ALL")
@@ -196,7 +202,7 @@ def _to_text(row: Floats) -> str:
     return f"[{','.join(f'{x:.9g}' for x in row)}]"
 
 
-WAYS: dict[str, Callable[[Floats], Iterator[tuple[str, float, Ask]]]] = {
+WAYS: dict[str, Callable[[Floats, Sequence[int]], Iterator[tuple[str, float, Ask]]]] = {
     "pgvector": database_ways,
     "faiss": faiss_ways,
 }

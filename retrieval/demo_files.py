@@ -66,7 +66,7 @@ def _add_rows(
         if external_id in known:
             continue
         try:
-            photo = annotation_photos.check_photo(row["image"])
+            photo, measures = photos.check_and_measure(row["image"])
         except annotation_photos.PhotoRefused:
             done.refused += 1
             continue
@@ -82,6 +82,7 @@ def _add_rows(
                 tenant=tenant,
                 product_id=product.id,
                 photo=photo,
+                measures=measures,
                 name=f"{external_id}.jpg",
                 added_by=None,
                 now=now,

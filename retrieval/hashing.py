@@ -48,6 +48,7 @@ class Hashes:
 def hash_photo(data: bytes) -> Hashes:
     """`data`: an encoded photo that we wrote ourselves, such as a thumbnail."""
     with Image.open(BytesIO(data)) as image:
+        image.draft("L", image.size)  # of a JPEG only the brightness is decoded
         grey = image.convert("L")
     small, grid = (grey.resize((n, n), Image.Resampling.BOX) for n in (SIDE, GRID))
     frequencies = _COSINES @ np.asarray(small, dtype=np.float64) @ _COSINES.T

@@ -16,6 +16,7 @@ DETAILS_TASK = "retrieval.build_details"
 FETCH_TASK = "retrieval.fetch_photo"
 IMPORT_TASK = "retrieval.run_import"
 MEASURE_TASK = "retrieval.measure_photo"
+MEASURE_MISSING_TASK = "retrieval.measure_missing_photos"
 OUTFIT_TASK = "retrieval.prepare_outfits"
 INDEX_TASK = "retrieval.build_index"
 TEST_TASK = "retrieval.test_search"
@@ -36,11 +37,22 @@ def defer_comparison(*photos: ProductImage) -> None:
     )
 
 
-def defer_measuring(product_image_ids: Sequence[UUID]) -> None:
-    arguments: list[dict[str, Any]] = [{"product_image_id": str(id_)} for id_ in product_image_ids]
-    if arguments:
-        task = app.configure_task(MEASURE_TASK, allow_unknown=False, priority=BEHIND_ALL)
-        task.batch_defer(*arguments)
+def defer_measuring(photo: ProductImage) -> None:
+    app.configure_task(MEASURE_TASK, allow_unknown=False, priority=BEHIND_ALL).defer(
+        product_image_id=str(photo.id)
+    )
+
+
+def defer_measuring_missing(*, after: UUID | None) -> None:
+    """The next part, if none is queued."""
+    lanes.wake(
+        "measure",
+        task=MEASURE_MISSING_TASK,
+        args={"after": str(after) if after else None},
+        queue=jobs.DEFAULT_QUEUE,
+        at=datetime.now(UTC),
+        priority=BEHIND_ALL,
+    )
 
 
 def defer_fetch(photo: ProductImage) -> None:

@@ -1,18 +1,16 @@
 """Jobs of the catalogue. Each may run any number of times: what is done is not done again."""
 
 import contextlib
-import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import IntegrityError
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from inference import client
 from retrieval import jobs
-from retrieval.models import IndexVersion, ProductImage
+from retrieval.models import IndexVersion
 from retrieval.services import (
     audits,
     building,
@@ -23,8 +21,6 @@ from retrieval.services import (
     outfits,
     testing,
 )
-
-logger = logging.getLogger(__name__)
 
 RETRY = RetryStrategy(max_attempts=50, wait=5, linear_wait=5, retry_exceptions=imports.AWAY)
 
@@ -40,22 +36,20 @@ def compare_photos(
 
 @app.task(name=jobs.MEASURE_TASK, retry=RETRY)
 def measure_photo(*, product_image_id: str) -> None:
-    photos = ProductImage.objects.select_related("image")
-    photo = photos.filter(id=product_image_id, image__isnull=False).first()
-    if photo is None or photo.image is None:
-        return
-    try:
-        audits.measure_image(photo.image)
-    except (FileNotFoundError, IntegrityError):
-        logger.info("The photo %s was deleted before it was measured", product_image_id)
-    else:
-        audits.refresh_advice(product_id=photo.product_id)
+    audits.measure_product_photo(product_image_id=UUID(product_image_id))
 
 
 @app.periodic(cron="23 * * * *")
 @app.task(queueing_lock="retrieval.measure_missing")
 def measure_missing(timestamp: int) -> None:
-    audits.defer_missing()
+    jobs.defer_measuring_missing(after=None)
+
+
+@app.task(name=jobs.MEASURE_MISSING_TASK, retry=RETRY)
+def measure_missing_photos(*, after: str | None) -> None:
+    stopped_at = audits.measure_missing(after=UUID(after) if after else None)
+    if stopped_at is not None:
+        jobs.defer_measuring_missing(after=stopped_at)
 
 
 @app.task(

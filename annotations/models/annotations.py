@@ -178,9 +178,9 @@ class Annotation(models.Model):
         return self.state == self.State.PENDING
 
     def wait_again(self, *, requested_by: User, priority: Priority, at: datetime) -> None:
-        """After a failure; the caller defers the job."""
+        """After a failure; the caller sees to its job."""
         self.state = self.State.PENDING
-        self.error, self.faults, self.finished_at = "", 0, None
+        self.error, self.faults, self.finished_at, self.awaited_until = "", 0, None, None
         self.requested_by, self.priority, self.created_at = requested_by, priority, at
         self.save(
             update_fields=[
@@ -188,6 +188,7 @@ class Annotation(models.Model):
                 "error",
                 "faults",
                 "finished_at",
+                "awaited_until",
                 "requested_by",
                 "priority",
                 "created_at",

@@ -78,7 +78,25 @@ def test_an_import_has_one_job_however_many_photos_it_brings(tenant):
     make_waiting(tenant, 3)
     make_waiting(tenant, 3)
 
-    assert list_lanes().count() == 1
+    assert list_lanes().get().queue_name == jobs.BULK_QUEUE
+    assert not list_own().exists()
+
+
+def test_what_failed_is_asked_again_in_bulk_without_a_job_of_its_own(tenant, member, answers):
+    (annotation,) = make_waiting(tenant)
+    recording.record_failure(annotation=annotation, reason="Broken", now=timezone.now())
+
+    services.annotate_again(
+        tenant=tenant,
+        annotation_id=annotation.id,
+        requested_by=member.user,
+        now=timezone.now(),
+        priority=Annotation.Priority.BULK,
+    )
+    run(tenant)
+
+    annotation.refresh_from_db()
+    assert annotation.state == "done"
     assert not list_own().exists()
 
 
@@ -200,7 +218,7 @@ def test_leaves_the_rows_of_other_shops_alone(tenant, answers):
 
 @pytest.mark.parametrize("status", ["todo", "doing"])
 def test_leaves_alone_what_has_a_job_of_its_own(tenant, answers, status):
-    make_annotation(tenant=tenant, priority=Annotation.Priority.BULK)
+    jobs.hurry(make_annotation(tenant=tenant, priority=Annotation.Priority.BULK))
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
         (worker,) = cursor.fetchone()

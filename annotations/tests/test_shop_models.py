@@ -3,10 +3,11 @@
 import pytest
 from django.test import Client
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Role
 from accounts.tests.factories import make_key, make_member, make_tenant
-from annotations import engine, shop_models, tasks
+from annotations import engine, jobs, shop_models, tasks
 from annotations.models import Annotation
 from annotations.tests.factories import make_annotation, make_done_annotation
 from inference.contract import EngineHealth, ModelName, OtherModel
@@ -53,6 +54,10 @@ def test_photos_of_before_are_asked_once(families, member, tenant):
     assert (ask(), ask()) == (True, False)
     pending = Annotation.objects.pending().filter(tenant=tenant)
     assert {each.image_id for each in pending} == {old.image_id, waiting.image_id}
+    lanes = ProcrastinateJob.objects.filter(task_name=jobs.SHOP_TASK)
+    assert lanes.get().args == {"tenant_id": str(tenant.id)}
+    new = pending.get(image=old.image)
+    assert not ProcrastinateJob.objects.filter(args__annotation_id=str(new.id)).exists()
 
 
 def test_the_owner_chooses_on_the_page(families, page, tenant):

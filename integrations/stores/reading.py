@@ -214,10 +214,12 @@ def _fetch_photo(
 ) -> None:
     """Raises RequestFailed where it may come later."""
     try:
+        photo, measures = photos.check_and_measure(remote_images.fetch_image(url=waiting.source))
         photos.add_photo(
             tenant=store.tenant,
             product_id=product.id,
-            photo=photo_files.check_photo(remote_images.fetch_image(url=waiting.source)),
+            photo=photo,
+            measures=measures,
             name=photo_files.name_of_url(waiting.source),
             added_by=None,
             now=now,

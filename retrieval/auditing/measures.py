@@ -43,7 +43,7 @@ def measure_pixels(image: Pixels) -> Measures:
     return Measures(
         sharpness=round(_measure_sharpness(grey), 4),
         brightness=round(_find_percentile(grey, 0.95) / 255, 4),
-        skin=round(_measure_skin(_shrink(image, _SKIN_SIDE)), 4),
+        skin=round(_measure_skin(_sample(image, _SKIN_SIDE)), 4),
         plain=find_on_plain(image, whole(image)) is not None,
     )
 
@@ -55,6 +55,12 @@ def _shrink(image: Pixels, side: int) -> Pixels:
         return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _sample(image: Pixels, side: int) -> Pixels:
+    """Every few pixels as they are: enough for a share of them, in a fifth of the time."""
+    step = -(-max(image.shape[:2]) // side)
+    return np.ascontiguousarray(image[::step, ::step])
 
 
 def _find_percentile(grey: Grey, share: float) -> float:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import IO
 from uuid import UUID
 
-import numpy as np
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -21,8 +21,8 @@ from django.utils.translation import gettext as _
 
 from accounts import usage
 from annotations.models import FashionImage
-from annotations.photos import Photo, PhotoRefused, check_photo, clean_name
-from retrieval.auditing.measures import Measures, measure_pixels
+from annotations.photos import Photo, PhotoRefused, clean_name
+from retrieval.auditing.measures import Measures
 from retrieval.importing import archives
 from retrieval.importing.cells import ParsedRow, Problem, parse_row
 from retrieval.importing.tables import Row, read_rows
@@ -203,13 +203,9 @@ def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
     assert source.archive is not None  # noqa: S101 - only of a ZIP
     found: list[Found] = []
     for name, key in islice(archives.name_products(source.photos), run.photos_done, None):
-        measured: list[Measures] = []
         try:
-            photo = check_photo(
-                archives.read_photo(source.archive, name),
-                when_decoded=lambda pixels: measured.append(measure_pixels(np.asarray(pixels))),  # noqa: B023 - at once
-            )
-            found.append(Found(name, key, photo, measured[0]))
+            data = archives.read_photo(source.archive, name)
+            found.append(Found(name, key, *photo_services.check_and_measure(data)))
         except PhotoRefused as error:
             found.append(Found(name, key, None, refused=error.detail))
         size = sum(len(each.photo.data) for each in found if each.photo)
@@ -223,26 +219,40 @@ def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
 def _finish_photos(
     run: CatalogueImport, source: Source, found: list[Found], *, now: datetime
 ) -> None:
-    """New photos of products go in together, which takes a tenth of the work; where there is
-    anything else among them, one by one."""
-    try:
-        if _add_new_photos(run, source, found, now=now):
-            return
-    except (IntegrityError, usage.QuotaUsedUp, photo_services.TooManyPhotos):
-        pass
+    """New photos of products go in together, which takes a tenth of the work; all else, and what
+    does not go in together after all, one by one."""
+    for are_new, part in _split(run, found):
+        try:
+            if are_new and _add_new_photos(run, source, part, now=now):
+                continue
+        except (IntegrityError, usage.QuotaUsedUp, photo_services.TooManyPhotos):
+            pass
+        for each in part:
+            _finish_photo(run, source, each, now=now)
+
+
+def _split(run: CatalogueImport, found: list[Found]) -> Iterator[tuple[bool, list[Found]]]:
+    """In their order, as the place moves on: those in a row that the shop does not have yet, and
+    those in a row that it has, or that are refused."""
+    hashes = {each.photo.upload_sha256 for each in found if each.photo}
+    same = FashionImage.objects.filter(tenant=run.tenant_id, upload_sha256__in=hashes)
+    unseen = hashes - set(same.values_list("upload_sha256", flat=True))
+    marked: list[tuple[bool, Found]] = []
     for each in found:
-        _finish_photo(run, source, each, now=now)
+        is_new = each.photo is not None and each.photo.upload_sha256 in unseen
+        marked.append((is_new, each))
+        if each.photo:
+            unseen.discard(each.photo.upload_sha256)
+    for are_new, part in groupby(marked, key=itemgetter(0)):
+        yield are_new, [each for _is_new, each in part]
 
 
 @transaction.atomic
 def _add_new_photos(
     run: CatalogueImport, source: Source, found: list[Found], *, now: datetime
 ) -> bool:
-    """Import these and move the place on, all or nothing; False where one of them is not new."""
-    hashes = {each.photo.upload_sha256 for each in found if each.photo}
-    same = FashionImage.objects.filter(tenant=run.tenant_id, upload_sha256__in=hashes)
-    if len(hashes) < len(found) or same.exists():
-        return False
+    """Import these, which the shop does not have yet, and move the place on, all or nothing; False
+    where an earlier import brought one of them, or its product may not be made here."""
     _lock(run)
     names = [each.name for each in found]
     entries = list(ProductImage.objects.filter(tenant=run.tenant_id, source__in=names))
@@ -311,6 +321,7 @@ def _finish_photo(run: CatalogueImport, source: Source, found: Found, *, now: da
                             added_by=run.requested_by,
                             now=now,
                             waiting=entry,
+                            measures=found.measures,
                         )
                     )
             except (usage.QuotaUsedUp, photo_services.TooManyPhotos) as error:

@@ -1,29 +1,33 @@
 """What a product's photos lack: measured once a photo, told anew whenever its photos are judged."""
 
+import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from annotations import files
 from annotations.models import Annotation, FashionImage
 from inference.contract import Box, InvalidImage
-from retrieval import jobs
 from retrieval.auditing import advice
 from retrieval.auditing.advice import Audit, SeenPhoto
 from retrieval.auditing.measures import Measures, measure_photo
 from retrieval.auditing.views import SeenGarment
 from retrieval.models import PhotoMeasures, Product, ProductImage
 
-# Looked for at once: those of before there was an audit, or whose job was lost.
-MOST_AT_ONCE = 2_000
+logger = logging.getLogger(__name__)
+
+# Those of before there was an audit, or whose job was lost; after it other work has its turn.
+TURN_S = 10.0
+_CHUNK = 100
 
 
 def measure_image(image: FashionImage) -> bool:
     """False where it was measured before. Raises FileNotFoundError and files.StorageAway."""
-    if PhotoMeasures.objects.filter(image=image).exists():
+    if is_measured(image):
         return False
     try:
         measures = measure_photo(files.read_photo(image))
@@ -33,6 +37,10 @@ def measure_image(image: FashionImage) -> bool:
         image=image, defaults={"tenant_id": image.tenant_id, **asdict(measures)}
     )
     return True
+
+
+def is_measured(image: FashionImage) -> bool:
+    return PhotoMeasures.objects.filter(image=image).exists()
 
 
 def write_measures(measured: Iterable[tuple[FashionImage, Measures]]) -> None:
@@ -84,13 +92,41 @@ def list_codes(told: Audit) -> list[str]:
     return [each.code for each in told.advice]
 
 
-def defer_missing() -> int:
-    """Let jobs measure the photos of products that were not; return how many."""
+def measure_product_photo(*, product_image_id: UUID) -> None:
+    """Nothing is done for one that is gone, or measured. Raises files.StorageAway."""
+    photo = ProductImage.objects.select_related("image").filter(id=product_image_id).first()
+    if photo is not None and photo.image is not None:
+        _measure(photo, photo.image)
+
+
+def measure_missing(*, after: UUID | None) -> UUID | None:
+    """Measure the photos of products that were not, in the order of their ids, for a while; where
+    to go on, or None. What can't be read is passed over, until somebody begins anew.
+
+    Raises files.StorageAway.
+    """
+    end = time.monotonic() + TURN_S
     known = PhotoMeasures.objects.filter(image=OuterRef("image"))
-    photos = ProductImage.objects.filter(~Exists(known), image__isnull=False)
-    ids = list(photos.values_list("id", flat=True)[:MOST_AT_ONCE])
-    jobs.defer_measuring(ids)
-    return len(ids)
+    missing = ProductImage.objects.filter(~Exists(known), image__isnull=False)
+    while photos := list(
+        missing.filter(id__gt=after or UUID(int=0)).select_related("image").order_by("id")[:_CHUNK]
+    ):
+        for photo in photos:
+            if photo.image is not None:
+                _measure(photo, photo.image)
+            after = photo.id
+            if time.monotonic() >= end:
+                return after
+    return None
+
+
+def _measure(photo: ProductImage, image: FashionImage) -> None:
+    try:
+        measure_image(image)
+    except (FileNotFoundError, IntegrityError):
+        logger.info("The photo %s was deleted before it was measured", photo.id)
+    else:
+        refresh_advice(product_id=photo.product_id)
 
 
 def read_newest_garments(image_ids: list[UUID]) -> dict[UUID, Annotation]:

@@ -8,7 +8,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts import usage
-from annotations.photos import PhotoRefused, check_photo, clean_name
+from annotations.photos import PhotoRefused, clean_name
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 from retrieval.models import Product, ProductImage
@@ -38,11 +38,14 @@ def fetch_photo(*, product_image_id: UUID, attempt: int, now: datetime) -> None:
     wanted_by = waiting.catalogue_import.requested_by if waiting.catalogue_import else None
     with translation.override((wanted_by.language if wanted_by else "") or settings.LANGUAGE_CODE):
         try:
-            data = remote_images.fetch_image(url=waiting.source)
+            photo, measures = photos.check_and_measure(
+                remote_images.fetch_image(url=waiting.source)
+            )
             photos.add_photo(
                 tenant=waiting.tenant,
                 product_id=waiting.product_id,
-                photo=check_photo(data),
+                photo=photo,
+                measures=measures,
                 name=clean_name(waiting.source.partition("?")[0]),
                 added_by=wanted_by,
                 now=now,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import numpy as np
 from django.db import connection, transaction
 from django.db.models import Case, Count, F, Max, Model, Value, When
 
@@ -13,10 +14,10 @@ from accounts.models import Tenant, User
 from annotations import jobs as annotation_jobs
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage, Garment
-from annotations.photos import Photo
+from annotations.photos import Photo, check_photo
 from kalas.lib.row_updates import update_each
 from retrieval import hashing, jobs, judging
-from retrieval.auditing.measures import Measures
+from retrieval.auditing.measures import Measures, measure_pixels
 from retrieval.describing import describe
 from retrieval.models import PhotoHash, Product, ProductImage
 from retrieval.services import audits, indexes
@@ -57,10 +58,12 @@ def add_photo(
     source: str = "",
     priority: Annotation.Priority = Annotation.Priority.BULK,
     counts: bool = True,
+    measures: Measures | None = None,
 ) -> ProductImage | None:
     """Store a checked photo, ask for its annotation and make it the product's, all or nothing.
 
-    `waiting` is the entry that waited for it. None where the product has the photo already.
+    `waiting` is the entry that waited for it. None where the product has the photo already. Without
+    its `measures` a job looks at it once more.
     `counts`: against the shop's quota, as everything does that software asks for.
 
     Raises Product.DoesNotExist for another shop's product, TooManyPhotos and usage.QuotaUsedUp.
@@ -76,7 +79,9 @@ def add_photo(
             now=now,
             priority=priority,
         )
-        return link_image(
+        if is_new and measures:
+            audits.write_measures([(annotation.image, measures)])
+        linked = link_image(
             tenant=tenant,
             product_id=product_id,
             image_id=annotation.image_id,
@@ -85,6 +90,18 @@ def add_photo(
             source=source,
             is_new=is_new,
         )
+        if annotation.is_pending and priority == Annotation.Priority.BULK:
+            annotation_jobs.wake_shop(tenant.id, at=now)
+        return linked
+
+
+def check_and_measure(data: bytes) -> tuple[Photo, Measures]:
+    """With what is measured while its pixels are at hand. Raises PhotoRefused."""
+    measured: list[Measures] = []
+    photo = check_photo(
+        data, when_decoded=lambda pixels: measured.append(measure_pixels(np.asarray(pixels)))
+    )
+    return photo, measured[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +208,8 @@ def link_image(
     waiting.image = image
     _set_state(waiting, ProductImage.State.STORED)
     jobs.defer_comparison(waiting)
-    jobs.defer_measuring([waiting.id])
+    if not audits.is_measured(image):
+        jobs.defer_measuring(waiting)
     if is_new:
         _wait_for_answers([product.id], now=now)
     else:

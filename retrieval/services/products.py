@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from accounts.models import Tenant, User
+from annotations import jobs as annotation_jobs
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage, TenantQuerySet
 from retrieval.models import Product, ProductImage
@@ -157,6 +158,7 @@ def annotate_products_again(
             continue
         asked += 1
     products.filter(~Q(photos=None)).update(state=Product.State.NEW, updated_at=now)
+    annotation_jobs.wake_shop(tenant.id, at=now)
     return asked
 
 

@@ -1,15 +1,25 @@
 from decimal import Decimal
+from typing import Any
 
 from django import template
 from django.utils.formats import number_format
 from django.utils.translation import get_language
 
+from accounts.models import Tenant
 from inference import taxonomy
 from retrieval.auditing.advice import FAULTS
 from retrieval.auditing.texts import TITLES
+from retrieval.charts import draw_chart, list_tests
 from retrieval.models import Product
 
 register = template.Library()
+
+
+@register.inclusion_tag("retrieval/_search_test.html")
+def search_test(tenant: Tenant) -> dict[str, Any]:
+    """How well the shop's search finds, by its last self-test and those before."""
+    newest = list_tests(tenant=tenant)
+    return {"test": newest[0] if newest else None, "chart": draw_chart(newest)}
 
 
 @register.filter

@@ -1,6 +1,7 @@
 """Minimal products for tests."""
 
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -10,13 +11,14 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from annotations import photos as annotation_photos
-from annotations.tests.factories import make_done_annotation, make_photo_bytes
-from inference.contract import AnnotationResult
+from annotations.tests.factories import make_done_annotation, make_photo_bytes, make_result
+from inference.contract import AnnotationResult, ModelName
 from retrieval.models import CatalogueImport, IndexVersion, NearDuplicate, Product, ProductImage
-from retrieval.services import imports, photos, products
+from retrieval.services import building, imports, photos, products
 
 DEMO_PHOTOS = Path(__file__).resolve().parents[2] / "annotations" / "demo_photos"
 _numbers = count(1)
+NEWER = ModelName("kalas-mini", "2", "kalas-1")
 
 
 def make_product(*, tenant: Tenant, external_id: str = "", **values) -> Product:
@@ -71,6 +73,21 @@ def make_index(*, tenant: Tenant, version: str = "9") -> IndexVersion:
     )
 
 
+def begin(tenant: Tenant) -> IndexVersion:
+    return building.begin_build(tenant=tenant, now=timezone.now())
+
+
+def build(index: IndexVersion) -> IndexVersion:
+    while building.build_part(index_id=index.id, now=timezone.now()):
+        pass
+    index.refresh_from_db()
+    return index
+
+
+def answer_as(engine, model: ModelName = NEWER, **fields) -> None:
+    engine.answer = (200, replace(make_result(**fields), model=model).to_json(), {})
+
+
 def make_import(
     *, tenant: Tenant, data: bytes | str = "id,title\n1,Shirt\n", name: str = "products.csv"
 ) -> CatalogueImport:
@@ -82,6 +99,10 @@ def make_import(
         requested_by=None,
         now=timezone.now(),
     )
+
+
+def many_rows(number: int) -> str:
+    return "id,title\n" + "".join(f"SKU-{i},Shirt {i}\n" for i in range(number))
 
 
 def make_zip(members: dict[str, bytes]) -> bytes:

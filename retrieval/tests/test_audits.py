@@ -4,14 +4,17 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import translation
 from PIL import Image, ImageFilter
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.tests.factories import make_key, make_tenant
+from annotations import files
 from annotations.tests.factories import make_garment, make_result
 from inference.contract import Box
-from retrieval import catalogue, tasks
+from retrieval import catalogue, jobs, tasks
 from retrieval.auditing import advice
 from retrieval.auditing.advice import Advice, SeenPhoto
 from retrieval.auditing.measures import Measures, measure_photo
@@ -150,9 +153,33 @@ def test_photos_of_before_are_measured_once(product):
     measure(product)
     PhotoMeasures.objects.all().delete()
 
-    assert audits.defer_missing() == 1
-    measure(product)
-    assert audits.defer_missing() == 0
+    tasks.measure_missing_photos(after=None)
+    assert PhotoMeasures.objects.count() == 1
+    product.refresh_from_db()
+    assert product.photo_advice
+
+
+@pytest.mark.django_db
+def test_one_job_measures_them_in_parts_and_passes_over_what_it_cannot_read(product, monkeypatch):
+    lost, here = add_annotated_photo(product), add_annotated_photo(product)
+    PhotoMeasures.objects.all().delete()
+    assert lost.image
+    files.remove_files([str(lost.image.file.name)])
+    monkeypatch.setattr(audits, "TURN_S", 0.0)
+
+    ids = sorted(product.photos.values_list("id", flat=True))
+    after = None
+    for _ in ids:
+        tasks.measure_missing_photos(after=after)
+        after = ProcrastinateJob.objects.get(task_name=jobs.MEASURE_MISSING_TASK).args["after"]
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs")
+    tasks.measure_missing_photos(after=after)
+
+    assert after == str(ids[-1])
+    assert not ProcrastinateJob.objects.filter(task_name=jobs.MEASURE_MISSING_TASK).exists()
+    assert PhotoMeasures.objects.filter(image=here.image).exists()
+    assert PhotoMeasures.objects.count() == len(ids) - 1
 
 
 @pytest.mark.django_db

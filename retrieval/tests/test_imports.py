@@ -1,9 +1,6 @@
-"""Files as shops make them, broken ones, and imports that are interrupted."""
+"""Files as shops make them: what is read, checked and refused."""
 
-import io
 import json
-import tracemalloc
-import zipfile
 from datetime import timedelta
 
 import pytest
@@ -11,42 +8,27 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.tests.factories import make_tenant
-from annotations.models import Annotation, FashionImage
-from annotations.tests.factories import make_photo_bytes
-from kalas.lib import remote_images
-from kalas.lib.request_failures import RequestFailed
-from retrieval.importing import archives, running, tables
-from retrieval.jobs import IMPORT_TASK, MEASURE_TASK
+from retrieval.importing import running, tables
 from retrieval.models import (
     CatalogueImport,
     ImportProblem,
-    PhotoMeasures,
     Product,
     ProductImage,
 )
-from retrieval.services import fetching, imports
+from retrieval.services import imports
 from retrieval.tests.factories import (
     check,
     import_file,
     make_import,
     make_product,
-    make_zip,
+    many_rows,
     work,
 )
 
 State = CatalogueImport.State
 TITLE = "Çizgili gömlek, İnce"
-
-
-def upload(tenant, data: bytes, name: str = "products.csv"):
-    return make_import(tenant=tenant, data=data, name=name)
-
-
-def many_rows(number: int) -> str:
-    return "id,title\n" + "".join(f"SKU-{i},Shirt {i}\n" for i in range(number))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +80,7 @@ def test_reads_ndjson(tenant):
 )
 def test_refuses_files_with_words(tenant, name, data, words):
     with pytest.raises(imports.ImportRefused, match=words):
-        upload(tenant, data, name)
+        make_import(tenant=tenant, data=data, name=name)
     assert not CatalogueImport.objects.exists()
 
 
@@ -228,14 +210,6 @@ def test_takes_each_step_once_and_in_order(tenant):
         imports.cancel_import(tenant=make_tenant(), import_id=run.id, now=timezone.now())
 
 
-def test_photos_in_bulk_hold_up_no_import(tenant):
-    run = make_import(tenant=tenant, name="photos.zip", data=make_zip({"a.jpg": b"x"}))
-
-    job = ProcrastinateJob.objects.get(task_name=IMPORT_TASK)
-    assert job.args == {"import_id": str(run.id)}
-    assert Annotation.Priority.BULK < job.priority < Annotation.Priority.CROP
-
-
 def test_a_cancelled_import_stops_and_forgets_its_file(tenant, django_capture_on_commit_callbacks):
     run = check(make_import(tenant=tenant))
     imports.start_import(tenant=tenant, import_id=run.id)
@@ -286,336 +260,6 @@ def test_fails_with_words_when_its_file_is_gone(tenant):
     work(run)
 
     assert (run.state, "Upload it again" in run.error) == (State.FAILED, True)
-
-
-def test_works_in_parts_that_hand_over(tenant, monkeypatch):
-    monkeypatch.setattr(imports, "PART", timedelta(0))
-    monkeypatch.setattr(running, "CHUNK", 10)
-    run = make_import(tenant=tenant, data=many_rows(35))
-    imports.check_import(tenant=tenant, import_id=run.id, mapping=run.mapping, currency="")
-
-    states = []
-    while run.state != State.CHECKED:
-        imports.run_import(import_id=run.id, clock=timezone.now)
-        run.refresh_from_db()
-        states.append(run.rows_done)
-
-    assert states == [10, 20, 30, 35, 35]
-    assert run.created == 35
-    # The first part's job and those that parts deferred for the next ones.
-    assert ProcrastinateJob.objects.filter(task_name="retrieval.run_import").count() == 5
-
-
-class Killed(BaseException):
-    """What a process can't catch."""
-
-
-def test_goes_on_where_it_was_killed(tenant, monkeypatch):
-    monkeypatch.setattr(running, "CHUNK", 10)
-    run = check(make_import(tenant=tenant, data=many_rows(50)))
-    imports.start_import(tenant=tenant, import_id=run.id)
-    move_on, moves = running._move_on, []
-
-    def die_in_the_third(run, **numbers):
-        moves.append(numbers)
-        if len(moves) == 3:
-            raise Killed  # after the rows of the chunk were written, before its commit
-        move_on(run, **numbers)
-
-    monkeypatch.setattr(running, "_move_on", die_in_the_third)
-    with pytest.raises(Killed):
-        work(run)
-    monkeypatch.setattr(running, "_move_on", move_on)
-    run.refresh_from_db()
-    assert (run.rows_done, Product.objects.count()) == (20, 20)
-
-    work(run)
-
-    assert (run.state, run.created, run.rows_done) == (State.DONE, 50, 50)
-    assert Product.objects.count() == 50
-
-
-def test_two_workers_at_once_do_the_work_once(tenant, monkeypatch):
-    monkeypatch.setattr(running, "CHUNK", 10)
-    run = check(make_import(tenant=tenant, data=many_rows(20)))
-    imports.start_import(tenant=tenant, import_id=run.id)
-    stale = CatalogueImport.objects.get(id=run.id)
-    work(run)
-
-    with pytest.raises(running.TakenOver):
-        running.run_part(stale, clock=timezone.now, until=timezone.now() + timedelta(hours=1))
-
-    run.refresh_from_db()
-    assert (run.state, run.created) == (State.DONE, 20)
-
-
-def test_ten_times_the_rows_take_no_more_memory(tenant):
-    def measure(number: int) -> int:
-        Product.objects.all().delete()
-        run = make_import(tenant=tenant, data=many_rows(number))
-        tracemalloc.start()
-        check(run)
-        imports.start_import(tenant=tenant, import_id=run.id)
-        work(run)
-        _now, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert Product.objects.count() == number
-        return peak
-
-    measure(200)  # what is kept for good is made once
-
-    small, large = measure(200), measure(2_000)
-
-    # What grows is the hash of each id, which tells a repeated one: some hundred bytes.
-    assert large - small < 1_800 * 500
-
-
-def test_takes_few_queries_a_chunk(tenant, django_assert_max_num_queries):
-    run = check(make_import(tenant=tenant, data=many_rows(100)))
-    imports.start_import(tenant=tenant, import_id=run.id)
-
-    with django_assert_max_num_queries(25):
-        work(run)
-
-
-# Photos at addresses
-
-
-def import_address(tenant) -> ProductImage:
-    import_file(tenant=tenant, data="id,image\n1,https://a.example/shirt.jpg?w=3\n")
-    return ProductImage.objects.get()
-
-
-def fetch(photo: ProductImage, attempt: int = 9) -> ProductImage:
-    fetching.fetch_photo(product_image_id=photo.id, attempt=attempt, now=timezone.now())
-    photo.refresh_from_db()
-    return photo
-
-
-def test_fetches_photos_and_asks_for_their_annotation(tenant, monkeypatch):
-    data = make_photo_bytes()
-    monkeypatch.setattr(remote_images, "fetch_image", lambda *, url: data)
-    photo = import_address(tenant)
-    assert photo.state == "waiting"
-    assert ProcrastinateJob.objects.filter(task_name="retrieval.fetch_photo").count() == 1
-
-    for _ in range(2):
-        fetch(photo)
-
-    assert photo.state == "stored"
-    assert photo.image is not None
-    assert photo.image.name == "shirt.jpg"
-    assert Annotation.objects.get().priority == Annotation.Priority.BULK
-
-
-@pytest.mark.parametrize("code", ["status", "private-address", "timeout"])
-def test_says_why_a_photo_could_not_be_fetched(tenant, monkeypatch, code):
-    def fail(*, url: str) -> bytes:
-        raise RequestFailed(code)
-
-    monkeypatch.setattr(remote_images, "fetch_image", fail)
-
-    photo = fetch(import_address(tenant))
-
-    assert (photo.state, photo.error) == ("refused", RequestFailed(code).detail)
-
-
-def test_tries_again_what_may_pass(tenant, monkeypatch):
-    def fail(*, url: str) -> bytes:
-        raise RequestFailed("timeout")
-
-    monkeypatch.setattr(remote_images, "fetch_image", fail)
-    photo = import_address(tenant)
-
-    with pytest.raises(fetching.FetchLater):
-        fetch(photo, attempt=1)
-    photo.refresh_from_db()
-    assert photo.state == "waiting"
-
-
-def test_refuses_what_is_no_photo_and_what_the_quota_forbids(tenant, monkeypatch):
-    photo = import_address(tenant)
-    monkeypatch.setattr(remote_images, "fetch_image", lambda *, url: b"\xff\xd8\xffbroken")
-    assert "Choose another" in fetch(photo).error
-    tenant.monthly_quota = 0
-    tenant.save()
-    ProductImage.objects.update(state="waiting", error="")
-    data = make_photo_bytes()
-    monkeypatch.setattr(remote_images, "fetch_image", lambda *, url: data)
-
-    assert "this month are used" in fetch(photo).error
-
-
-# Archives
-
-
-def test_photos_by_folder_are_products(tenant):
-    photos = [make_photo_bytes() for _ in range(3)]
-    data = make_zip(
-        {
-            "shop/A1/front.png": photos[0],
-            "shop/A1/back.png": photos[1],
-            "shop/B2/one.png": photos[2],
-            "__MACOSX/shop/._front.png": b"x",
-            "shop/notes.txt": b"x",
-        }
-    )
-
-    run = import_file(tenant=tenant, data=data, name="photos.zip")
-
-    assert (run.state, run.created, run.photos_added) == (State.DONE, 2, 3)
-    counts = {p.external_id: p.photos.count() for p in Product.objects.all()}
-    assert counts == {"A1": 2, "B2": 1}
-    assert set(Annotation.objects.values_list("priority", flat=True)) == {0}
-
-
-def test_photos_by_name_are_products(tenant):
-    names = ["shirt-1.png", "shirt-2.png", "dress (1).png", "hat.png"]
-    data = make_zip({name: make_photo_bytes() for name in names})
-
-    import_file(tenant=tenant, data=data, name="photos.zip")
-
-    ids = set(Product.objects.values_list("external_id", flat=True))
-    assert ids == {"shirt", "dress", "hat"}
-
-
-def test_measures_photos_of_an_archive_while_they_are_at_hand(tenant):
-    data = make_zip({"a-1.png": make_photo_bytes(), "a-2.png": make_photo_bytes()})
-
-    import_file(tenant=tenant, data=data, name="photos.zip")
-
-    assert PhotoMeasures.objects.for_tenant(tenant).count() == 2
-    assert not ProcrastinateJob.objects.filter(task_name=MEASURE_TASK).exists()
-
-
-def test_the_same_archive_twice_changes_nothing(tenant):
-    data = make_zip({"a-1.png": make_photo_bytes(), "a-2.png": make_photo_bytes()})
-    import_file(tenant=tenant, data=data, name="photos.zip")
-
-    run = import_file(tenant=tenant, data=data, name="photos.zip")
-
-    assert (run.created, run.photos_added, run.refused) == (0, 0, 0)
-    assert FashionImage.objects.count() == ProductImage.objects.count() == 2
-
-
-def archive_with_table() -> bytes:
-    table = "id,title,photos\nA1,Shirt,one.png|two.png\nB2,Dress,\nC3,Bad,missing.png\n"
-    return make_zip(
-        {
-            "products.csv": table.encode(),
-            "one.png": make_photo_bytes(),
-            "two.png": make_photo_bytes(),
-            "B2.png": make_photo_bytes(),
-            "nobody.png": make_photo_bytes(),
-        }
-    )
-
-
-def test_a_table_in_the_archive_names_photos(tenant):
-    data = archive_with_table()
-
-    run = import_file(tenant=tenant, data=data, name="photos.zip")
-
-    counts = {p.external_id: p.photos.count() for p in Product.objects.all()}
-    assert counts == {"A1": 2, "B2": 1}
-    assert (run.photos_added, run.photos_refused, run.refused) == (3, 1, 1)
-    values = set(run.problems.values_list("value", flat=True))
-    assert values == {"missing.png", "nobody.png"}
-
-    again = import_file(tenant=tenant, data=data, name="photos.zip")
-    assert (again.changed, again.photos_added) == (0, 0)
-    assert ProductImage.objects.count() == 3
-
-
-def test_refuses_broken_photos_one_by_one(tenant):
-    data = make_zip({"a.png": b"no photo", "b.heic": b"....ftypheic", "c.png": make_photo_bytes()})
-
-    run = import_file(tenant=tenant, data=data, name="photos.zip")
-
-    assert (run.photos_added, run.photos_refused) == (1, 2)
-    assert {p.value for p in run.problems.all()} == {"a.png", "b.heic"}
-
-
-def test_leaves_out_names_that_lead_out(tenant):
-    evil = ["../../etc/cron.d/x.png", "/etc/x.png", "..\\x.png", "C:/x.png"]
-    data = make_zip({**dict.fromkeys(evil, b"x"), "good.png": make_photo_bytes()})
-
-    run = work(make_import(tenant=tenant, data=data, name="photos.zip"))
-
-    assert set(run.problems.values_list("value", flat=True)) == set(evil)
-    assert (run.photos_total, run.created) == (1, 1)
-
-
-def test_refuses_bombs(tenant, settings, monkeypatch):
-    settings.UPLOAD_MAX_BYTES = 1_000_000
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("bomb.png", b"\0" * 20_000_000)
-        archive.writestr("good.png", make_photo_bytes())
-
-    run = import_file(tenant=tenant, data=out.getvalue(), name="photos.zip")
-
-    assert (run.photos_added, run.photos_refused) == (1, 1)
-    assert "larger than" in run.problems.get().detail
-    monkeypatch.setattr(archives, "MOST_BYTES", 1_000_000)
-    with pytest.raises(imports.ImportRefused, match="unpacks to more"):
-        upload(tenant, out.getvalue(), "photos.zip")
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
-    with pytest.raises(imports.ImportRefused, match="more than 1 files"):
-        upload(tenant, out.getvalue(), "photos.zip")
-
-
-def test_new_photos_go_in_together(tenant, django_assert_max_num_queries):
-    data = make_zip({f"p{i}.png": make_photo_bytes() for i in range(8)})
-    run = work(make_import(tenant=tenant, data=data, name="photos.zip"))
-    imports.start_import(tenant=tenant, import_id=run.id)
-
-    with django_assert_max_num_queries(45):
-        work(run)
-
-    run.refresh_from_db()
-    assert (run.created, run.photos_added) == (8, 8)
-    jobs = ProcrastinateJob.objects.values_list("task_name", flat=True)
-    assert "annotations.annotate" not in jobs
-    assert sorted(jobs).count("annotations.annotate_shop") == 1
-    assert sorted(jobs).count("retrieval.compare_photo") == 1
-
-
-def test_a_photo_that_is_known_leaves_the_others_new(tenant):
-    known = make_photo_bytes()
-    import_file(tenant=tenant, data=make_zip({"a.png": known}), name="photos.zip")
-
-    run = import_file(
-        tenant=tenant, data=make_zip({"b.png": known, "c.png": make_photo_bytes()}), name="b.zip"
-    )
-
-    assert (run.created, run.photos_added) == (2, 2)
-    assert FashionImage.objects.count() == 2
-
-
-def test_an_archive_goes_on_where_it_was_killed(tenant, monkeypatch):
-    data = make_zip({f"p{i}.png": make_photo_bytes() for i in range(4)})
-    run = work(make_import(tenant=tenant, data=data, name="photos.zip"))
-    imports.start_import(tenant=tenant, import_id=run.id)
-    move_on = running._move_on
-
-    def die(run, **numbers):
-        move_on(run, **numbers)
-        if run.photos_done == 4:
-            raise Killed  # all of the last two is written, nothing of them is committed
-
-    monkeypatch.setattr(running, "PHOTOS_AT_ONCE", 2)
-    monkeypatch.setattr(running, "_move_on", die)
-    with pytest.raises(Killed):
-        work(run)
-    monkeypatch.setattr(running, "_move_on", move_on)
-    run.refresh_from_db()
-    assert (run.photos_done, Product.objects.count()) == (2, 2)
-
-    work(run)
-
-    assert (run.state, run.created, run.photos_added) == (State.DONE, 4, 4)
-    assert FashionImage.objects.count() == Annotation.objects.count() == 4
 
 
 def test_keeps_the_first_thousand_problems(tenant, monkeypatch):

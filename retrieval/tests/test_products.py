@@ -3,9 +3,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts import usage
 from accounts.tests.factories import make_tenant
+from annotations import jobs as annotation_jobs
 from annotations import recording
 from annotations import services as annotation_services
 from annotations.models import Annotation, FashionImage
@@ -219,6 +221,19 @@ def test_asks_again_for_all_photos_but_waiting_ones(tenant, member):
     product.refresh_from_db()
     assert product.state == Product.State.NEW
     assert Annotation.objects.pending().count() == 2
+
+
+def test_photos_in_bulk_share_a_job_and_one_for_a_page_goes_before_them(tenant):
+    product = make_product(tenant=tenant)
+    for _ in range(2):
+        add_waiting_photo(product)
+    add_waiting_photo(product, priority=Annotation.Priority.UPLOAD)
+
+    asking = ProcrastinateJob.objects.filter(task_name__startswith="annotations.annotate")
+    assert sorted(asking.values_list("task_name", "queue_name")) == [
+        (annotation_jobs.ANNOTATE_TASK, "default"),
+        (annotation_jobs.SHOP_TASK, annotation_jobs.BULK_QUEUE),
+    ]
 
 
 def test_the_second_wall_hides_products_of_other_shops(tenant):

@@ -115,3 +115,20 @@ def test_it_is_run_when_somebody_wants_it(page, tenant, run_jobs):
     run_jobs()
 
     assert SearchTest.objects.get().recall_1 == 1
+
+
+def test_the_owner_sees_on_the_models_page_how_well_the_search_finds(page, tenant, fake_engine):
+    index = make_index(tenant=tenant)
+    foreign = make_index(tenant=make_tenant())
+    assert "tests itself each night" in page.get("/shops/model/").content.decode()
+
+    for of, share in ((index, 0.5), (index, 0.75), (foreign, 0.11)):
+        SearchTest.objects.create(
+            tenant=of.tenant, index=of, asked=4, recall_1=share, recall_5=share, recall_20=share
+        )
+
+    html = page.get("/shops/model/").content.decode()
+    assert "75%" in html.replace("\xa0", "").replace(" %", "%")
+    assert "11%" not in html.replace(" %", "%")
+    assert 'class="card test-chart"' in html
+    assert reverse("search_indexes") in html

@@ -1,7 +1,5 @@
 """The search indexes of a shop: which is searched, what another would change, and the switch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,24 +16,12 @@ from accounts.http import TenantRequest
 from accounts.models import Role
 from inference import client
 from retrieval import jobs
+from retrieval.charts import draw_chart, list_tests
 from retrieval.comparing import compare_indexes
-from retrieval.models import ActiveIndex, IndexVersion, SearchTest
+from retrieval.models import ActiveIndex, IndexVersion
 from retrieval.services import building, indexes
 
 SHOWN_TESTS = 14
-CHARTED_TESTS = 60
-# In the units of the chart's SVG.
-CHART = (300, 100)
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Points of two lines, from the oldest test to the newest, 100 % at the top."""
-
-    first: str
-    among_20: str
-
-
 leaders_only = role_required(Role.OWNER, Role.MANAGER)
 
 
@@ -43,15 +29,13 @@ leaders_only = role_required(Role.OWNER, Role.MANAGER)
 @leaders_only
 def show_indexes(request: TenantRequest) -> HttpResponse:
     versions = IndexVersion.objects.for_tenant(request.tenant).order_by("-created_at")
-    tests = SearchTest.objects.for_tenant(request.tenant).select_related("index")
-    newest = list(tests.order_by("-tested_at", "-id")[:CHARTED_TESTS])
+    newest = list_tests(tenant=request.tenant)
     context = {
         "versions": versions.annotate(number=Count("embeddings")),
         "active": ActiveIndex.objects.filter(tenant=request.tenant).first(),
         "photos": indexes.list_searchable_photos(request.tenant.id).count(),
         "tests": newest[:SHOWN_TESTS],
-        "chart": _draw_chart(newest[::-1]) if len(newest) > 1 else None,
-        "first_day": newest[-1].tested_at if newest else None,
+        "chart": draw_chart(newest),
     }
     return render(request, "retrieval/indexes.html", context)
 
@@ -124,17 +108,3 @@ def _get_index(request: TenantRequest, index_id: UUID) -> IndexVersion:
     if index is None:
         raise Http404
     return index
-
-
-def _draw_chart(tests: Sequence[SearchTest]) -> Chart:
-    return Chart(
-        first=_draw_line([test.recall_1 for test in tests]),
-        among_20=_draw_line([test.recall_20 for test in tests]),
-    )
-
-
-def _draw_line(values: Sequence[float]) -> str:
-    """At least two of them, 0 to 1."""
-    width, height = CHART
-    step = width / (len(values) - 1)
-    return " ".join(f"{i * step:.1f},{height * (1 - v):.1f}" for i, v in enumerate(values))

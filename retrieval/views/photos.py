@@ -119,12 +119,13 @@ def _add(
     request: TenantRequest, product: Product, upload: annotation_photos.Upload
 ) -> ProductImage | None:
     """None where the product has it already. Raises PhotoRefused."""
-    photo = annotation_photos.check_photo(annotation_photos.read_upload(upload))
+    photo, measures = photos.check_and_measure(annotation_photos.read_upload(upload))
     try:
         return photos.add_photo(
             tenant=request.tenant,
             product_id=product.id,
             photo=photo,
+            measures=measures,
             name=annotation_photos.clean_name(upload.name),
             added_by=request.user,
             now=timezone.now(),

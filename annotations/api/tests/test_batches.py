@@ -13,7 +13,7 @@ from accounts import idempotency
 from accounts.models import ApiKey, IdempotentRequest
 from accounts.tests.factories import make_key
 from annotations import batches, fetching, files, jobs, recording, services, signals
-from annotations.models import Batch, BatchItem, FashionImage
+from annotations.models import Annotation, Batch, BatchItem, FashionImage
 from annotations.tests.factories import (
     make_annotation,
     make_done_annotation,
@@ -259,6 +259,18 @@ def test_a_shop_keeps_few_workers_busy_and_none_that_annotates(api, tenant):
     assert list_lanes(tenant).count() == jobs.LANES
     assert {job.queue_name for job in list_lanes(tenant)} == {jobs.FETCH_QUEUE}
     assert jobs.FETCH_QUEUE in ASIDE
+
+
+def test_all_photos_of_a_shop_share_the_job_that_annotates_them(api, tenant, monkeypatch):
+    addresses = [f"https://a.example/{number}.jpg" for number in range(3)]
+    make_hosts_answer(monkeypatch, make_photo_bytes)
+    post(api, [{"image_url": address} for address in addresses])
+
+    fetch_all(tenant)
+
+    waiting = ProcrastinateJob.objects.filter(task_name__startswith="annotations.annotate")
+    assert [job.task_name for job in waiting] == [jobs.SHOP_TASK]
+    assert Annotation.objects.pending().count() == 3
 
 
 def test_after_its_turn_a_shop_waits_for_the_others(api, tenant, monkeypatch):

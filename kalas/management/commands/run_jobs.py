@@ -37,8 +37,10 @@ WHERE EXISTS (
         AND (scheduled_at IS NULL OR scheduled_at <= now())
 )
 """
-# Other people's hosts may take their time; each that does so keeps one of these busy.
+# Other people's hosts may take their time; each that does so keeps one of these busy. So does each
+# shop whose photos came in bulk, for a while at a time.
 ASIDE = {
+    annotation_jobs.BULK_QUEUE: 4,
     webhook_jobs.QUEUE: 8,
     catalogue_jobs.FETCH_QUEUE: 4,
     annotation_jobs.FETCH_QUEUE: 6,
