@@ -6,10 +6,15 @@ one photo takes longer than PostgreSQL takes to store them.
 
 import json
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from functools import cache
+from numbers import Real
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import AutoField, Model
+from django.db.models.fields.files import FieldFile
 
 
 def insert_rows(rows: Sequence[Model]) -> None:
@@ -23,7 +28,7 @@ def insert_rows(rows: Sequence[Model]) -> None:
     names = [field.attname for field in model._meta.concrete_fields if not _is_given(field)]
     values = [{name: getattr(row, name) for name in names} for row in rows]
     with connection.cursor() as cursor:
-        cursor.execute(_word(model), [json.dumps(values, default=str)])
+        cursor.execute(_word(model), [json.dumps(values, default=_say)])
         ids = cursor.fetchall() if _is_given(model._meta.pk) else ()
     for row, (id_,) in zip(rows, ids, strict=bool(ids)):
         row.pk = id_
@@ -44,6 +49,15 @@ def _word(model: type[Model]) -> str:
         f"INSERT INTO {quote(model._meta.db_table)} ({columns})"  # noqa: S608 - our own names
         f" SELECT {values} FROM json_to_recordset(%s::json) AS new ({typed}) {given}"
     )
+
+
+def _say(value: object) -> str | float:
+    """What JSON has no word for; raises TypeError for what PostgreSQL would not read."""
+    if isinstance(value, UUID | date | Decimal | FieldFile):
+        return str(value)
+    if isinstance(value, Real):  # numpy's
+        return float(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored by insert_rows.")
 
 
 def _is_given(field: object) -> bool:

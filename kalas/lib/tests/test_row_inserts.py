@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -58,6 +59,22 @@ def test_stores_times_and_what_is_not_there(tenant):
     kept = Annotation.objects.get(id=row.id)
     assert (kept.created_at, kept.crop, kept.finished_at, kept.timings_ms) == (now, None, None, {})
     assert Annotation.objects.filter(id=row.id, crop__isnull=True).exists()
+
+
+def test_stores_numbers_of_numpy_as_numbers(tenant):
+    vector = np.array([0.1, -1e-9, 3.0], dtype=np.float32)
+    garment = build_garment(make_annotation(tenant=tenant), embedding=[*vector])
+
+    insert_rows([garment])
+
+    assert [*Garment.objects.get(id=garment.id).embedding] == [*vector]
+
+
+def test_refuses_what_it_cannot_word(tenant):
+    garment = build_garment(make_annotation(tenant=tenant), alternatives=b"bytes")
+
+    with pytest.raises(TypeError, match="bytes"):
+        insert_rows([garment])
 
 
 def test_sets_the_ids_that_the_database_gives_in_order(tenant):
