@@ -1,6 +1,7 @@
 """What once was a 500, and other requests that nobody sends by accident."""
 
 import json
+import threading
 from io import BytesIO
 
 import pytest
@@ -18,6 +19,7 @@ from annotations.tests.factories import (
     make_annotation,
     make_done_annotation,
     make_photo_bytes,
+    make_result,
 )
 
 pytestmark = pytest.mark.django_db
@@ -165,13 +167,17 @@ def test_a_program_of_kalas_iris_hears_where_its_photo_waits(api, monkeypatch):
 
 
 def test_nobody_keeps_a_connection_while_the_engine_works(api, fake_engine, monkeypatch):
-    asked_when_lent = []
-    monkeypatch.setattr(
-        tasks, "lend_connection", lambda: asked_when_lent.append(len(fake_engine.requests))
-    )
+    lent = threading.Event()
+    monkeypatch.setattr(tasks, "lend_connection", lent.set)
 
-    assert upload(api, make_photo_bytes(), path=f"{PATH}?wait=10").status_code == 201
-    assert asked_when_lent == [0]
+    def answer(_photo):
+        status = 200 if lent.wait(20) else 500
+        return status, make_result().to_json(), {}
+
+    fake_engine.answer = answer
+
+    assert upload(api, make_photo_bytes(), path=f"{PATH}?wait=30").status_code == 201
+    assert lent.is_set()
 
 
 def test_an_overlay_is_drawn_once_for_who_has_it(api, tenant):
