@@ -189,7 +189,7 @@ def test_the_graph_is_the_finer_one():
         ((name, definition),) = cursor.fetchall()
 
     assert name == "embedding_graph"
-    assert "ef_construction='128'" in definition
+    assert "m='24', ef_construction='200'" in definition
 
 
 def test_the_wall_stands_around_vectors_too(tenant):
