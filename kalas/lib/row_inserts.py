@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from numbers import Real
+from numbers import Integral, Real
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection
@@ -56,7 +56,7 @@ def _say(value: object) -> str | float:
     if isinstance(value, UUID | date | Decimal | FieldFile):
         return str(value)
     if isinstance(value, Real):  # numpy's
-        return float(value)
+        return int(value) if isinstance(value, Integral) else float(value)
     raise TypeError(f"{type(value).__name__} cannot be stored by insert_rows.")
 
 

@@ -63,11 +63,12 @@ def test_stores_times_and_what_is_not_there(tenant):
 
 def test_stores_numbers_of_numpy_as_numbers(tenant):
     vector = np.array([0.1, -1e-9, 3.0], dtype=np.float32)
-    garment = build_garment(make_annotation(tenant=tenant), embedding=[*vector])
+    garment = build_garment(make_annotation(tenant=tenant), embedding=[*vector], left=np.int64(2))
 
     insert_rows([garment])
 
-    assert [*Garment.objects.get(id=garment.id).embedding] == [*vector]
+    kept = Garment.objects.get(id=garment.id)
+    assert ([*kept.embedding], kept.left) == ([*vector], 2)
 
 
 def test_refuses_what_it_cannot_word(tenant):
