@@ -138,7 +138,8 @@ def make_thumbnail(data: bytes) -> bytes:
     with Image.open(BytesIO(data)) as image:
         # A large JPEG is decoded no larger than the filter needs it.
         image.draft("RGB", (2 * THUMBNAIL_SIDE, 2 * THUMBNAIL_SIDE))
-        return _encode_thumbnail(image.convert("RGB"))
+        with room_for(image.width * image.height):
+            return _encode_thumbnail(image.convert("RGB"))
 
 
 @contextmanager
