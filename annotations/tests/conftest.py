@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import caches
 from django.core.files.storage import default_storage
 from django.db import connections
+from django.db.models import Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -135,8 +136,8 @@ def run_jobs(monkeypatch) -> Callable[..., None]:
 
 def _is_anything_due() -> bool:
     jobs = ProcrastinateJob.objects.all()
-    due = jobs.filter(status="todo", scheduled_at__lte=timezone.now())
-    return due.exists() and not jobs.filter(status="doing").exists()
+    is_due = Q(scheduled_at=None) | Q(scheduled_at__lte=timezone.now())
+    return jobs.filter(is_due, status="todo").exists() and not jobs.filter(status="doing").exists()
 
 
 async def _run_jobs(concurrency: int = 4) -> None:
