@@ -114,10 +114,11 @@ def _render(
 ) -> HttpResponse:
     now = timezone.now()
     last = now.astimezone(UTC).date()
-    days = usage.list_days(
-        tenant=request.tenant, first=last - timedelta(days=SHOWN_DAYS - 1), last=last
+    first = last - timedelta(days=SHOWN_DAYS - 1)
+    days = usage.list_days(tenant=request.tenant, first=first, last=last)
+    all_keys = usage.with_requests(
+        ApiKey.objects.filter(tenant=request.tenant).select_related("created_by"), since=first
     )
-    all_keys = ApiKey.objects.filter(tenant=request.tenant).select_related("created_by")
     listed = list(all_keys.order_by("-created_at", "id"))
     developers = Membership.objects.filter(tenant=request.tenant, role__in=DEVELOPERS)
     context = {
@@ -130,6 +131,7 @@ def _render(
         "month": usage.read_month(tenant=request.tenant, now=now),
         "days": days,
         "used_days": [day for day in days if day.requests or day.refused or day.annotations],
+        "most": max(day.requests for day in days),
         "chart": _draw(days),
     }
     return render(request, "accounts/developers.html", context, status=status)

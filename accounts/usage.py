@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import ApiKey, DailyUsage, MonthlyUsage, Tenant
 
@@ -114,6 +114,12 @@ def list_days(
     known = {row["day"]: DayOfUse(row["day"], row["r"], row["x"], row["a"]) for row in sums}
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
     return [known.get(day) or DayOfUse(day, 0, 0, 0) for day in days]
+
+
+def with_requests(keys: QuerySet[ApiKey], *, since: date) -> QuerySet[ApiKey]:
+    """The same keys, each with `requests`: how many it has sent since that day (UTC)."""
+    sent = Sum("usage__requests", filter=Q(usage__day__gte=since), default=0)
+    return keys.annotate(requests=sent)
 
 
 def _first_day(now: datetime) -> date:

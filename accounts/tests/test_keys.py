@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import keys
-from accounts.models import ApiKey, Role, Scope
+from accounts.models import ApiKey, DailyUsage, Role, Scope
 from accounts.services import NotAllowed
 from accounts.tests.factories import make_key, make_member
 
@@ -198,9 +198,24 @@ def test_a_publishable_key_only_searches(page):
 
 
 def test_the_page_shows_what_keys_did(page, member):
-    make_key(member=member, name="night import")
+    used, idle = make_key(member=member, name="night import").key, make_key(member=member).key
+    today = datetime.now(UTC).date()
+    for days_ago, requests in ((0, 7), (29, 5), (30, 1000)):
+        day = today - timedelta(days=days_ago)
+        DailyUsage.objects.create(key=used, day=day, requests=requests)
+    ApiKey.objects.filter(id=used.id).update(last_used_at=datetime.now(UTC))
 
-    body = page.get(reverse("developers")).content.decode()
+    response = page.get(reverse("developers"))
 
-    assert "night import" in body
-    assert body.count("<rect") == 30
+    assert {key.id: key.requests for key in response.context["keys"]} == {used.id: 12, idle.id: 0}
+    assert "12 requests in 30 days" in response.text
+    assert response.text.count("<rect") == 30
+
+
+def test_the_page_says_that_no_key_was_used(page, member):
+    make_key(member=member)
+
+    response = page.get(reverse("developers"))
+
+    assert "No key has sent a request" in response.text
+    assert "<rect" not in response.text
