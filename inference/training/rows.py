@@ -141,7 +141,7 @@ def fit_row(own: Tensor, others: Tensor, network: GarmentNet, *, weight_decay: f
         torch.autograd.backward(loss)
         return loss
 
-    solver.step(step)
+    solver.step(step)  # type: ignore[no-untyped-call]  # torch has no types for it
     return Row(weight.detach().float(), bias.detach().float())
 
 
@@ -193,7 +193,7 @@ class _Onlooker:
 
 def _leave_out(own: Tensor, others: Tensor, network: GarmentNet, config: RowsConfig) -> float:
     """The share of views that a row fitted without their photo's answers right."""
-    photos = own.split(config.views)
+    photos = own.split_with_sizes([config.views] * (len(own) // config.views))
     found = 0
     for left, views in enumerate(photos):
         rest = torch.cat([each for i, each in enumerate(photos) if i != left])
