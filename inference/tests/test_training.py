@@ -13,8 +13,9 @@ import torch
 from django.core.management import call_command
 from PIL import Image
 
-from inference import registry, taxonomy
+from inference import registry, taxonomy, weights
 from inference.networks.garment_net import GarmentNet
+from inference.specs import WeightsSpec
 from inference.taxonomy import UnknownLabel
 from inference.training import loop
 from inference.training.augment import View, augment, find_on_white
@@ -385,6 +386,48 @@ def test_leaves_the_temperatures_of_published_weights_behind(data, trained, tmp_
     after = safetensors.torch.load_file(path)
     assert after["temperature"] == 1
     assert (after["attribute_temperatures"] == 1).all()
+
+
+def test_published_weights_keep_their_categories_when_the_taxonomy_trains_another(
+    data, trained, tmp_path
+):
+    order = taxonomy.load().label_order
+    older = [order[-1], *(name for name in order[:-1] if name != "suspenders")]
+    tensors = safetensors.torch.load_file(trained)
+    for name in ("category.weight", "category.bias"):
+        tensors[name] = tensors[name][[order.index(label) for label in older]]
+    published = tmp_path / "kalas-mini-9.safetensors"
+    safetensors.torch.save_file(tensors, published)
+    families = tuple(family.name for family in taxonomy.load().colour_families)
+    weights.write_sidecar(
+        WeightsSpec(
+            name="kalas-mini",
+            version="9",
+            architecture="garment-net",
+            taxonomy="kalas-1",
+            sha256="",
+            labels=tuple(older),
+            colour_families=families,
+            attributes=taxonomy.load().attribute_order,
+            folder=tmp_path,
+        )
+    )
+    lines: list[str] = []
+
+    path = train(
+        replace(TINY, epochs=0),
+        data=data,
+        out=tmp_path / "run",
+        resume=False,
+        say=lines.append,
+        start=published,
+    )
+
+    assert "category suspenders starts anew" in lines
+    before, after = (safetensors.torch.load_file(file) for file in (trained, path))
+    kept = [i for i, label in enumerate(order) if label in older]
+    for name in ("category.weight", "category.bias"):
+        assert torch.equal(after[name][kept], before[name][kept])
 
 
 def test_trains_in_short_numbers_on_a_cpu(data, tmp_path):

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference import taxonomy, weights
+from inference import specs, taxonomy, weights
 from inference.networks.garment_net import EMBEDDING_SIZE, normalise
 from inference.networks.text_net import TextNet
 from inference.registry import build_untrained
@@ -294,12 +294,26 @@ class _Run:
             self._forget_temperatures()
             return
         tensors = weights.widen(load_file(start, device=str(self._device)))
+        if (described := start.with_suffix(".toml")).exists():
+            self._place_categories(tensors, specs.read(described).labels)
         words = start.with_name(WORDS_FILE)
         if words.exists():
             tensors |= {f"{_TEXTS}{k}": v for k, v in weights.widen(load_file(words)).items()}
         self._load(self._keep_fitting(tensors, self._shipped()))
         self._average = {k: v.detach().clone() for k, v in self._shipped().items()}
         self._forget_temperatures()
+
+    def _place_categories(self, tensors: dict[str, Tensor], labels: Sequence[str]) -> None:
+        """Put the head's rows where the taxonomy has their labels now; those of new ones begin."""
+        order = taxonomy.load().label_order
+        known = [i for i, label in enumerate(order) if label in labels]
+        from_rows = [labels.index(order[i]) for i in known]
+        for name, present in self._net.category.state_dict(prefix="category.").items():
+            rows = present.clone()
+            rows[known] = tensors[name][from_rows]
+            tensors[name] = rows
+        for label in sorted(set(order) - set(labels)):
+            self._say(f"category {label} starts anew")
 
     def _forget_temperatures(self) -> None:
         """Published weights have some; those of a run are fitted when it is published."""

@@ -52,12 +52,14 @@ def publish(
     size: tuple[int, int],
     files: list[Path],
     finder: str = "",
+    text: str = "",
     mirrored: bool = False,
     store: Path = specs.STORE,
     say: Say,
 ) -> WeightsSpec:
     """Store a run's network, and its words' encoder if it has one, as that version of kalas-mini.
 
+    `text` is a stored encoder in its place: of a version whose vectors the run's are to the bit.
     Temperatures and floors are fitted on half of the files' photos. Raises BadWeights, UnknownFile.
     """
     model = read_run(run, texts=None, size=size, device="cpu", mirrored=mirrored)
@@ -84,7 +86,8 @@ def publish(
         version=version,
         floors=floors,
         finder=finder,
-        text=_publish_words(run.with_name(WORDS_FILE), version=version, store=store, say=say),
+        text=text
+        or _publish_words(run.with_name(WORDS_FILE), version=version, store=store, say=say),
         source=_SOURCE,
         licence=_LICENCE,
         data=_DATA,
@@ -149,6 +152,7 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     parser.add_argument("--size", type=int, nargs=2, required=True, metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--finder", default="", help="the model that finds the garments for it")
+    parser.add_argument("--text", default="", help="the stored words' encoder, if not the run's")
     parser.add_argument(
         "--mirrored", action="store_true", help="answer by the mean of a crop and its mirror image"
     )
@@ -161,6 +165,7 @@ def main() -> None:
         size=tuple(options.size),
         files=options.files,
         finder=options.finder,
+        text=options.text,
         mirrored=options.mirrored,
         store=options.store,
         say=print,

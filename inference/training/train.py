@@ -3,11 +3,14 @@
 import argparse
 from pathlib import Path
 
+from inference.specs import BadWeights
 from inference.training.config import read_config
 from inference.training.detection.config import is_finder
 from inference.training.detection.config import read_config as read_finder_config
 from inference.training.detection.loop import train_finder
 from inference.training.loop import Say, train
+from inference.training.rows import add_rows, is_rows
+from inference.training.rows import read_config as read_rows_config
 from kalas.lib.malloc import tune_allocator
 
 
@@ -41,6 +44,16 @@ def _train(options: argparse.Namespace, say: Say) -> Path:
             resume=options.resume,
             say=say,
             start=options.start,
+        )
+    if is_rows(options.config):
+        if options.start is None:
+            raise BadWeights("New rows need a published network: name it with --start.")
+        return add_rows(
+            read_rows_config(options.config),
+            data=options.data,
+            out=options.out,
+            start=options.start,
+            say=say,
         )
     return train(
         read_config(options.config),
