@@ -32,6 +32,7 @@ import psutil
 
 from inference import pipeline, runtime, specs, torch_networks
 from inference.client import Client, Overloaded, Unavailable
+from inference.detection import GLANCE
 from inference.preprocess import decode, resize_crop, whole
 from inference.request import Photo
 from inference.runtime import Array, Model, Network
@@ -92,16 +93,18 @@ def read_options() -> argparse.Namespace:
 
 def time_networks(model: Model) -> dict[str, object]:
     """Processor milliseconds a call on one input: as the engine runs it, and in torch."""
-    sizes = {"garments": model.spec.input_size}
+    asked = [("garments", "garments", model.spec.input_size)]
     if model.spec.finder:
-        sizes["finder"] = specs.find(model.spec.finder).input_size
+        asked.append(("finder", "finder", specs.find(model.spec.finder).input_size))
+    if model.finder_mirrored:
+        asked.append(("finder_glance", "finder", GLANCE))
     reference = torch_networks.open_model(model.spec, device="cpu")
     pipeline.use_one_core()
     report: dict[str, object] = {"runtime": model.runtime}
-    for part, size in sizes.items():
+    for name, part, size in asked:
         pixels = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
-        report[f"{part}_cpu_ms"] = time_network(getattr(model, part), pixels)
-        report[f"{part}_torch_cpu_ms"] = time_network(getattr(reference, part), pixels)
+        report[f"{name}_cpu_ms"] = time_network(getattr(model, part), pixels)
+        report[f"{name}_torch_cpu_ms"] = time_network(getattr(reference, part), pixels)
     return report
 
 

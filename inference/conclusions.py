@@ -96,6 +96,16 @@ def conclude(
     return (name(main, primary=True), *(name(part, primary=False) for part in beside))
 
 
+def is_settled(scene: Scene, entire: Said, reader: Reader) -> bool:
+    """Whether what the entire photo is said to be stands for its crops as well: one garment, which
+    it shows without doubt."""
+    categories = reader.categories(entire.category)
+    if scene.whole is None or len(scene.garments) > 1 or not reader.is_settled(categories):
+        return False
+    wanted = reader.object_of(categories)
+    return all(view.found is not None and view.found.object == wanted for view in scene.garments)
+
+
 def _see_none(categories: Floats, reader: Reader) -> Abstention:
     likely = tuple(each for each in reader.rank(categories) if each.confidence > 0)
     return Abstention("no-garment", likely)

@@ -52,6 +52,8 @@ OBJECTS: dict[Detail, ObjectType] = {
 
 SIZE = (224, 160)
 """(height, width) of the finder's input."""
+GLANCE = (128, 96)
+"""The same of its first look, which tells whether a closer one is worth its time; see `scenes`."""
 STRIDE = 4
 """Input pixels between two places of its maps."""
 EDGE_UNIT = 8.0
@@ -116,9 +118,10 @@ _Corners = tuple[float, float, float, float]
 """Left, top, right, bottom in input pixels."""
 
 
-def fit(image: Pixels, area: Box) -> tuple[Pixels, Frame]:
-    """What the area of a uint8 (H, W, 3) photo shows, undistorted at SIZE, and where that is."""
-    height, width = SIZE
+def fit(image: Pixels, area: Box, size: tuple[int, int] = SIZE) -> tuple[Pixels, Frame]:
+    """What the area of a uint8 (H, W, 3) photo shows, undistorted at `size` = (height, width), and
+    where that is."""
+    height, width = size
     scale = min(width / area.width, height / area.height)
     frame = Frame(
         left=(area.left + area.right) / 2 - width / scale / 2,
@@ -126,7 +129,7 @@ def fit(image: Pixels, area: Box) -> tuple[Pixels, Frame]:
         scale=scale,
         area=area,
     )
-    return resize_crop(image, area, SIZE), frame
+    return resize_crop(image, area, size), frame
 
 
 def decode_maps(heat: Floats, edges: Floats, *, frame: Frame, least: float = FAINT) -> list[Found]:

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from inference import exports, specs, torch_networks
+from inference.detection import GLANCE
 from inference.preprocess import decode, resize_crop, whole
 from inference.runtime import Array, Network, OnnxNetwork, Part
 from inference.specs import WeightsSpec
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 PHOTOS = Path(__file__).resolve().parents[1] / "annotations" / "demo_photos"
 _COMPARED = 8
 _BATCHES = (1, 4)
+_AXES = {2: ("n", "length"), 4: ("n", "height", "width")}
+"""Dimensions of inputs that may be any: of texts and of photos."""
 _TEXTS = ("red striped women's top", "jeans", "checked men shirt navy blue", "siyah elbise")
 
 
@@ -74,10 +77,11 @@ def export(spec: WeightsSpec, *, cache: Path, photos: Path = PHOTOS) -> dict[str
 
 
 def write_onnx(module: nn.Module, file: Path, *, example: Sequence[Array]) -> None:
-    """Batches of any size go in; `example` gives the other dimensions and the types."""
+    """Batches of any size go in, of photos or of texts; `example` gives the types."""
     names = [f"input{i}" for i in range(len(example))]
-    # Texts have any length as well.
-    free = {name: {0: "n", 1: "length"} if len(example) > 1 else {0: "n"} for name in names}
+    free = {
+        name: dict(enumerate(_AXES[array.ndim])) for name, array in zip(names, example, strict=True)
+    }
     with warnings.catch_warnings():
         # The other exporter takes a minute in place of seconds; torch is pinned.
         warnings.simplefilter("ignore")
@@ -110,15 +114,18 @@ def _inputs(part: Part, spec: WeightsSpec, photos: Path) -> Iterator[Sequence[Ar
     if part == "words":
         yield encode_words(list(_TEXTS))
         return
-    seeing = specs.find(spec.finder, store=spec.folder) if part == "finder" else spec
+    sizes = [spec.input_size]
+    if part == "finder":
+        sizes = [GLANCE, specs.find(spec.finder, store=spec.folder).input_size]
     paths = sorted(photos.glob("*.jpg"))
     if len(paths) < _COMPARED:
         raise FileNotFoundError(f"{photos} has fewer than {_COMPARED} photos to compare on.")
     chosen = paths[:: len(paths) // _COMPARED][:_COMPARED]
     images = [decode(path.read_bytes()) for path in chosen]
-    crops = np.stack([resize_crop(image, whole(image), seeing.input_size) for image in images])
-    for start in range(0, len(crops), largest):
-        yield (crops[start : start + largest],)
+    for size in sizes:
+        crops = np.stack([resize_crop(image, whole(image), size) for image in images])
+        for start in range(0, len(crops), largest):
+            yield (crops[start : start + largest],)
 
 
 def main() -> None:

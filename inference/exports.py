@@ -25,7 +25,7 @@ MAX_ERROR = 1e-3
 """The largest difference from torch's answer, relative to its largest number."""
 _ROOT = Path(__file__).resolve().parents[1]
 _MAKING_LIMIT_S = 600
-_FORMAT = 2
+_FORMAT = 3
 """Grows when an export by this code would differ from an older one."""
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from inference import runtime
 from inference.colours import Palette
-from inference.conclusions import Abstention, Said, conclude
+from inference.conclusions import Abstention, Said, conclude, is_settled
 from inference.contract import (
     MIN_SIDE,
     AbstainReason,
@@ -27,13 +27,13 @@ from inference.contract import (
     InvalidImage,
     ModelName,
 )
-from inference.detection import Frame, fit
-from inference.mirror import join_maps, mirror
+from inference.detection import fit
+from inference.finding import Finder, Fitted
 from inference.postprocess import Reader
 from inference.preprocess import Pixels, decode, resize_crop, whole
 from inference.request import NoWords, Outcome, Photo
 from inference.runtime import Model
-from inference.scenes import Scene, Sight, look, read_maps
+from inference.scenes import Scene, Sight, look
 from inference.spelling import normalise
 from inference.taxonomy import load as load_taxonomy
 from inference.words import encode_words
@@ -55,8 +55,8 @@ class _Decoded:
     photo: Photo
     image: Pixels
     area: Box
-    fitted: tuple[Pixels, Frame] | None
-    """What the finder is shown, if there is one."""
+    fitted: Fitted | None
+    """What the finder is shown first, if there is one."""
     timings: dict[str, float]
 
 
@@ -82,7 +82,9 @@ class Pipeline:
         self.model = ModelName(model.spec.name, model.spec.version, model.spec.taxonomy)
         self._networks = model
         self._size = model.spec.input_size
-        self._finds = model.finder is not None
+        self._finder = (
+            Finder(model.finder, looks_twice=model.finder_mirrored) if model.finder else None
+        )
         self._reader = Reader(model.spec, load_taxonomy())
         self._palette = Palette.of(load_taxonomy().colours)
         self._map = decoders.map if decoders else map
@@ -138,21 +140,15 @@ class Pipeline:
             yield next(scenes) if isinstance(d, _Decoded) else d
 
     def _find_all(self, photos: Sequence[_Decoded]) -> Sequence[Sight | None]:
-        finder = self._networks.finder
         fitted = [photo.fitted for photo in photos if photo.fitted]
-        if finder is None or not fitted:
+        if self._finder is None or not fitted:
             return [None] * len(photos)
+
+        def fit_closely(chosen: Sequence[int]) -> Sequence[Fitted]:
+            return list(self._map(lambda i: fit(photos[i].image, photos[i].area), chosen))
+
         start = perf_counter()
-        shown = np.stack([pixels for pixels, _ in fitted])
-        frames = [frame for _, frame in fitted]
-        maps = finder(shown)
-        sights = [read_maps(*one) for one in zip(zip(*maps, strict=True), frames, strict=True)]
-        # Where nothing but one garment was seen, however faint, a second look hardly finds more.
-        again = [i for i, sight in enumerate(sights) if sight.may_show_several]
-        if again and self._networks.finder_mirrored:
-            both = join_maps([part[again] for part in maps], finder(mirror(shown[again])))
-            for i, joined in zip(again, zip(*both, strict=True), strict=True):
-                sights[i] = read_maps(joined, frames[i])
+        sights = self._finder.find(fitted, fit_closely)
         for photo in photos:
             photo.timings["detect"] = (perf_counter() - start) * 1000
         return sights
@@ -178,7 +174,8 @@ class Pipeline:
             reason = "unreadable"
         if reason:
             return _Seen(photo, image.shape[1], image.shape[0], Abstention(reason), timings)
-        return _Decoded(photo, image, area, fit(image, area) if self._finds else None, timings)
+        fitted = self._finder.fit(image, area) if self._finder else None
+        return _Decoded(photo, image, area, fitted, timings)
 
     def _try_to_see(self, decoded: _Decoded, sight: Sight | None) -> _Seen | Exception:
         image, timings = decoded.image, decoded.timings
@@ -191,10 +188,15 @@ class Pipeline:
         return _Seen(decoded.photo, image.shape[1], image.shape[0], scene, timings)
 
     def _classify_all(self, scenes: Sequence[Scene]) -> list[list[Said]]:
-        """What is said of each scene's crops. Where the entire photo leaves open for whom the
-        product is, it is seen from a little nearer as well."""
-        answers = self._classify([crop for scene in scenes for crop in self._views(scene)])
-        said = [list(islice(answers, len(scene.crops))) for scene in scenes]
+        """What is said of each scene's crops. Where the entire photo leaves no doubt of its only
+        garment, that stands for the rest as well; where it leaves open for whom the product is, it
+        is seen from a little nearer."""
+        firsts = self._classify([scene.entire for scene in scenes])
+        said = [[first] * len(s.crops) for s, first in zip(scenes, firsts, strict=True)]
+        doubtful = [i for i, scene in enumerate(scenes) if not self._is_settled(scene, said[i][0])]
+        answers = self._classify([crop for i in doubtful for crop in self._views(scenes[i])[1:]])
+        for i in doubtful:
+            said[i][1:] = islice(answers, len(said[i]) - 1)
         close = [i for i, each in enumerate(said) if self._reader.is_close(each[0].attributes)]
         if self._networks.spec.mirrored:
             again = self._classify([_step_nearer(scenes[i].entire) for i in close])
@@ -203,6 +205,10 @@ class Pipeline:
                 mean = np.asarray((entire.attributes + nearer.attributes) / 2, dtype=np.float32)
                 said[i][0] = entire._replace(attributes=mean)
         return said
+
+    def _is_settled(self, scene: Scene, entire: Said) -> bool:
+        """As of the versions that it was measured on, see `mirrored`."""
+        return self._networks.spec.mirrored and is_settled(scene, entire, self._reader)
 
     def _views(self, scene: Scene) -> list[Pixels]:
         """What is classified. The two looks at a photo's main thing see its two sides, which is

@@ -26,6 +26,9 @@ OF_THE_PRODUCT = ("gender", "age-group", "season", "occasion")
 _LOOKED_UP, _CLOSE = "gender", 0.8
 """The key that a second look is worth its time for, and from which confidence it changes nothing:
 of fpi's training photos 0.16 are less sure, and looking at all of them again gains no more."""
+_SETTLED = 0.95
+"""Confidence in the entire photo from which its crops hardly change the answer: they changed no
+category of 214 such fpi training photos, and one of 186 of people's own validation photos."""
 _ACCESSORIES: dict[Detail, tuple[str, ...]] = {
     "bag": ("backpack", "handbag", "travel-bag", "wallet"),
     "headwear": ("hat",),
@@ -105,6 +108,11 @@ class Reader:
         order = np.argsort(-probabilities, kind="stable")
         best = order[order != self._nothing][:TOP]
         return tuple(Alternative(self._labels[i], round(float(probabilities[i]), 4)) for i in best)
+
+    def is_settled(self, probabilities: Floats) -> bool:
+        """Whether they leave no doubt that it is a garment, and which."""
+        best = int(probabilities.argmax())
+        return best != self._nothing and float(probabilities[best]) >= _SETTLED
 
     def is_close(self, entire: Floats) -> bool:
         """Whether the entire photo's attribute logits leave open for whom the product is."""

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from inference.contract import Box
-from inference.detection import SURE, Found, Frame, decode_maps, overlap, tidy
+from inference.detection import SEGMENTS, SURE, Found, Frame, decode_maps, overlap, tidy
 from inference.foreground import Foreground, Ground
 from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
@@ -23,6 +25,11 @@ person is before the ground as well, it is less."""
 _NEARLY_SAME = 0.6
 """Overlap from which a look at the only garment says nothing that the whole's doesn't."""
 _MARGIN = 0.05
+_WORN, _ELSEWHERE = 0.02, 0.005
+"""Shares of a photo's places that show skin or hair from which somebody wears what it shows: where
+the garment is seen, and where at most something small is."""
+_SMALL = 0.1
+"""Of the photo: a shoe or a hat is a part of what somebody wears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,20 @@ class Sight:
     @property
     def may_show_several(self) -> bool:
         return len(self.found) > 1
+
+    @property
+    def shows_one_alone(self) -> bool:
+        """At most one garment, and nobody who wears it."""
+        if self.may_show_several:
+            return False
+        area = self.frame.area.width * self.frame.area.height
+        is_seen = any(garment.size >= _SMALL * area for garment in self.found)
+        return self._body_share() <= (_WORN if is_seen else _ELSEWHERE)
+
+    def _body_share(self) -> float:
+        likely = np.exp(self.segments - self.segments.max(axis=0))
+        body = likely[SEGMENTS.index("body")] > likely.sum(axis=0) / 2
+        return float(body.mean())
 
 
 def read_maps(maps: Sequence[Floats], frame: Frame) -> Sight:

@@ -9,7 +9,7 @@ import pytest
 import safetensors.torch
 
 from inference import export, exports, runtime, specs, torch_networks, weights
-from inference.detection import DETAILS, SIZE
+from inference.detection import DETAILS, GLANCE, SIZE
 from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import MEAN, STD, GarmentNet
 from inference.networks.text_net import TextNet
@@ -72,10 +72,19 @@ def test_answers_as_torch_does_at_any_batch_size(model, cache):
     files = exports.ensure(model, cache=cache).files
     reference = torch_networks.open_model(model, device="cpu")
     crops = np.random.default_rng(1).integers(0, 256, (11, 40, 30, 3), dtype=np.uint8)
-    photos = np.random.default_rng(1).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    photos, glances = (
+        np.random.default_rng(1).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+        for size in (SIZE, GLANCE)
+    )
     texts = encode_words(["red", "a long list of words about a dress", "jeans"])
 
-    for part, inputs in (("garments", (crops,)), ("finder", (photos,)), ("words", texts)):
+    asked = (
+        ("garments", (crops,)),
+        ("finder", (photos,)),
+        ("finder", (glances,)),
+        ("words", texts),
+    )
+    for part, inputs in asked:
         found = OnnxNetwork(files[part])(*inputs)
         for one, other in zip(found, getattr(reference, part)(*inputs), strict=True):
             assert one.shape == other.shape

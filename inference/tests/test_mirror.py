@@ -7,30 +7,17 @@ import pytest
 import torch
 
 from inference.contract import AnnotationResult, Box
-from inference.detection import SIZE
-from inference.mirror import find_on_both_sides, join_maps, mirror, see_both_sides
+from inference.mirror import find_on_both_sides, join_maps, see_both_sides
 from inference.networks.garment_finder import GarmentFinder
 from inference.pipeline import Pipeline
 from inference.request import Photo
 from inference.runtime import Model
 from inference.tests.photos import encode
 from inference.tests.stand_in import CLOTH, painted_finder
-from inference.tests.tiny import SPEC, tiny_network
+from inference.tests.tiny import RED, SPEC, Recorded, doubting_network, tiny_network
 
 TOP, LEGS = Box(100, 100, 300, 300), Box(110, 300, 290, 560)
 TWICE = replace(SPEC, mirrored=True)
-
-
-class Recorded:
-    """A network that keeps what it was shown."""
-
-    def __init__(self, network):
-        self.network = network
-        self.shown = []
-
-    def __call__(self, *inputs):
-        self.shown.append(inputs[0])
-        return self.network(*inputs)
 
 
 def draw(*boxes):
@@ -67,38 +54,53 @@ def test_looks_once_where_a_version_gains_nothing_by_two():
     assert find_on_both_sides(Model(SPEC, tiny_network)) is None
 
 
-def test_the_finder_looks_again_only_where_there_are_several_garments():
-    finder = Recorded(painted_finder)
-    pipeline = Pipeline(Model(SPEC, tiny_network, finder=finder, finder_mirrored=True))
-
-    pipeline.annotate([draw(TOP)])
-    assert len(finder.shown) == 1
-
-    pipeline.annotate([draw(TOP, LEGS)])
-    _, once, again = finder.shown
-    assert once.shape == (1, *SIZE, 3)
-    assert (again == mirror(once)).all()
-
-
 @pytest.mark.parametrize("spec", [SPEC, TWICE], ids=["as it is", "mirrored"])
 def test_the_two_looks_at_a_photo_see_its_two_sides(spec):
-    garments = Recorded(tiny_network)
+    garments = Recorded(doubting_network)
     image = np.full((112, 84, 3), 255, dtype=np.uint8)
     image[:, :42] = CLOTH["top"]
 
     Pipeline(Model(spec, garments)).annotate([Photo(encode(image, "PNG"))])
 
-    [[entire, whole]] = garments.shown
+    [entire], [whole] = garments.shown
     assert entire[48, 10, 1] < 100
     assert (whole[48, 10, 1] > 200) == spec.mirrored
 
 
+def test_a_garment_that_all_of_the_photo_shows_without_doubt_is_looked_at_once():
+    garments = Recorded(tiny_network)
+    image = np.full((112, 84, 3), 255, dtype=np.uint8)
+    image[10:-10, 10:-10] = CLOTH["top"]
+    photo = Photo(encode(image, "PNG"))
+
+    [mirrored] = Pipeline(Model(TWICE, garments)).annotate([photo])
+    looks = len(garments.shown)
+    [usual] = Pipeline(Model(SPEC, garments)).annotate([photo])
+
+    assert isinstance(mirrored, AnnotationResult)
+    assert isinstance(usual, AnnotationResult)
+    assert (looks, len(garments.shown)) == (1, 3)
+    assert mirrored.garments[0].category.name == usual.garments[0].category.name == RED
+    assert mirrored.garments[0].box == usual.garments[0].box
+
+
+def test_what_was_found_as_something_else_is_looked_at_whatever_all_of_the_photo_shows():
+    garments = Recorded(tiny_network)
+    street = np.random.default_rng(1).integers(60, 200, (640, 400, 3), dtype=np.uint8)
+    street[60:580, 60:340] = (230, 60, 20)
+    street[150:300, 150:250] = CLOTH["lower"]
+
+    Pipeline(Model(TWICE, garments, finder=painted_finder)).annotate([Photo(encode(street, "PNG"))])
+
+    assert sum(map(len, garments.shown)) == 3
+
+
 @pytest.mark.parametrize("logit", [4.0, 0.5])
 def test_looks_from_nearer_where_it_is_open_for_whom_the_product_is(logit):
-    looks = [logit, -2.5]
+    looks = [logit, logit, -2.5]
 
     def say_women(*inputs):
-        *answer, _ = tiny_network(*inputs)
+        *answer, _ = doubting_network(*inputs)
         women = looks.pop(0)
         return [*answer, np.array([[women, 0]] * len(inputs[0]), np.float32)]
 
@@ -107,7 +109,7 @@ def test_looks_from_nearer_where_it_is_open_for_whom_the_product_is(logit):
 
     [result] = Pipeline(Model(spec, garments)).annotate([draw(TOP)])
 
-    _entire, *nearer = garments.shown
+    _entire, _whole, *nearer = garments.shown
     assert isinstance(result, AnnotationResult)
     assert [each.shape for each in nearer] == ([] if logit > 1 else [(1, *spec.input_size, 3)])
     [label] = result.garments[0].attributes

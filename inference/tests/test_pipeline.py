@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import colours, conclusions, detection, pipeline, taxonomy
+from inference import colours, conclusions, detection, finding, pipeline, taxonomy
 from inference.contract import AnnotationResult, Box, InvalidImage
 from inference.request import Photo
 from inference.runtime import Model
@@ -82,12 +82,12 @@ def test_an_unforeseen_error_of_one_photo_stays_its_own(monkeypatch):
 
 
 def test_a_photo_that_cannot_be_shown_to_the_finder_fails_alone(monkeypatch):
-    def fail_on_blue(image, area, *, real=detection.fit):
+    def fail_on_blue(image, *others, real=detection.fit):
         if image[200, 150, 2] > 150:
             raise ZeroDivisionError
-        return real(image, area)
+        return real(image, *others)
 
-    monkeypatch.setattr(pipeline, "fit", fail_on_blue)
+    monkeypatch.setattr(finding, "fit", fail_on_blue)
 
     good, bad = make_pipeline(finder=blind_finder).annotate([Photo(RED_PHOTO), Photo(BLUE_PHOTO)])
 

@@ -36,6 +36,24 @@ def tiny_network(*inputs: Array) -> Sequence[Floats]:
     return [logits, embedding, middle, np.zeros((len(crops), 5), np.float32)]
 
 
+def doubting_network(*inputs: Array) -> Sequence[Floats]:
+    """The same, far less sure of each category."""
+    logits, *others = tiny_network(*inputs)
+    return [logits / np.float32(8), *others]
+
+
+class Recorded:
+    """A network that keeps what it was shown."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.shown: list[Array] = []
+
+    def __call__(self, *inputs: Array) -> Sequence[Floats]:
+        self.shown.append(inputs[0])
+        return self.network(*inputs)
+
+
 def make_pipeline(
     garments: Network = tiny_network,
     *,
