@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 PATH = "/api/v1/annotations/"
 BUSY: tuple[int, object, dict[str, str]] = (503, {}, {"Retry-After": "1"})
 # One of them, the hint to open pages, is PostgreSQL's NOTIFY; one asks what reviews decided.
-MOST_QUERIES = 18
+MOST_QUERIES = 15
 
 
 @pytest.fixture
