@@ -5,6 +5,7 @@ This comes with every photo, and mostly nobody does. An app says by a condition 
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -26,7 +27,7 @@ def find(
 ) -> frozenset[str]:
     """The names of those that hold. One query."""
     columns = ", ".join(_conditions.values())
-    asked = {
+    asked: dict[str, Any] = {
         "tenant": tenant_id,
         "annotations": list(annotation_ids),
         "images": list(image_ids),
