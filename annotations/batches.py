@@ -5,22 +5,26 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q
 
 from accounts.models import ApiKey, Tenant
-from annotations import jobs, live, selectors, signals
+from annotations import interests, jobs, live, selectors, signals
 from annotations.models import Annotation, Batch, BatchItem
 
 # Of a shop's photos that wait in batches.
 MOST_OPEN = 10_000
 # 4, 16 and 64 seconds.
 FIRST_WAIT = timedelta(seconds=4)
-_WAITING_FOR = """
-SELECT DISTINCT batch.id FROM annotations_batchitem AS item
-JOIN annotations_batch AS batch ON batch.id = item.batch_id
-WHERE item.annotation_id = ANY(%s) AND batch.finished_at IS NULL
-"""
+WAITING = "batches"
+interests.add(
+    WAITING,
+    f"""EXISTS (
+        SELECT FROM annotations_batchitem AS item
+        JOIN annotations_batch AS batch ON batch.id = item.batch_id
+        WHERE item.annotation_id = {interests.ANNOTATIONS} AND batch.finished_at IS NULL
+    )""",
+)
 
 
 class TooManyOpen(Exception):
@@ -111,10 +115,8 @@ def tell_finished(finished: Iterable[Batch]) -> None:
 
 def list_waiting_for(*, annotation_ids: Sequence[UUID]) -> Sequence[UUID]:
     """The unfinished batches that these annotations belong to."""
-    # As with `messages.has_listeners`: asked with every annotation, and none is the answer.
-    with connection.cursor() as cursor:
-        cursor.execute(_WAITING_FOR, [list(annotation_ids)])
-        return [batch_id for (batch_id,) in cursor.fetchall()]
+    batches = Batch.objects.filter(items__annotation__in=annotation_ids, finished_at=None)
+    return list(batches.values_list("id", flat=True).distinct())
 
 
 def sweep(*, now: datetime) -> None:

@@ -17,7 +17,8 @@ class Finished:
 
 
 # With `tenant_id` and `finished`, some of the shop's: they are answered (done, abstained or
-# failed). As this comes with every photo, it brings more than ids.
+# failed). As this comes with every photo, it brings more than ids, and as `concerns` the names of
+# the `interests` that hold: where none does, it does not come.
 annotations_finished = Signal()
 # With the ids: a person accepted or corrected it.
 annotation_reviewed = Signal()

@@ -8,7 +8,6 @@ import random
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import httpx
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -233,7 +232,6 @@ def _give_up(annotation: Annotation, reason: str) -> bool:
 def _may_be_to_blame(error: client.Unavailable, *, timeout_s: float) -> bool:
     """Whether the engine may have broken because of the photo: it was there when it was sent, and
     had the time that it may take."""
-    cause = error.__cause__
-    if isinstance(cause, httpx.TimeoutException) and timeout_s < settings.INFERENCE_TIMEOUT_S:
+    if isinstance(error, client.Late) and timeout_s < settings.INFERENCE_TIMEOUT_S:
         return False
-    return not isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout)
+    return not isinstance(error, client.NotReached)

@@ -1,14 +1,12 @@
 """The web's and the jobs' side of the engine: HTTP over its Unix socket or TCP."""
 
-import atexit
 import json
-import os
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-import httpx
-
+from inference import connections
 from inference.contract import (
     AnnotationResult,
     Box,
@@ -21,14 +19,19 @@ from inference.contract import (
 
 Answer = TypeVar("Answer")
 
-_CONNECT_TIMEOUT_S = 3.0
 _HEALTH_TIMEOUT_S = 5.0
-# Shorter than the engine keeps an idle connection, so that it is never the engine that closes one.
-_KEEP_IDLE_S = 15.0
 
 
 class Unavailable(Exception):
     """The engine cannot be reached or did not answer; the photo can be sent again."""
+
+
+class NotReached(Unavailable):
+    """Nobody listens at its address: it has not seen the photo."""
+
+
+class Late(Unavailable):
+    """It may be at work still."""
 
 
 class Overloaded(Exception):
@@ -65,26 +68,20 @@ class Client:
         crop: Box | None = None,
         hint: ObjectType | None = None,
         timeout: float = 60.0,
-        when_sent: Callable[[], object] | None = None,
     ) -> AnnotationResult:
-        """Raises InvalidImage, Overloaded, Unavailable, and ValueError for a refused argument.
+        """Raises InvalidImage, Overloaded, Unavailable, and ValueError for a refused argument."""
+        return self.send_photo(data, crop, hint, timeout).read()
 
-        `when_sent` is called once the engine has all of the photo.
-        """
-        params = {
-            "crop": ",".join(map(str, crop.as_tuple())) if crop else "",
-            "hint": hint or "",
-            "model": self._model,
-        }
-        response = self._send(
-            "POST",
-            "/v1/annotate",
-            params={name: value for name, value in params.items() if value},
-            content=data,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
-            extensions={"trace": partial(_tell_sent, when_sent)} if when_sent else None,
-        )
-        return _read(response, AnnotationResult.from_json)
+    def send_photo(
+        self,
+        data: bytes,
+        crop: Box | None = None,
+        hint: ObjectType | None = None,
+        timeout: float = 60.0,
+    ) -> "SentPhoto":
+        """Returns when the engine has the photo, and works on it; raises Unavailable."""
+        params = {"crop": _write_box(crop) if crop else "", "hint": hint, "model": self._model}
+        return SentPhoto(self._begin("POST", "/v1/annotate", params, data, timeout))
 
     def find_details(
         self, data: bytes, crop: Box | None = None, timeout: float = 60.0
@@ -96,9 +93,9 @@ class Client:
         response = self._send(
             "POST",
             "/v1/details",
-            params={"crop": ",".join(map(str, crop.as_tuple()))} if crop else {},
+            params={"crop": _write_box(crop) if crop else ""},
             content=data,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+            timeout=timeout,
         )
         return _read(response, GarmentDetails.from_json)
 
@@ -112,7 +109,7 @@ class Client:
             "POST",
             "/v1/embed-text",
             content=json.dumps({"texts": list(texts)}).encode(),
-            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+            timeout=timeout,
         )
         return _read(response, lambda answer: [list(map(float, v)) for v in answer["embeddings"]])
 
@@ -140,13 +137,13 @@ class Client:
                     "others": [other.to_json() for other in others],
                 }
             ).encode(),
-            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+            timeout=timeout,
         )
         return _read(response, lambda answer: [float(each) for each in answer["distances"]])
 
     def health(self, timeout: float = _HEALTH_TIMEOUT_S) -> EngineHealth:
         """Raises Unavailable."""
-        response = self._send("GET", "/v1/health", timeout=httpx.Timeout(timeout))
+        response = self._send("GET", "/v1/health", timeout=timeout)
         return _read(response, EngineHealth.from_json)
 
     def _send(
@@ -154,54 +151,69 @@ class Client:
         method: str,
         path: str,
         *,
-        timeout: httpx.Timeout,
-        params: dict[str, str] | None = None,
+        timeout: float,
+        params: Mapping[str, str | None] | None = None,
         content: bytes | None = None,
-        extensions: dict[str, Any] | None = None,
-    ) -> httpx.Response:
-        pool = _pool(self._url, os.getpid())
-        try:
-            response = pool.request(
-                method,
-                path,
-                params=params,
-                content=content,
-                timeout=timeout,
-                extensions=extensions,
-            )
-        except httpx.TimeoutException as error:
-            raise Unavailable("The engine did not answer in time.") from error
-        except httpx.TransportError as error:
-            raise Unavailable(f"The engine cannot be reached: {error}") from error
-        if response.is_success:
-            return response
-        raise _refusal(response)
+    ) -> connections.Answer:
+        return _accept(self._begin(method, path, params or {}, content, timeout))
+
+    def _begin(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | None],
+        content: bytes | None,
+        timeout: float,
+    ) -> connections.Sent:
+        query = urlencode({name: value for name, value in params.items() if value})
+        target = f"{path}?{query}" if query else path
+        with _unavailable():
+            return connections.send(self._url, method, target, content, timeout_s=timeout)
 
 
-@cache
-def _pool(url: str, process: int) -> httpx.Client:
-    """By process, as a forked child would read its parent's answers from the sockets they share."""
-    path = url.removeprefix("unix:")
-    limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEP_IDLE_S)
-    # A proxy in the environment is not meant for the engine: hence the transport of our own.
-    transport = httpx.HTTPTransport(uds=path if path != url else None, limits=limits)
-    pool = httpx.Client(
-        base_url="http://engine" if path != url else url, transport=transport, trust_env=False
-    )
-    atexit.register(pool.close)
-    return pool
+class SentPhoto:
+    """One that the engine works on; read once, or dropped."""
+
+    def __init__(self, sent: connections.Sent) -> None:
+        self._sent = sent
+
+    def read(self) -> AnnotationResult:
+        """Raises as `Client.annotate`."""
+        return _read(_accept(self._sent), AnnotationResult.from_json)
+
+    def drop(self) -> None:
+        """Nobody wants to know any more."""
+        self._sent.drop()
 
 
-def _tell_sent(when_sent: Callable[[], object], event: str, info: object) -> None:
-    """What httpcore tells of a request as it goes."""
-    if event == "http11.send_request_body.complete":
-        when_sent()
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except connections.NotReached as error:
+        raise NotReached(str(error)) from error
+    except connections.Late as error:
+        raise Late(str(error)) from error
+    except connections.NotAnswered as error:
+        raise Unavailable(str(error)) from error
 
 
-def _refusal(response: httpx.Response) -> Exception:
-    problem = _problem(response)
+def _accept(sent: connections.Sent) -> connections.Answer:
+    with _unavailable():
+        answer = sent.read()
+    if 200 <= answer.status < 300:
+        return answer
+    raise _refusal(answer)
+
+
+def _write_box(box: Box) -> str:
+    return ",".join(map(str, box.as_tuple()))
+
+
+def _refusal(answer: connections.Answer) -> Exception:
+    problem = _problem(answer)
     detail = str(problem.get("detail", ""))
-    match response.status_code:
+    match answer.status:
         case 413 | 422:
             return InvalidImage(str(problem.get("code", "unreadable")), detail)
         case 400:
@@ -211,14 +223,14 @@ def _refusal(response: httpx.Response) -> Exception:
         case 501 if problem.get("code") == "no-details":
             return NoDetails(detail)
         case 503:
-            return Overloaded(_seconds(response.headers.get("Retry-After", "")))
+            return Overloaded(_seconds(answer.retry_after))
         case status:
             return Unavailable(f"The engine answered {status}. {detail}".strip())
 
 
-def _problem(response: httpx.Response) -> dict[str, Any]:
+def _problem(answer: connections.Answer) -> dict[str, Any]:
     try:
-        problem = response.json()
+        problem = json.loads(answer.body)
     except ValueError:
         return {}
     return problem if isinstance(problem, dict) else {}
@@ -228,8 +240,8 @@ def _seconds(value: str) -> float:
     return float(value) if value.isdecimal() else 1.0
 
 
-def _read(response: httpx.Response, from_json: Callable[[dict[str, Any]], Answer]) -> Answer:
+def _read(answer: connections.Answer, from_json: Callable[[dict[str, Any]], Answer]) -> Answer:
     try:
-        return from_json(json.loads(response.content))
+        return from_json(json.loads(answer.body))
     except (KeyError, TypeError, ValueError) as error:
         raise Unavailable("The engine's answer is none that this version understands.") from error

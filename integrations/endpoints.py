@@ -165,6 +165,11 @@ def send_again(
     return delivery
 
 
+def hold_endpoint(*, tenant: Tenant, by: Membership | None, endpoint_id: UUID) -> WebhookEndpoint:
+    """Let it stay as it is until the transaction ends. Raises as `rotate_secret` does."""
+    return _lock_endpoint(tenant=tenant, by=by, endpoint_id=endpoint_id)
+
+
 def reseal(endpoint: WebhookEndpoint) -> None:
     """With the first key; the row is locked by the caller. Raises crypto.Unreadable."""
     context = _context(endpoint.tenant_id, endpoint.id)

@@ -6,34 +6,29 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from accounts.models import Tenant
 from integrations import jobs
 from integrations.models import (
     TEST_EVENT,
     WebhookDelivery,
     WebhookEndpoint,
+    WebhookEvent,
     WebhookMessage,
 )
-
-# As `listening` finds them. Asked with every annotation, and the ORM would take longer to word
-# the question than PostgreSQL to answer it.
-_HAS_LISTENERS = """
-SELECT EXISTS (
-    SELECT FROM integrations_webhookendpoint
-    WHERE tenant_id = %(tenant)s AND state IN ('active', 'paused')
-        AND events @> ARRAY[%(event)s]::varchar[]
-)
-"""
 
 
 def has_listeners(*, tenant_id: UUID, event: str) -> bool:
     """One query; asked first, as most events have none."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HAS_LISTENERS, {"tenant": tenant_id, "event": event})
-        (found,) = cursor.fetchone()
-    return bool(found)
+    return WebhookEndpoint.objects.filter(tenant_id=tenant_id).listening(event).exists()
+
+
+def word_listeners(event: WebhookEvent) -> str:
+    """The same as SQL for `annotations.interests`."""
+    return f"""EXISTS (
+        SELECT FROM integrations_webhookendpoint
+        WHERE tenant_id = %(tenant)s AND state IN ('active', 'paused')
+            AND events @> ARRAY['{event.value}']::varchar[]
+    )"""
 
 
 def tell(

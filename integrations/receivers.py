@@ -1,13 +1,13 @@
 """Turns news of the apps below into messages to shops' own software."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.dispatch import receiver
 from django.utils import timezone
 
-from annotations import results, selectors
+from annotations import interests, results, selectors
 from annotations.models import Annotation
 from annotations.signals import (
     Finished,
@@ -25,13 +25,19 @@ from integrations.stores.selectors import list_names, of_store
 offer_stores(list_stores=list_names, of_store=of_store)
 
 
+interests.add("webhooks", messages.word_listeners(WebhookEvent.ANNOTATION_FINISHED))
+interests.add("stores", progress.OF_STORES)
+
+
 @receiver(annotations_finished)
-def tell_finished(*, tenant_id: UUID, finished: Sequence[Finished], **_: Any) -> None:
-    event = WebhookEvent.ANNOTATION_FINISHED
-    if messages.has_listeners(tenant_id=tenant_id, event=event):
-        for each in finished:
-            known = each.annotation if each.is_only else None
-            _tell_annotation(event, tenant_id, each.annotation.id, known)
+def tell_finished(
+    *, tenant_id: UUID, finished: Sequence[Finished], concerns: Container[str], **_: Any
+) -> None:
+    if "webhooks" not in concerns:
+        return
+    for each in finished:
+        known = each.annotation if each.is_only else None
+        _tell_annotation(WebhookEvent.ANNOTATION_FINISHED, tenant_id, each.annotation.id, known)
 
 
 @receiver(annotation_reviewed)
@@ -42,8 +48,12 @@ def tell_reviewed(*, tenant_id: UUID, annotation_id: UUID, **_: Any) -> None:
 
 
 @receiver(annotations_finished)
-def go_on_in_stores(*, tenant_id: UUID, finished: Sequence[Finished], **_: Any) -> None:
+def go_on_in_stores(
+    *, tenant_id: UUID, finished: Sequence[Finished], concerns: Container[str], **_: Any
+) -> None:
     """After the catalogue has judged the photos' products anew: it is the app below."""
+    if "stores" not in concerns:
+        return
     image_ids = [each.annotation.image_id for each in finished]
     progress.note_answers(tenant_id=tenant_id, image_ids=image_ids, now=timezone.now())
 

@@ -402,9 +402,8 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
-        # A line for every request to the engine, every task and every job that waits for another
-        # try (with a traceback): what goes wrong for good is an error.
-        "httpx": {"level": "WARNING"},
+        # A line for every task and every job that waits for another try (with a traceback): what
+        # goes wrong for good is an error.
         "procrastinate": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
     },

@@ -1,6 +1,6 @@
 """What becomes of a product when its photos are annotated, reviewed or deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
+from annotations import interests
 from annotations.models import FashionImage
 from annotations.signals import (
     Finished,
@@ -27,8 +28,18 @@ show_to_searchers(
 )
 
 
+interests.add(
+    "products",
+    f"EXISTS (SELECT FROM retrieval_productimage WHERE image_id = {interests.PHOTOS})",
+)
+
+
 @receiver(annotations_finished)
-def judge_answered(*, tenant_id: UUID, finished: Sequence[Finished], **_: Any) -> None:
+def judge_answered(
+    *, tenant_id: UUID, finished: Sequence[Finished], concerns: Container[str], **_: Any
+) -> None:
+    if "products" not in concerns:
+        return
     photos.judge_products_with(
         tenant_id=tenant_id,
         image_ids=[each.annotation.image_id for each in finished],

@@ -20,8 +20,12 @@ _READ = """
             AND h.model_name = %(name)s AND h.model_version = %(version)s
          ORDER BY h.tenant_id NULLS LAST LIMIT 1),
         ARRAY(SELECT new.id
-         FROM unnest(%(ids)s::uuid[], %(images)s::uuid[], %(crops)s::text[])
-            AS new (id, image, crop)
+         FROM unnest(
+            -- Arrays whose length PostgreSQL does not see: else it would plan anew each time.
+            ARRAY(SELECT unnest(%(ids)s::uuid[])),
+            ARRAY(SELECT unnest(%(images)s::uuid[])),
+            ARRAY(SELECT unnest(%(crops)s::text[]))
+         ) AS new (id, image, crop)
          WHERE EXISTS (SELECT FROM annotations_annotation AS a
             WHERE a.image_id = new.image AND a.id <> new.id
                AND a.crop IS NOT DISTINCT FROM new.crop::jsonb))

@@ -52,7 +52,7 @@ def test_stores_what_still_waits_and_nothing_else(tenant):
 def test_their_number_costs_no_queries(tenant, django_assert_num_queries):
     for number in (1, 8):
         answers = [Answer(make_annotation(tenant=tenant), make_result()) for _ in range(number)]
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(8):
             record(*answers)
 
 
@@ -109,3 +109,12 @@ def test_a_photo_that_was_asked_again_keeps_what_people_said(tenant, member):
 
     before.refresh_from_db()
     assert not before.needs_review
+
+
+def test_nobody_is_told_where_nobody_wants_to_know(tenant, monkeypatch):
+    told = []
+    monkeypatch.setattr(recording.signals.annotations_finished, "send", told.append)
+
+    record(Answer(make_annotation(tenant=tenant), make_result()))
+
+    assert not told

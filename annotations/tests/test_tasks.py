@@ -122,7 +122,7 @@ def test_waits_for_a_storage_that_is_away(tenant, fake_engine, monkeypatch, erro
 
 def test_a_defect_leaves_no_photo_waiting_for_ever(tenant, monkeypatch):
     annotation = make_annotation(tenant=tenant)
-    monkeypatch.setattr(client.Client, "annotate", Mock(side_effect=KeyError("defect")))
+    monkeypatch.setattr(client.Client, "send_photo", Mock(side_effect=KeyError("defect")))
 
     with pytest.raises(KeyError):
         tasks.annotate(annotation_id=str(annotation.id))

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from inference.client import Client, NoWords, Overloaded, Unavailable
+from inference.client import Client, Late, NotReached, NoWords, Overloaded, Unavailable
 from inference.contract import (
     Alternative,
     AnnotationResult,
@@ -252,12 +252,60 @@ def test_a_forked_child_opens_its_own_connection(server):
     os.close(write)
 
 
-def test_tells_when_the_photo_is_sent_and_not_answered_yet(server):
-    server.manner, sent = "wait", threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(Client(server.url).annotate, b"photo", when_sent=sent.set)
+def test_a_photo_is_sent_before_its_answer_is_there(server):
+    server.manner = "wait"
 
-        assert sent.wait(10)
-        assert not answer.done()
-        server.released.set()
-        assert answer.result(10).width == 5
+    sent = Client(server.url).send_photo(b"photo", timeout=10)
+    server.released.set()
+
+    assert sent.read().width == 5
+
+
+def test_a_photo_that_nobody_waits_for_takes_its_connection_along(server):
+    server.manner = "wait"
+
+    Client(server.url).send_photo(b"photo").drop()
+    server.manner = ""
+    server.released.set()
+
+    assert Client(server.url).annotate(b"x" * 7).width == 7
+
+
+def test_a_server_that_refuses_before_it_has_read_all_is_heard():
+    """It closes its side, so that sending the rest fails."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(
+            Client(f"http://127.0.0.1:{listener.getsockname()[1]}").annotate, b"x" * 2**24
+        )
+        connection, _address = listener.accept()
+        with connection:
+            connection.recv(2**16)
+            connection.sendall(
+                b"HTTP/1.1 503 Busy\r\nRetry-After: 4\r\nConnection: close\r\n"
+                b"Content-Length: 0\r\n\r\n"
+            )
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(2**20):
+                pass
+
+        with pytest.raises(Overloaded) as raised:
+            asked.result(10)
+
+    assert raised.value.retry_after == 4
+
+
+def test_who_is_not_there_is_told_from_who_is_late(server):
+    server.manner = "wait"
+
+    with pytest.raises(Late):
+        Client(server.url).annotate(b"x", timeout=0.05)
+    with pytest.raises(NotReached):
+        Client("unix:/nowhere.sock").annotate(b"x")
+
+
+def test_a_connection_that_the_engine_has_closed_is_not_used_again(server):
+    server.headers = {"Connection": "close"}
+    client = Client(server.url)
+
+    assert [client.annotate(b"x" * size).width for size in (3, 4)] == [3, 4]
+    assert len(server.connections) == 2

@@ -2,7 +2,7 @@ from typing import cast
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -24,6 +24,7 @@ from integrations.api.serializers import (
     describe_endpoint,
 )
 from integrations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from kalas.lib.api.etags import IF_MATCH, answer_with_etag, check_match, etag_of, has_match
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
@@ -90,15 +91,22 @@ class WebhooksView(WebhookView):
 class OneWebhookView(WebhookView):
     @extend_schema(operation_id="get_webhook", responses=EndpointAnswer)
     @transaction.atomic
-    def get(self, request: Request, endpoint_id: UUID) -> Response:
+    def get(self, request: Request, endpoint_id: UUID) -> HttpResponse:
+        """With an ETag: `If-None-Match` gets 304 while nothing has changed."""
         endpoint = selectors.get_endpoint(tenant=self.tenant, endpoint_id=endpoint_id)
-        return Response(describe_endpoint(endpoint))
+        return answer_with_etag(request, describe_endpoint(endpoint))
 
-    @extend_schema(operation_id="change_webhook", request=EndpointChange, responses=EndpointAnswer)
+    @extend_schema(
+        operation_id="change_webhook",
+        parameters=[IF_MATCH],
+        request=EndpointChange,
+        responses=EndpointAnswer,
+    )
     @transaction.atomic
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
         """Change the address, name or events, switch it off, or on again after a pause."""
         asked = read(EndpointChange, request.data)
+        self._hold(endpoint_id)
         endpoint = selectors.get_endpoint(tenant=self.tenant, endpoint_id=endpoint_id)
         tenant, by = self.tenant, self.member
         endpoint = endpoints.change_endpoint(
@@ -115,14 +123,24 @@ class OneWebhookView(WebhookView):
             endpoint = endpoints.switch_on(
                 tenant=tenant, by=by, endpoint_id=endpoint_id, now=timezone.now()
             )
-        return Response(describe_endpoint(endpoint))
+        told = describe_endpoint(endpoint)
+        return Response(told, headers={"ETag": etag_of(told)})
 
-    @extend_schema(operation_id="delete_webhook", responses={204: None})
+    @extend_schema(operation_id="delete_webhook", parameters=[IF_MATCH], responses={204: None})
     @transaction.atomic
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
         """Delete it with its log, and what was not sent yet."""
+        self._hold(endpoint_id)
         endpoints.delete_endpoint(tenant=self.tenant, by=self.member, endpoint_id=endpoint_id)
         return Response(status=204)
+
+    def _hold(self, endpoint_id: UUID) -> None:
+        """Where `If-Match` says what it must be; raises Problem."""
+        if has_match(self.request):
+            endpoint = endpoints.hold_endpoint(
+                tenant=self.tenant, by=self.member, endpoint_id=endpoint_id
+            )
+            check_match(self.request, describe_endpoint(endpoint))
 
 
 class WebhookSecretView(WebhookView):

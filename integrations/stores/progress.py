@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
+from annotations import interests
 from annotations.models import Annotation
 from integrations.stores import jobs, words
 from integrations.stores.models import StoreProduct
 from retrieval.models import Product, ProductImage
 from retrieval.services.photos import read_newest_annotations
 
-_OF_STORES = """
-SELECT EXISTS (
+# For `annotations.interests`.
+OF_STORES = f"""EXISTS (
     SELECT FROM retrieval_productimage AS photo
     JOIN integrations_storeproduct AS row ON row.product_id = photo.product_id
-    WHERE photo.image_id = ANY(%s)
-)
-"""
+    WHERE photo.image_id = {interests.PHOTOS}
+)"""
 
 
 def go_on(row: StoreProduct, *, now: datetime) -> None:
@@ -41,22 +39,12 @@ def ask_to_write(row: StoreProduct, *, now: datetime) -> None:
 
 def note_answers(*, tenant_id: UUID, image_ids: Sequence[UUID], now: datetime) -> None:
     """Photos were annotated or reviewed; called in that transaction."""
-    if not _are_of_stores(image_ids):
-        return
     rows = StoreProduct.objects.filter(
         tenant=tenant_id, product__in=words.find_product_ids(image_ids)
     )
     rows = rows.exclude(state__in=[StoreProduct.State.GONE, StoreProduct.State.DRAFT])
     for row in rows.select_related("product").order_by("id"):
         go_on(row, now=now)
-
-
-def _are_of_stores(image_ids: Sequence[UUID]) -> bool:
-    """Asked with every annotation, and most are of no store."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OF_STORES, [list(image_ids)])
-        (found,) = cursor.fetchone()
-    return bool(found)
 
 
 def is_answered(product: Product) -> bool:

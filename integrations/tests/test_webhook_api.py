@@ -207,3 +207,20 @@ def test_a_session_needs_the_role_that_the_pages_ask_for(client, member):
 
     assert (refused.status_code, problem(refused)) == (403, "missing-scope")
     assert not WebhookEndpoint.objects.exists()
+
+
+def test_changes_and_deletes_only_what_was_looked_at(api, member):
+    path = f"{WEBHOOKS}{make_endpoint(by=member)[0].id}/"
+    read = api("GET", path)
+    first = {"If-Match": read["ETag"]}
+
+    changed = api("PATCH", path, {"name": "Till"}, **first)
+    stale = api("PATCH", path, {"name": "Desk"}, **first)
+    kept = api("DELETE", path, **first)
+
+    assert api("GET", path, **{"If-None-Match": changed["ETag"]}).status_code == 304
+    assert [problem(refused) for refused in (stale, kept)] == ["precondition-failed"] * 2
+    assert api("GET", path).json()["name"] == "Till"
+    assert api("PATCH", path, {"name": "Desk"}, **{"If-Match": "*"}).status_code == 200
+    assert api("DELETE", path, **{"If-Match": api("GET", path)["ETag"]}).status_code == 204
+    assert api("DELETE", path, **{"If-Match": "*"}).status_code == 404

@@ -25,7 +25,7 @@ def insert_rows(rows: Sequence[Model]) -> None:
     if not rows:
         return
     model = type(rows[0])
-    names = [field.attname for field in model._meta.concrete_fields if not _is_given(field)]
+    names = _list_names(model)
     values = [{name: getattr(row, name) for name in names} for row in rows]
     with connection.cursor() as cursor:
         cursor.execute(_word(model), [json.dumps(values, default=_say)])
@@ -34,6 +34,11 @@ def insert_rows(rows: Sequence[Model]) -> None:
         row.pk = id_
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+@cache
+def _list_names(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields if not _is_given(field)]
 
 
 @cache

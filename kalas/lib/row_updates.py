@@ -45,10 +45,12 @@ def _word(model: type[Model], names: tuple[str, ...], *, has_state: bool) -> str
     typed = ", ".join(f"{quote(name)} {types[name]}" for name in names)
     values = ", ".join(f"{columns[name]} = new.{quote(name)}" for name in names if name != "id")
     table = quote(model._meta.db_table)
-    condition = "AND row.state = %(state)s" if has_state else ""
+    # Values and lengths that PostgreSQL does not see: else it would plan anew each time by them.
+    condition = "AND row.state = (SELECT %(state)s::text)" if has_state else ""
     return f"""
         WITH held AS (
-            SELECT row.id FROM {table} AS row WHERE row.id = ANY(%(ids)s::uuid[]) {condition}
+            SELECT row.id FROM {table} AS row
+            WHERE row.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[]))) {condition}
             ORDER BY row.id FOR NO KEY UPDATE
         )
         UPDATE {table} AS row SET {values}

@@ -2,6 +2,7 @@ from typing import cast
 from uuid import UUID
 
 from django.db import transaction
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -29,6 +30,7 @@ from integrations.stores.api.serializers import (
 )
 from integrations.stores.models import Store, StoreDelivery, StoreRun, WriteBack
 from integrations.stores.running import measure
+from kalas.lib.api.etags import answer_with_etag
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
@@ -92,15 +94,17 @@ class StoresView(StoreView):
 class OneStoreView(StoreView):
     @extend_schema(operation_id="get_store", responses=StoreDetailAnswer)
     @transaction.atomic
-    def get(self, request: Request, store_id: UUID) -> Response:
+    def get(self, request: Request, store_id: UUID) -> HttpResponse:
+        """With an ETag: `If-None-Match` gets 304 while nothing has changed."""
         store = self.get_store(store_id)
         run, progress = selectors.find_run(store=store)
-        return Response(
+        return answer_with_etag(
+            request,
             {
                 **describe_store(store),
                 "products": selectors.count_states(store=store),
                 "backfill": describe_run(run, progress) if run and progress else None,
-            }
+            },
         )
 
 

@@ -54,6 +54,17 @@ def test_lists_the_shops_stores_without_their_keys(call, member):
     assert not {"credentials", "token_sha256", "webhook_secret"} & set(found)
 
 
+def test_a_store_that_has_not_changed_is_not_sent_again(client, member):
+    store = make_store(by=member)
+    token = make_key(member=member, scopes=[Scope.MANAGE]).token
+    path, key = f"{STORES}{store.id}/", {"Authorization": f"Bearer {token}"}
+    known = {**key, "If-None-Match": client.get(path, headers=key)["ETag"]}
+
+    assert client.get(path, headers=known).status_code == 304
+    Store.objects.update(problem="quota")
+    assert client.get(path, headers=known).status_code == 200
+
+
 def test_previews_and_says_how_many_will_change(call, shop, store):
     add_product(shop)
     begun = call("POST", f"{store.id}/preview/")
