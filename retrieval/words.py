@@ -36,7 +36,7 @@ from annotations.models import Label
 from inference import client, synonyms, taxonomy
 from inference.synonyms import Sense
 from kalas.lib.shared_connections.base import lend_connection
-from retrieval import similar
+from retrieval import nearest, similar, wanting
 from retrieval.describing import LANGUAGES
 from retrieval.facets import Facets, count_facets
 from retrieval.filters import NO_FILTERS, Filters, filter_by
@@ -250,10 +250,10 @@ def _without_stop_words(words: Sequence[str]) -> list[str]:
 
 def _rank_by_looks(
     *, tenant: Tenant, text: str, filters: Filters, now: datetime
-) -> tuple[list[similar.Near], float]:
+) -> tuple[list[nearest.Near], float]:
     """What looks like the words, and the least similarity of what really does; nothing where the
     engine's model reads no words or has no index here."""
-    nothing: tuple[list[similar.Near], float] = ([], 1.0)
+    nothing: tuple[list[nearest.Near], float] = ([], 1.0)
     health = engine.read_status(now=now).health
     if health is None or health.model is None:
         return nothing
@@ -272,8 +272,8 @@ def _rank_by_looks(
         ValueError,
     ):
         return nothing
-    near = similar.find_nearest(
-        index=index, wanted=similar.Wanted(model, vector), filters=filters, limit=RANKED
+    near = nearest.find_nearest(
+        index=index, wanted=wanting.Wanted(model, vector), filters=filters, limit=RANKED
     )
     return near, index.words_cut_off or USUAL_CUT_OFF_OF_WORDS
 
