@@ -161,7 +161,9 @@ def _describe(garment: Garment, area: int) -> judging.SeenGarment:
         box_confidence=garment.confidence,
         share=box.width * box.height / area,
         primary=garment.primary,
-        alternatives=tuple(each["name"] for each in garment.alternatives),
+        alternatives=tuple(
+            each["name"] for each in garment.alternatives if each["confidence"] >= judging.PLAUSIBLE
+        ),
     )
 
 
