@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from accounts.tests.factories import make_tenant
+from accounts.tests.factories import make_tenant, make_user
 from annotations.models import FashionImage
 from annotations.tests.factories import make_photo_bytes
 from retrieval.models import Product
@@ -128,7 +128,7 @@ def test_what_is_done_to_several_products_takes_them_in_their_order(media, act):
             products.delete_products(tenant=tenant, product_ids=both)
         else:
             products.annotate_products_again(
-                tenant=tenant, product_ids=both, requested_by=None, now=now
+                tenant=tenant, product_ids=both, requested_by=make_user(), now=now
             )
 
     assert cross(judge, act_on_both) == []

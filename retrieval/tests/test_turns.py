@@ -6,6 +6,7 @@ import time
 
 import pytest
 from django.db import connections
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.tests.factories import make_tenant
@@ -24,7 +25,7 @@ def house(monkeypatch):
     """The jobs process, in a thread; it ends with the test."""
     # Else each of the worker's threads keeps a connection beyond the test.
     monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
-    cancels = []
+    cancels: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
 
     def note(workers) -> None:
         loop = asyncio.get_running_loop()
@@ -115,7 +116,7 @@ def test_a_shop_with_many_addresses_does_not_hold_up_one_with_few(tenant, media)
         Product.objects.get(photos=job.args["product_image_id"]).tenant_id for job in asked[:21]
     ]
     assert shops == [tenant.id] * 20 + [few.id]
-    assert asked.last().priority == -12
+    assert [job.priority for job in asked][-1] == -12
 
 
 def test_only_what_people_wait_for_is_in_the_common_queue():
@@ -123,5 +124,5 @@ def test_only_what_people_wait_for_is_in_the_common_queue():
         jobs.COMPARE_TASK, jobs.DETAILS_TASK, jobs.IMPORT_TASK, jobs.INDEX_TASK, jobs.OUTFIT_TASK,
         jobs.MEASURE_TASK, jobs.MEASURE_MISSING_TASK, jobs.FETCH_TASK, jobs.TEST_TASK,
     }  # fmt: skip
-    queues = {run_jobs.app.tasks[name].queue for name in bulk}
+    queues = {app.tasks[name].queue for name in bulk}
     assert queues <= set(run_jobs.ASIDE)
