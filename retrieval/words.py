@@ -137,7 +137,8 @@ def _match_all(products: "QuerySet[Product, Any]", reading: Reading) -> "QuerySe
 
 def _rank(found: "QuerySet[Product, Any]", order: Sequence[str]) -> list[tuple[UUID, int]]:
     """Ids, and how many terms were meant."""
-    return list(found.order_by(*order).values_list("id", "meant")[:MOST_COUNTED])
+    rows = found.order_by(*order).values_list("id", "meant")  # type: ignore[misc]  # an annotation
+    return list(rows[:MOST_COUNTED])
 
 
 def _list_conditions(reading: Reading) -> list[Q]:

@@ -224,6 +224,7 @@ def test_fusing_two_rankings():
     ("text", "language", "expected"),
     [
         ("ti", "tr", "Tişört"),
+        ("tiş", "en", "Tişört"),
         ("kırmızı ti", "tr", "kırmızı tişört"),
         ("red cotton t-s", "en", "red cotton t-shirt"),
         ("t-s", "en", "T-shirt"),
