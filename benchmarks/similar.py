@@ -121,8 +121,8 @@ def shop_of(
     it is to be kept."""
     now = timezone.now()
     tenant = find_kept(len(rows)) or make_shop(rows, name, version)
+    member = Membership.objects.select_related("user").get(tenant=tenant)
     try:
-        member = Membership.objects.select_related("user").get(tenant=tenant)
         new = keys.create_key(
             tenant=tenant, by=member, name="benchmark", scopes=[Scope.SEARCH], now=now
         )
