@@ -4,7 +4,7 @@ A thumbnail may be missing: it is made when somebody looks.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -47,6 +47,16 @@ def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[t
         yield names
     except BaseException:
         remove_files(names)
+        raise
+
+
+@contextmanager
+def removed_if_undone(images: Sequence[FashionImage]) -> Iterator[None]:
+    """Remove the files of photos that are new in the running transaction if the block raises."""
+    try:
+        yield
+    except BaseException:
+        remove_files(str(file.name) for image in images for file in (image.file, image.thumbnail))
         raise
 
 

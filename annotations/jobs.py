@@ -24,7 +24,7 @@ FETCH_TASK = "annotations.fetch_batches"
 # workers as one shop keeps busy.
 FETCH_QUEUE = "batches"
 LANES = 2
-# So is this: however many shops bring photos in bulk, what people wait for finds a place.
+# So is this: however many shops have work for hours, what people wait for finds a place.
 BULK_QUEUE = "bulk"
 # Taken up by one sweep, which comes every minute.
 MOST_AT_ONCE = 1000
@@ -178,6 +178,7 @@ def defer_shop_again(tenant_id: UUID, user_id: int) -> None:
         app.configure_task(
             AGAIN_TASK,
             allow_unknown=False,
+            queue=BULK_QUEUE,
             lock=f"again.{tenant_id}",
             queueing_lock=f"again.{tenant_id}",
         ).defer(tenant_id=str(tenant_id), user_id=user_id)

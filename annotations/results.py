@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
 
 from annotations import selectors
 from annotations.models import Annotation, FashionImage
 from annotations.selectors import Found
+from kalas.lib import paths
 
 
 def build_result(annotation: Annotation) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def build_results(
 
 def build_image(image: FashionImage) -> dict[str, Any]:
     """Its address takes a key or a member's session."""
-    path = reverse("api_image_file", args=[image.id])
+    path = paths.build_path("api_image_file", image.id)
     return {
         "id": str(image.id),
         "name": image.name,

@@ -1,10 +1,11 @@
 """Every write of photos and annotations."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connection, transaction
@@ -219,9 +220,25 @@ def delete_image(*, tenant: Tenant, image_id: UUID) -> None:
 
 
 @transaction.atomic
+def delete_images(*, tenant: Tenant, image_ids: Collection[UUID]) -> None:
+    """The same of several that may be gone already."""
+    _delete_images(tenant, hold_images(tenant=tenant, image_ids=image_ids), now=timezone.now())
+
+
+def hold_images(*, tenant: Tenant, image_ids: Collection[UUID]) -> list[FashionImage]:
+    """Lock photos that are to be deleted, and what is annotated on them."""
+    images = FashionImage.objects.for_tenant(tenant).filter(id__in=image_ids).order_by("id")
+    held = list(images.select_for_update(of=("self",)))
+    annotations = Annotation.objects.filter(image__in=held).order_by("id")
+    list(annotations.select_for_update(of=("self",)).values_list("id"))
+    return held
+
+
+@transaction.atomic
 def remove_demo_photos(*, tenant: Tenant, now: datetime) -> int:
     """Delete the shop's demo photos for good; return how many there were."""
-    images = list(FashionImage.objects.for_tenant(tenant).demo().select_for_update(of=("self",)))
+    demo = FashionImage.objects.for_tenant(tenant).demo().order_by("id")
+    images = list(demo.select_for_update(of=("self",)))
     _delete_images(tenant, images, now=now)
     DemoShop.objects.filter(tenant=tenant).update(removed_at=now)
     return len(images)
@@ -334,7 +351,8 @@ def store_new_photos(
             )
             image.file.name, image.thumbnail.name = file, thumbnail
             images.append(image)
-        insert_rows(images)
+        # In one order, so that two who bring the same ones do not wait for each other.
+        insert_rows(sorted(images, key=attrgetter("upload_sha256")))
         request_annotations(tenant=tenant, images=images, requested_by=uploaded_by, now=now)
     return images
 

@@ -80,7 +80,7 @@ def review_many(*, job_id: str) -> None:
     bulk.run_job(job_id=UUID(job_id))
 
 
-@app.task(name=jobs.AGAIN_TASK)
+@app.task(name=jobs.AGAIN_TASK, queue=jobs.BULK_QUEUE)
 def annotate_shop_again(*, tenant_id: str, user_id: int) -> None:
     user = User.objects.filter(id=user_id).first()
     if user and shop_models.ask_part_again(

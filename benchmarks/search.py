@@ -30,7 +30,7 @@ from django.db import connections  # noqa: E402
 from inference.client import Client  # noqa: E402
 from inference.contract import InvalidImage  # noqa: E402
 from retrieval.faiss_index import SEARCHED_LISTS, FaissIndex, Floats  # noqa: E402
-from retrieval.similar import GRAPH_CANDIDATES  # noqa: E402
+from retrieval.nearest import GRAPH_CANDIDATES  # noqa: E402
 
 PHOTOS = 4000
 QUESTIONS = 100

@@ -1,11 +1,12 @@
 """Photo → similar items over the API of a running house, in a shop of many products.
 
     DJANGO_SETTINGS_MODULE=kalas.settings \\
-        python -m benchmarks.similar http://127.0.0.1:8000 PHOTOS.parquet 50000
+        python -m benchmarks.similar http://127.0.0.1:8000 PHOTOS.parquet 50000 [--keep]
 
 Makes a shop of its own in the house's database, with the vectors of the file's photos as
-`benchmarks.search` grows them, asks one question after another, and removes the shop. Beside it the
-engine alone, the search without HTTP, and words.
+`benchmarks.search` grows them, asks one question after another, and removes the shop; with `--keep`
+it stays for the next run, which takes it as it is. Beside it the engine alone, the search without
+HTTP, and words.
 """
 
 import statistics
@@ -29,12 +30,12 @@ from django.db import connections, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts import keys  # noqa: E402
-from accounts.models import Scope, Tenant, User  # noqa: E402
+from accounts.models import Membership, Scope, Tenant, User  # noqa: E402
 from accounts.services import create_shop  # noqa: E402
 from annotations.models import Annotation, Colour, FashionImage, Garment, Label  # noqa: E402
 from benchmarks.search import embed_photos, grow  # noqa: E402
 from inference.client import Client  # noqa: E402
-from retrieval import similar  # noqa: E402
+from retrieval import nearest, similar, wanting  # noqa: E402
 from retrieval.models import (  # noqa: E402
     ActiveIndex,
     Embedding,
@@ -46,6 +47,7 @@ from retrieval.services.calibration import calibrate  # noqa: E402
 
 ASKED = 60
 PART = 2_000
+SHOP = "Benchmark of searches"
 CATEGORIES = ("t-shirt", "shirt", "jeans", "dress", "sneakers")
 COLOURS = ("red", "navy-blue", "white", "black")
 PATTERNS = ("plain", "striped", "checked")
@@ -59,10 +61,11 @@ def main() -> None:
     engine = Client(settings.INFERENCE_URL)
     model = engine.health().model
     assert model is not None
-    with shop_of(rows, model.name, model.version) as (tenant, token):
+    keep = "--keep" in sys.argv[4:]
+    with shop_of(rows, model.name, model.version, keep=keep) as (tenant, token):
         index = IndexVersion.objects.get(tenant=tenant)
         results = [engine.annotate(photo) for photo in photos]
-        wanted = [found for each in results if (found := similar.want_found(each))]
+        wanted = [found for each in results if (found := wanting.want_found(each))]
         http = httpx.Client(base_url=host, timeout=60, trust_env=False)
         http.headers["Authorization"] = f"Bearer {token}"
 
@@ -82,10 +85,10 @@ def main() -> None:
             lambda each: similar.find_similar(tenant=tenant, wanted=each, limit=20),
             wanted,
         )
-        similar.EXACT_UP_TO = size if size > similar.EXACT_UP_TO else 0
+        nearest.EXACT_UP_TO = size if size > nearest.EXACT_UP_TO else 0
         show(
             "  the same the other way (graph or all)",
-            lambda each: similar.find_nearest(index=index, wanted=each, limit=20),
+            lambda each: nearest.find_nearest(index=index, wanted=each, limit=20),
             wanted,
         )
         show("words, over HTTP", ask_words, texts)
@@ -111,29 +114,46 @@ def read_photos(path: Path) -> list[bytes]:
 
 
 @contextmanager
-def shop_of(rows: np.ndarray, name: str, version: str) -> Iterator[tuple[Tenant, str]]:
-    """A shop with a product of one photo for each vector, and a key to it; gone afterwards."""
+def shop_of(
+    rows: np.ndarray, name: str, version: str, *, keep: bool
+) -> Iterator[tuple[Tenant, str]]:
+    """A shop with a product of one photo for each vector, and a key to it; gone afterwards, unless
+    it is to be kept."""
     now = timezone.now()
-    user = User.objects.create_user(f"{uuid4()}@benchmark.example", uuid4().hex)
-    member = create_shop(name="Benchmark of searches", owner=user, now=now)
-    tenant = member.tenant
+    tenant = find_kept(len(rows)) or make_shop(rows, name, version)
+    member = Membership.objects.select_related("user").get(tenant=tenant)
     try:
-        index = IndexVersion.objects.create(
-            tenant=tenant, model_name=name, model_version=version, state="ready", ready_at=now
-        )
-        ActiveIndex.objects.create(tenant=tenant, index=index)
-        for start in range(0, len(rows), PART):
-            add_products(tenant, index, rows[start : start + PART], start)
-        calibrate(index=index)
-        with connections["owner"].cursor() as cursor:
-            cursor.execute("ANALYZE")
         new = keys.create_key(
             tenant=tenant, by=member, name="benchmark", scopes=[Scope.SEARCH], now=now
         )
         yield tenant, new.token
     finally:
-        remove(tenant.id)
-        user.delete()
+        if not keep:
+            remove(tenant.id)
+            member.user.delete()
+
+
+def find_kept(size: int) -> Tenant | None:
+    for tenant in Tenant.objects.filter(name=SHOP):
+        if Product.objects.for_tenant(tenant).count() == size:
+            return tenant
+    return None
+
+
+def make_shop(rows: np.ndarray, name: str, version: str) -> Tenant:
+    now = timezone.now()
+    user = User.objects.create_user(f"{uuid4()}@benchmark.example", uuid4().hex)
+    tenant = create_shop(name=SHOP, owner=user, now=now).tenant
+    index = IndexVersion.objects.create(
+        tenant=tenant, model_name=name, model_version=version, state="ready", ready_at=now
+    )
+    ActiveIndex.objects.create(tenant=tenant, index=index)
+    for start in range(0, len(rows), PART):
+        add_products(tenant, index, rows[start : start + PART], start)
+    calibrate(index=index)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return tenant
 
 
 def add_products(tenant: Tenant, index: IndexVersion, rows: np.ndarray, first: int) -> None:

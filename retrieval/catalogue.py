@@ -26,7 +26,7 @@ from retrieval import words
 from retrieval.auditing.advice import CODES, PhotoReport
 from retrieval.filters import Filters, filter_by
 from retrieval.models import NearDuplicate, Product, ProductImage
-from retrieval.services.photos import read_newest_annotations
+from retrieval.services.judgements import read_newest_annotations
 
 SORTS = {
     "best": ("-meant", "-rank", "-created_at", "id"),

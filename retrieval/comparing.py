@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from accounts.models import Tenant
-from retrieval import similar
+from retrieval import nearest, wanting
 from retrieval.models import Embedding, IndexVersion, Product
 from retrieval.services.indexes import Model, list_searchable_photos
 
@@ -83,10 +83,10 @@ def compare_indexes(*, tenant: Tenant, before: IndexVersion, after: IndexVersion
 
 def _find(index: IndexVersion, photo_id: UUID, product_id: UUID) -> list[UUID]:
     vector = Embedding.objects.values_list("vector", flat=True).get(index=index, photo=photo_id)
-    wanted = similar.Wanted(
+    wanted = wanting.Wanted(
         Model(index.model_name, index.model_version), list(vector), but_not=product_id
     )
-    near = similar.find_nearest(index=index, wanted=wanted, limit=FIRST)
+    near = nearest.find_nearest(index=index, wanted=wanted, limit=FIRST)
     return [each.product_id for each in near if each.similarity >= index.cut_off]
 
 

@@ -11,7 +11,6 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from accounts.models import Tenant
 from inference.contract import DETAIL_SIZE, GarmentDetails
 from inference.wizard.votes import vote
 from retrieval.models import PhotoDetails
@@ -36,12 +35,12 @@ class Asked:
         return cls(found.model, found.vectors, found.region)
 
 
-def share(*, tenant: Tenant, asked: Asked, photos: Sequence[UUID]) -> dict[UUID, float]:
+def share(*, tenant_id: UUID, asked: Asked, photos: Sequence[UUID]) -> dict[UUID, float]:
     """Photo → the share (0 to 1) of the asked details that it has; one query.
 
     Photos whose details are not known yet, or of another model, are left out.
     """
-    kept = PhotoDetails.objects.for_tenant(tenant).filter(photo__in=photos, model=asked.model)
+    kept = PhotoDetails.objects.filter(tenant_id=tenant_id, photo__in=photos, model=asked.model)
     known = {id_: unpack(bytes(data)) for id_, data in kept.values_list("photo_id", "vectors")}
     votes = dict(vote(unpack(asked.vectors), known))
     return {photo: round(votes.get(photo, 0.0), 4) for photo in known}

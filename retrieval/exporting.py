@@ -12,7 +12,7 @@ from annotations.models import FashionImage, Garment
 from inference import taxonomy
 from kalas.lib.formulas import escape_formula
 from retrieval.models import Product
-from retrieval.services.photos import read_newest_annotations
+from retrieval.services.judgements import read_newest_annotations
 
 PAGE = 500
 # The first nine are what an import reads; the rest tells what Kalas found.

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from procrastinate import jobs
 from procrastinate.contrib.django import app
 
+from annotations.jobs import BULK_QUEUE
 from kalas.lib import lanes
 from retrieval.models import CatalogueImport, IndexVersion, ProductImage
 
@@ -23,24 +24,29 @@ TEST_TASK = "retrieval.test_search"
 
 # A queue of its own, so that hosts that take their time hold up no annotation.
 FETCH_QUEUE = "fetches"
+# So have imports: of however many shops, they hold up neither a photo that somebody waits for nor
+# what annotates the photos that they bring.
+IMPORT_QUEUE = "imports"
 
 # Behind every annotation: nobody looks at a page that waits for these.
 BEHIND_ALL = -10
-# Somebody looks at a page that waits for these: ahead of photos in bulk, behind single ones.
+# Somebody looks at a page that waits for these: ahead of photos in bulk.
 AHEAD_OF_BULK = 5
+# After so many photos of a shop, those of others that have fetched fewer have their turn.
+FETCHED_IN_TURN = 20
 
 
 def defer_comparison(*photos: ProductImage) -> None:
     """One job for all of them, in the running transaction."""
-    app.configure_task(COMPARE_TASK, allow_unknown=False, priority=BEHIND_ALL).defer(
-        product_image_ids=[str(photo.id) for photo in photos]
-    )
+    app.configure_task(
+        COMPARE_TASK, allow_unknown=False, queue=BULK_QUEUE, priority=BEHIND_ALL
+    ).defer(product_image_ids=[str(photo.id) for photo in photos])
 
 
 def defer_measuring(photo: ProductImage) -> None:
-    app.configure_task(MEASURE_TASK, allow_unknown=False, priority=BEHIND_ALL).defer(
-        product_image_id=str(photo.id)
-    )
+    app.configure_task(
+        MEASURE_TASK, allow_unknown=False, queue=BULK_QUEUE, priority=BEHIND_ALL
+    ).defer(product_image_id=str(photo.id))
 
 
 def defer_measuring_missing(*, after: UUID | None) -> None:
@@ -49,7 +55,7 @@ def defer_measuring_missing(*, after: UUID | None) -> None:
         "measure",
         task=MEASURE_MISSING_TASK,
         args={"after": str(after) if after else None},
-        queue=jobs.DEFAULT_QUEUE,
+        queue=BULK_QUEUE,
         at=datetime.now(UTC),
         priority=BEHIND_ALL,
     )
@@ -61,20 +67,27 @@ def defer_fetch(photo: ProductImage) -> None:
     )
 
 
-def defer_fetches(photos: Sequence[ProductImage]) -> None:
+def defer_fetches(photos: Sequence[ProductImage], *, waiting: int = 0) -> None:
+    """Behind the `waiting` ones that the shop has asked for already, so that a shop with many
+    photos does not hold up one with few: the more are before one, the lower is its priority."""
     arguments: list[dict[str, Any]] = [{"product_image_id": str(photo.id)} for photo in photos]
-    if arguments:
-        task = app.configure_task(FETCH_TASK, allow_unknown=False, queue=FETCH_QUEUE)
-        task.batch_defer(*arguments)
+    for turn, part in groupby(
+        enumerate(arguments, start=waiting), key=lambda each: each[0] // FETCHED_IN_TURN
+    ):
+        task = app.configure_task(
+            FETCH_TASK, allow_unknown=False, queue=FETCH_QUEUE, priority=-turn
+        )
+        task.batch_defer(*(each for _number, each in part))
 
 
 def defer_import(catalogue_import: CatalogueImport) -> None:
-    """The next part of it; with a lock, so that parts don't run side by side."""
+    """The next part of it, behind those that wait already; with a lock of the shop, so that all
+    shops have their turn, however many imports one of them begins."""
     app.configure_task(
         IMPORT_TASK,
         allow_unknown=False,
-        lock=f"import.{catalogue_import.id}",
-        priority=AHEAD_OF_BULK,
+        queue=IMPORT_QUEUE,
+        lock=f"imports.{catalogue_import.tenant_id}",
     ).defer(import_id=str(catalogue_import.id))
 
 
@@ -84,7 +97,7 @@ def defer_index_part(index: IndexVersion) -> None:
         f"index.{index.id}",
         task=INDEX_TASK,
         args={"index_id": str(index.id)},
-        queue=jobs.DEFAULT_QUEUE,
+        queue=BULK_QUEUE,
         at=datetime.now(UTC),
         priority=BEHIND_ALL,
     )
@@ -96,7 +109,7 @@ def defer_details(tenant_id: UUID, model: str) -> None:
         f"details.{tenant_id}",
         task=DETAILS_TASK,
         args={"tenant_id": str(tenant_id), "model": model},
-        queue=jobs.DEFAULT_QUEUE,
+        queue=BULK_QUEUE,
         at=datetime.now(UTC),
         priority=BEHIND_ALL,
     )
@@ -108,7 +121,7 @@ def defer_test(index: IndexVersion, *, now: datetime) -> None:
         f"test.{index.id}",
         task=TEST_TASK,
         args={"index_id": str(index.id)},
-        queue=jobs.DEFAULT_QUEUE,
+        queue=BULK_QUEUE,
         at=now,
         priority=AHEAD_OF_BULK,
     )
@@ -120,7 +133,7 @@ def defer_outfits(tenant_id: UUID) -> None:
         f"outfits.{tenant_id}",
         task=OUTFIT_TASK,
         args={"tenant_id": str(tenant_id)},
-        queue=jobs.DEFAULT_QUEUE,
+        queue=BULK_QUEUE,
         at=datetime.now(UTC),
         priority=BEHIND_ALL,
     )

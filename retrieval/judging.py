@@ -13,6 +13,8 @@ from enum import StrEnum
 
 # Below this a photo's other garment is a doubt of the model, not a disagreement.
 SURE = 0.6
+# So likely is what a photo may show as well; every model names several that are not.
+PLAUSIBLE = 0.05
 # Photos are shown in the shop's order: with equal votes the first one is right.
 FIRST_PHOTO_COUNTS = 1.1
 MAIN_GARMENT_COUNTS = 1.25
@@ -37,6 +39,7 @@ class SeenGarment:
     share: float
     primary: bool
     alternatives: tuple[str, ...] = ()
+    """Categories that it may be as well."""
 
     @property
     def weight(self) -> float:

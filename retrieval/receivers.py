@@ -20,7 +20,7 @@ from annotations.signals import (
 from annotations.visibility import show_to_searchers
 from retrieval import demo
 from retrieval.models import Product, ProductImage
-from retrieval.services import duplicates, photos
+from retrieval.services import duplicates, judgements
 
 # What a search answers with are products and their photos.
 show_to_searchers(
@@ -40,7 +40,7 @@ def judge_answered(
 ) -> None:
     if "products" not in concerns:
         return
-    photos.judge_products_with(
+    judgements.judge_products_with(
         tenant_id=tenant_id,
         image_ids=[each.annotation.image_id for each in finished],
         newest=[each.annotation for each in finished if each.is_only],
@@ -50,7 +50,7 @@ def judge_answered(
 
 @receiver(annotation_reviewed)
 def judge_anew(*, tenant_id: UUID, image_id: UUID, **_: Any) -> None:
-    photos.judge_products_with(tenant_id=tenant_id, image_ids=[image_id], now=timezone.now())
+    judgements.judge_products_with(tenant_id=tenant_id, image_ids=[image_id], now=timezone.now())
 
 
 @receiver(annotations_deleted)
@@ -80,4 +80,4 @@ def _judge_without(product_id: UUID) -> None:
         if demo.is_left_over(product):
             product.delete()
         else:
-            photos.judge_product(product, now=timezone.now())
+            judgements.judge_product(product, now=timezone.now())

@@ -1,6 +1,7 @@
 """What a search could become while somebody types it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.contrib.postgres.search import SearchQuery
 
 from accounts.models import Tenant
 from inference import taxonomy
+from retrieval.describing import LANGUAGES
 from retrieval.facets import read_shop_facets
 from retrieval.models import Product
 from retrieval.words import LONGEST, plain
@@ -16,6 +18,8 @@ from retrieval.words import LONGEST, plain
 _LEAST_LETTERS = 2
 _LOOKED_AT = 200
 _WORDS = re.compile(r"[^\W_]+")
+Name = tuple[str, str, int]
+"""Kind, title and number of products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +39,18 @@ def suggest(
 ) -> list[Suggestion]:
     """For somebody who is typing: what the shop has that begins so; one query, at times four.
 
-    The last word is taken for unfinished, the others stay.
+    The last word is taken for unfinished, the others stay. What nothing begins with in the
+    language may be of the other one, as for a search.
     """
     head, _space, last = text[:LONGEST].rpartition(" ")
     begun = plain(last)
     if not begun:
         return []
     language = language.partition("-")[0]
-    names = [
-        (kind, title, number)
-        for kind, title, number in _list_names(tenant, language, only_listed)
-        if any(word.startswith(begun) for word in plain(title).split())
-    ]
+    names = _begin(begun, _list_names(tenant, language, only_listed))
+    if not names:
+        (language,) = {*LANGUAGES} - {language}
+        names = _begin(begun, _list_names(tenant, language, only_listed))
     names.sort(key=lambda each: (not plain(each[1]).startswith(begun), -each[2]))
     found = [
         # How many have both nobody has counted.
@@ -61,8 +65,14 @@ def suggest(
     return [*found[:kept], *titles][:limit]
 
 
-def _list_names(tenant: Tenant, language: str, only_listed: bool) -> list[tuple[str, str, int]]:
-    """Kind, title and number of products of everything that the shop's products are."""
+def _begin(begun: str, names: Iterable[Name]) -> list[Name]:
+    return [
+        name for name in names if any(word.startswith(begun) for word in plain(name[1]).split())
+    ]
+
+
+def _list_names(tenant: Tenant, language: str, only_listed: bool) -> list[Name]:
+    """Of everything that the shop's products are."""
     known = taxonomy.load()
     facets = read_shop_facets(tenant, only_listed=only_listed)
     return [

@@ -8,6 +8,7 @@ from uuid import UUID
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
+from annotations.jobs import BULK_QUEUE
 from inference import client
 from retrieval import jobs
 from retrieval.models import IndexVersion
@@ -25,7 +26,7 @@ from retrieval.services import (
 RETRY = RetryStrategy(max_attempts=50, wait=5, linear_wait=5, retry_exceptions=imports.AWAY)
 
 
-@app.task(name=jobs.COMPARE_TASK, retry=RETRY)
+@app.task(name=jobs.COMPARE_TASK, queue=BULK_QUEUE, retry=RETRY)
 def compare_photos(
     *, product_image_ids: Sequence[str] = (), product_image_id: str | None = None
 ) -> None:
@@ -34,7 +35,7 @@ def compare_photos(
     duplicates.compare_photos(product_image_ids=[UUID(id_) for id_ in ids], now=datetime.now(UTC))
 
 
-@app.task(name=jobs.MEASURE_TASK, retry=RETRY)
+@app.task(name=jobs.MEASURE_TASK, queue=BULK_QUEUE, retry=RETRY)
 def measure_photo(*, product_image_id: str) -> None:
     audits.measure_product_photo(product_image_id=UUID(product_image_id))
 
@@ -45,7 +46,7 @@ def measure_missing(timestamp: int) -> None:
     jobs.defer_measuring_missing(after=None)
 
 
-@app.task(name=jobs.MEASURE_MISSING_TASK, retry=RETRY)
+@app.task(name=jobs.MEASURE_MISSING_TASK, queue=BULK_QUEUE, retry=RETRY)
 def measure_missing_photos(*, after: str | None) -> None:
     stopped_at = audits.measure_missing(after=UUID(after) if after else None)
     if stopped_at is not None:
@@ -67,13 +68,14 @@ def fetch_photo(context: JobContext, *, product_image_id: str) -> None:
     )
 
 
-@app.task(name=jobs.IMPORT_TASK, retry=RETRY)
+@app.task(name=jobs.IMPORT_TASK, queue=jobs.IMPORT_QUEUE, retry=RETRY)
 def run_import(*, import_id: str) -> None:
     imports.run_import(import_id=UUID(import_id), clock=_now)
 
 
 @app.task(
     name=jobs.INDEX_TASK,
+    queue=BULK_QUEUE,
     retry=RetryStrategy(
         max_attempts=1000,
         wait=10,
@@ -87,6 +89,7 @@ def build_index(*, index_id: str) -> None:
 
 @app.task(
     name=jobs.DETAILS_TASK,
+    queue=BULK_QUEUE,
     retry=RetryStrategy(
         max_attempts=100,
         wait=10,
@@ -102,6 +105,7 @@ def build_details(*, tenant_id: str, model: str) -> None:
 
 @app.task(
     name=jobs.OUTFIT_TASK,
+    queue=BULK_QUEUE,
     retry=RetryStrategy(
         max_attempts=1000,
         wait=10,
@@ -113,7 +117,7 @@ def prepare_outfits(*, tenant_id: str) -> None:
         jobs.defer_outfits(UUID(tenant_id))
 
 
-@app.task(name=jobs.TEST_TASK, retry=RETRY)
+@app.task(name=jobs.TEST_TASK, queue=BULK_QUEUE, retry=RETRY)
 def test_one_search(*, index_id: str) -> None:
     index = IndexVersion.objects.filter(id=index_id).first()
     if index is not None:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
-from django.urls import reverse
+
+from kalas.lib import paths
 
 LIFETIME = timedelta(days=2)
 _DAY_0 = date(2026, 1, 1).toordinal()
@@ -24,7 +25,7 @@ def build_address(image_id: UUID, *, now: datetime) -> str:
 def build_path(image_id: UUID, *, now: datetime) -> str:
     """The same all day, so that browsers ask once."""
     last_day = (now + LIFETIME).toordinal() - _DAY_0
-    return reverse("shown_thumbnail", args=[_signer.sign(f"{image_id.hex}-{last_day}")])
+    return paths.build_path("shown_thumbnail", _signer.sign(f"{image_id.hex}-{last_day}"))
 
 
 def read_token(token: str, *, now: datetime) -> UUID:

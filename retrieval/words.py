@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from operator import or_
+from itertools import groupby
+from operator import itemgetter, or_
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +37,7 @@ from annotations.models import Label
 from inference import client, synonyms, taxonomy
 from inference.synonyms import Sense
 from kalas.lib.shared_connections.base import lend_connection
-from retrieval import similar
+from retrieval import nearest, similar, wanting
 from retrieval.describing import LANGUAGES
 from retrieval.facets import Facets, count_facets
 from retrieval.filters import NO_FILTERS, Filters, filter_by
@@ -51,7 +52,7 @@ MOST_WORDS = 12
 RANKED = 200
 # So many are counted; of more, these are the best.
 MOST_COUNTED = 10_000
-BEST_FIRST = ("-matched", "-meant", "-rank", "-created_at", "id")
+BEST_FIRST = ("-matched", "-meant", "place", "-rank", "-created_at", "id")
 # Cormack et al. 2009: how fast a rank loses its weight.
 _FUSION = 60
 _EMBED_TIMEOUT_S = 1.0
@@ -104,14 +105,16 @@ def read(text: str, language: str) -> Reading:
 
 
 def annotate(products: "QuerySet[Product, Any]", reading: Reading) -> "QuerySet[Product, Any]":
-    """With `matched`, how many terms a product matches, `meant`, how many by their meaning, and
-    `rank`, how well its texts match."""
+    """With `matched`, how many terms a product matches, `meant`, how many by their meaning,
+    `place`, how far from its main colour the asked ones are, and `rank`, how well its texts
+    match."""
     texts = [_search(term.text) for term in reading.terms]
     if not texts:
-        return products.annotate(matched=Value(0), meant=Value(0), rank=Value(0.0))
+        return products.annotate(matched=Value(0), meant=Value(0), place=Value(0), rank=Value(0.0))
     return products.annotate(
         matched=_count(_list_conditions(reading)),
         meant=_count([_means(term.senses) for term in reading.known]),
+        place=_sum(_place(term.senses) for term in reading.known),
         rank=SearchRank(F("search"), reduce(or_, texts)),
     )
 
@@ -132,8 +135,10 @@ def _match_all(products: "QuerySet[Product, Any]", reading: Reading) -> "QuerySe
     return annotate(found, reading)
 
 
-def _rank(found: "QuerySet[Product, Any]", order: Sequence[str]) -> list[UUID]:
-    return list(found.order_by(*order).values_list("id", flat=True)[:MOST_COUNTED])
+def _rank(found: "QuerySet[Product, Any]", order: Sequence[str]) -> list[tuple[UUID, int]]:
+    """Ids, and how many terms were meant."""
+    rows = found.order_by(*order).values_list("id", "meant")  # type: ignore[misc]  # an annotation
+    return list(rows[:MOST_COUNTED])
 
 
 def _list_conditions(reading: Reading) -> list[Q]:
@@ -154,9 +159,10 @@ def search(
     reading = read(text, language)
     mine = filter_by(Product.objects.for_tenant(tenant), filters)
     # Once, and all of them: to match a text takes far longer than to carry its id.
-    kind, ranked = "all", _rank(_match_all(mine, reading), BEST_FIRST[1:])
-    if not ranked:
-        kind, ranked = "some", _rank(narrow(mine, reading), BEST_FIRST)
+    kind, matched = "all", _rank(_match_all(mine, reading), BEST_FIRST[1:])
+    if not matched:
+        kind, matched = "some", _rank(narrow(mine, reading), BEST_FIRST)
+    ranked = [id_ for id_, _meant in matched]
     total = len(ranked)
     near, least = _rank_by_looks(tenant=tenant, text=text, filters=filters, now=now)
     # Every text is a little like something: what is added by its looks alone must be much like it.
@@ -164,8 +170,7 @@ def search(
     if not ranked and seen:
         kind, total, ranked = "looks", len(seen), seen
     elif kind == "all":
-        known = set(ranked)
-        ranked = fuse(ranked, [each.product_id for each in near if each.product_id in known])
+        ranked = _fuse_in_tiers(matched, [each.product_id for each in near])
     elif seen:
         ranked = fuse(ranked, seen)
         total = max(total, len(ranked))
@@ -189,6 +194,16 @@ def fuse(first: Sequence[UUID], second: Sequence[UUID]) -> list[UUID]:
     return sorted(scores, key=lambda id_: -scores[id_])
 
 
+def _fuse_in_tiers(matched: Sequence[tuple[UUID, int]], near: Sequence[UUID]) -> list[UUID]:
+    """Looks order what the words mean as much, and put nothing before what they mean more."""
+    ranked: list[UUID] = []
+    for _meant, tier in groupby(matched, key=itemgetter(1)):
+        ids = [id_ for id_, _meant in tier]
+        known = set(ids)
+        ranked += fuse(ids, [id_ for id_ in near if id_ in known])
+    return ranked
+
+
 def plain(text: str) -> str:
     """Lower-cased and without accents, as many type it and as the index has it too."""
     lowered = text.replace("İ", "i").replace("I", "i").lower().replace("ı", "i")
@@ -208,10 +223,7 @@ def _search(text: str) -> SearchQuery:
 def _means(senses: Iterable[Sense]) -> Q:
     """A product with one of the meanings; nothing without any."""
     found = Q(pk__in=[])
-    families = [sense.name for sense in senses if sense.kind == "family"]
-    colours = [sense.name for sense in senses if sense.kind == "colour"]
-    colours += [c.name for c in taxonomy.load().colours if c.family in families]
-    if colours:
+    if colours := _list_colours(senses):
         found |= Q(colours__overlap=colours)
     for sense in senses:
         if sense.kind == "category":
@@ -226,12 +238,34 @@ def _means(senses: Iterable[Sense]) -> Q:
     return found
 
 
+def _list_colours(senses: Iterable[Sense]) -> list[str]:
+    named = {(sense.kind, sense.name) for sense in senses}
+    known = taxonomy.load().colours
+    return [c.name for c in known if {("colour", c.name), ("family", c.family)} & named]
+
+
+def _place(senses: Iterable[Sense]) -> Combinable:
+    """Of these colours among the product's, the largest of which is the first."""
+    colours = _list_colours(senses)
+    if not colours:
+        return Value(0)
+    return Case(
+        When(colours__0__in=colours, then=Value(0)),
+        When(colours__1__in=colours, then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )
+
+
 def _count(conditions: Sequence[Q]) -> Combinable:
-    one: list[Combinable] = [
+    return _sum(
         Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
         for condition in conditions
-    ]
-    return sum(one, start=Value(0))
+    )
+
+
+def _sum(numbers: Iterable[Combinable]) -> Combinable:
+    return sum(numbers, start=Value(0))
 
 
 def _without_stop_words(words: Sequence[str]) -> list[str]:
@@ -250,10 +284,10 @@ def _without_stop_words(words: Sequence[str]) -> list[str]:
 
 def _rank_by_looks(
     *, tenant: Tenant, text: str, filters: Filters, now: datetime
-) -> tuple[list[similar.Near], float]:
+) -> tuple[list[nearest.Near], float]:
     """What looks like the words, and the least similarity of what really does; nothing where the
     engine's model reads no words or has no index here."""
-    nothing: tuple[list[similar.Near], float] = ([], 1.0)
+    nothing: tuple[list[nearest.Near], float] = ([], 1.0)
     health = engine.read_status(now=now).health
     if health is None or health.model is None:
         return nothing
@@ -272,8 +306,8 @@ def _rank_by_looks(
         ValueError,
     ):
         return nothing
-    near = similar.find_nearest(
-        index=index, wanted=similar.Wanted(model, vector), filters=filters, limit=RANKED
+    near = nearest.find_nearest(
+        index=index, wanted=wanting.Wanted(model, vector), filters=filters, limit=RANKED
     )
     return near, index.words_cut_off or USUAL_CUT_OFF_OF_WORDS
 

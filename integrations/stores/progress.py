@@ -9,7 +9,7 @@ from annotations.models import Annotation
 from integrations.stores import jobs, words
 from integrations.stores.models import StoreProduct
 from retrieval.models import Product, ProductImage
-from retrieval.services.photos import read_newest_annotations
+from retrieval.services.judgements import read_newest_annotations
 
 # For `annotations.interests`.
 OF_STORES = f"""EXISTS (

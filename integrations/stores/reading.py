@@ -31,7 +31,7 @@ from integrations.stores.models import Store, StoreDelivery, StoreProduct, Write
 from kalas.lib import remote_images
 from kalas.lib.request_failures import RequestFailed
 from retrieval.models import Product, ProductImage
-from retrieval.services import photos, products
+from retrieval.services import judgements, photos, products
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +201,7 @@ def _fetch_photos(
         raise _PhotosLate(StoreFailed("busy" if code == "status" else code))
     for waiting, failure in late:
         photos.refuse_photo(waiting=waiting, reason=failure.detail)
-    photos.judge_again(tenant=store.tenant, product_id=product.id, now=now)
+    judgements.judge_again(tenant=store.tenant, product_id=product.id, now=now)
 
 
 def _fetch_photo(

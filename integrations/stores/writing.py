@@ -17,7 +17,7 @@ from integrations.stores.contract import Applied, Change, RemoteProduct
 from integrations.stores.failures import StoreFailed
 from integrations.stores.models import Store, StoreProduct, StoreRun, WriteBack
 from retrieval.models import Product
-from retrieval.services import photos, products
+from retrieval.services import judgements, products
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def _decide(
 def _ask_for_review(store: Store, annotation: Annotation, *, now: datetime) -> None:
     """Those who review find it in their line, also where the model is sure."""
     if annotations.ask_for_review(tenant=store.tenant, annotation_id=annotation.id):
-        photos.judge_products_with(
+        judgements.judge_products_with(
             tenant_id=store.tenant_id, image_ids=[annotation.image_id], now=now
         )
 
@@ -291,7 +291,9 @@ def _take_back_state(store: Store, row: StoreProduct, *, now: datetime) -> None:
     if row.product_id is None or row.write_backs.filter(state__in=still).exists():
         return
     if published.update(published=False):
-        photos.judge_again(tenant=store.tenant, product_id=row.product_id, now=now, unpublish=True)
+        judgements.judge_again(
+            tenant=store.tenant, product_id=row.product_id, now=now, unpublish=True
+        )
 
 
 def _note_remote(row: StoreProduct, after: RemoteProduct) -> dict[str, object]:

@@ -12,7 +12,7 @@ from annotations import results
 from annotations.api.answers import CONFIDENCE, BoxAnswer, ImageAnswer
 from annotations.models import Garment
 from inference.contract import Box
-from retrieval import similar, thumbnails, words
+from retrieval import looks, matches, thumbnails, wanting, words
 from retrieval.auditing.advice import CODES
 from retrieval.facets import Facets
 from retrieval.models import CatalogueImport, IndexVersion, Product, ProductImage
@@ -261,7 +261,7 @@ def describe_with_photos(product: Product) -> dict[str, Any]:
     return {**describe_product(product), "photos": [_describe_photo(photo) for photo in photos]}
 
 
-def describe_match(match: similar.Match, *, metric: str, now: datetime) -> dict[str, Any]:
+def describe_match(match: matches.Match, *, metric: str, now: datetime) -> dict[str, Any]:
     assert match.photo.image is not None  # noqa: S101 - else it had no vector
     score = match.similarity if metric == "cosine" else match.distance
     return {
@@ -275,7 +275,7 @@ def describe_match(match: similar.Match, *, metric: str, now: datetime) -> dict[
     }
 
 
-def describe_wanted(wanted: similar.Wanted) -> dict[str, Any] | None:
+def describe_wanted(wanted: wanting.Wanted) -> dict[str, Any] | None:
     if wanted.look is None or wanted.box is None:
         return None
     return {
@@ -348,7 +348,7 @@ def _describe_photo(photo: ProductImage) -> dict[str, Any]:
     }
 
 
-def _describe_why(why: similar.Why) -> dict[str, Any]:
+def _describe_why(why: looks.Why) -> dict[str, Any]:
     return {
         "same_object": why.same_object,
         "same_category": why.same_category,

@@ -10,7 +10,7 @@ from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import Scope
 from kalas.lib.api.inputs import StrictSerializer, UploadField, read
 from kalas.lib.api.problems import Problem
-from retrieval import similar
+from retrieval import similar, wanting
 from retrieval.api import engine
 from retrieval.api.shoppers import narrow
 from retrieval.filters import NO_FILTERS
@@ -53,7 +53,7 @@ class OldRetrieveView(ApiView):
         """
         upload = read(OldRetrieveInput, request.data)["image"]
         seen = engine.annotate(engine.read_upload(upload), family=self.tenant.model_family)
-        wanted = similar.want_found(seen)
+        wanted = wanting.want_found(seen)
         try:
             found = (
                 similar.find_similar(

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
 from rest_framework.serializers import ValidationError
 
-from annotations import photos, services
+from annotations import looking, photos, services
 from inference import client
 from inference.contract import AnnotationResult, Box, InvalidImage
 from kalas.lib.api.problems import Problem
-from kalas.lib.shared_connections.base import lend_connection
 from retrieval.details import Asked
 
 TIMEOUT_S = 30.0
@@ -21,12 +19,8 @@ def annotate(data: bytes, *, family: str, crop: Box | None = None) -> Annotation
     Raises Problem, and ValidationError for a box outside of the photo.
     """
     try:
-        photo = photos.check_photo(data, with_thumbnail=False)
-        if crop:
-            services.check_crop(crop, width=photo.width, height=photo.height)
-        lend_connection()
-        engine = client.Client(settings.INFERENCE_URL, model=family)
-        return engine.annotate(photo.data, crop=crop, timeout=TIMEOUT_S)
+        _photo, found = looking.look_at(data, crop=crop, family=family, timeout_s=TIMEOUT_S)
+        return found
     except photos.PhotoRefused as error:
         raise Problem("photo-refused", error.detail, reason=error.code) from error
     except InvalidImage as error:

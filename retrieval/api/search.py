@@ -23,7 +23,7 @@ from kalas.lib.api.bodies import JsonParser
 from kalas.lib.api.inputs import read, read_query
 from kalas.lib.api.problems import Problem
 from kalas.lib.request_failures import RequestFailed
-from retrieval import catalogue, similar, suggesting, words
+from retrieval import catalogue, coverage, matches, similar, suggesting, wanting, words
 from retrieval.api import engine
 from retrieval.api.answers import (
     SimilarAnswer,
@@ -47,7 +47,7 @@ from retrieval.details import Asked
 from retrieval.models import Product
 from retrieval.services import details
 
-Look = Callable[[similar.Wanted], Asked | None]
+Look = Callable[[wanting.Wanted], Asked | None]
 """The details of what is wanted; None where its photo is gone."""
 
 
@@ -56,7 +56,7 @@ class Question:
     """What a request asks for, what that looks like, and how its details are found."""
 
     asked: dict[str, Any]
-    wanted: similar.Wanted | None
+    wanted: wanting.Wanted | None
     look: Look
     reason: str | None
     """Why there is nothing to look for."""
@@ -82,39 +82,44 @@ class SimilarView(ApiView):
         """
         question = self._read(request)
         asked, wanted = question.asked, question.wanted
-        matches: list[similar.Match] = []
-        seen = None
+        found: list[matches.Match] = []
+        index = seen = None
         if wanted is not None:
             if asked["match_details"]:
                 seen = engine.find_details(partial(question.look, wanted))
             try:
-                matches = similar.find_similar(
-                    tenant=self.tenant,
-                    wanted=wanted,
-                    filters=narrow(build_filters(asked), self.caller),
-                    limit=asked["limit"],
-                    cut_off=asked.get("least"),
-                    asked=seen,
-                )
+                index = similar.find_index(tenant=self.tenant, model=wanted.model)
             except similar.BeingBuilt as error:
                 raise Problem("index-being-built", str(error)) from error
+        if wanted is not None and index is not None:
+            found = similar.find_in(
+                index=index,
+                wanted=wanted,
+                filters=narrow(build_filters(asked), self.caller),
+                limit=asked["limit"],
+                cut_off=asked.get("least"),
+                asked=seen,
+            )
         metric, now = asked["metric"], timezone.now()
-        model = wanted.model if wanted else None
-        coverage = similar.find_coverage(tenant=self.tenant, model=model)
+        covered = (
+            coverage.measure_coverage(index)
+            if wanted
+            else coverage.find_coverage(tenant=self.tenant, model=None)
+        )
         return Response(
             {
                 "asked": describe_wanted(wanted) if wanted else None,
                 "reason": question.reason,
                 "metric": metric,
-                "complete": round_down(coverage.share),
-                "index": coverage.state,
+                "complete": round_down(covered.share),
+                "index": covered.state,
                 "details_complete": (
                     round_down(details.find_share(tenant=self.tenant, model=seen.model))
                     if seen
                     else None
                 ),
                 "details_region": (seen.region or None) if seen else None,
-                "results": [describe_match(match, metric=metric, now=now) for match in matches],
+                "results": [describe_match(match, metric=metric, now=now) for match in found],
             }
         )
 
@@ -147,7 +152,7 @@ class SimilarView(ApiView):
         crop = asked.get("crop")
         box = Box(**crop) if crop else None
         found = engine.annotate(data, family=self.tenant.model_family, crop=box)
-        wanted = similar.want_found(found)
+        wanted = wanting.want_found(found)
         return Question(
             asked,
             wanted,
@@ -158,7 +163,7 @@ class SimilarView(ApiView):
     def _want_annotation(self, asked: dict[str, Any]) -> Question:
         annotation, garment_id = self._get_annotation(asked["annotation"]), asked.get("garment")
         garments = annotation.garments.filter(**({"id": garment_id} if garment_id else {}))
-        wanted = similar.want_annotation(annotation, garment_id=garment_id)
+        wanted = wanting.want_annotation(annotation, garment_id=garment_id)
         return Question(
             asked,
             wanted,
@@ -168,8 +173,8 @@ class SimilarView(ApiView):
 
     def _want_product(self, asked: dict[str, Any]) -> Question:
         product = self._get_product(asked)
-        wanted = similar.want_product(product)
-        reason = None if wanted else similar.explain_none(product)
+        wanted = wanting.want_product(product)
+        reason = None if wanted else wanting.explain_none(product)
         return Question(asked, wanted, lambda _: details.ask_product(product), reason)
 
     def _get_annotation(self, annotation_id: UUID) -> Annotation:

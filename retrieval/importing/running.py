@@ -12,7 +12,6 @@ from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import IO
-from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
@@ -41,6 +40,10 @@ MOST_PROBLEMS = 1000
 
 class TakenOver(Exception):
     """Somebody else works on the import, or it was cancelled."""
+
+
+class NotTogether(Exception):
+    """A photo's product may not be made here, or was merged into another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ def run_part(run: CatalogueImport, *, clock: Callable[[], datetime], until: date
         if source.contents and run.state == CatalogueImport.State.CHECKING:
             _check_photos(run, source.contents)
         elif source.contents:
+            if not run.photos_done:
+                _refuse_unsafe(run, source.contents)
             for found in _read_photos(run, source):
                 _finish_photos(run, source, found, now=clock())
                 if clock() >= until:
@@ -182,19 +187,27 @@ def _check_photos(run: CatalogueImport, contents: archives.Contents) -> None:
 
     The numbers are set, not added, as this may run again.
     """
+    _refuse_unsafe(run, contents)
+    run.photos_total = len(contents.photos)
+    if not contents.table:
+        keys = {key for _name, key in archives.name_products(contents.photos)}
+        known = Product.objects.filter(tenant_id=run.tenant_id, store_id=run.store_id)
+        run.unchanged = known.filter(external_id__in=keys).count()
+        run.created = len(keys) - run.unchanged
+    run.save(update_fields=["photos_total", "unchanged", "created"])
+
+
+@transaction.atomic
+def _refuse_unsafe(run: CatalogueImport, contents: archives.Contents) -> None:
+    """What of the archive is not read. The number is set, not added, as this may run again."""
     _lock(run)
     detail = _(
         "Left out: its name leads out of the ZIP or is too long, or it has a password or is not"
         " packed by deflate."
     )
     _note_problems(run, [(0, Problem("images", name, detail)) for name in contents.unsafe])
-    run.photos_total, run.photos_refused = len(contents.photos), len(contents.unsafe)
-    if not contents.table:
-        keys = {key for _name, key in archives.name_products(contents.photos)}
-        known = Product.objects.filter(tenant_id=run.tenant_id, store_id=run.store_id)
-        run.unchanged = known.filter(external_id__in=keys).count()
-        run.created = len(keys) - run.unchanged
-    run.save(update_fields=["photos_total", "photos_refused", "unchanged", "created"])
+    run.photos_refused = len(contents.unsafe)
+    run.save(update_fields=["photos_refused"])
 
 
 def _read_photos(run: CatalogueImport, source: Source) -> Iterator[list[Found]]:
@@ -225,7 +238,12 @@ def _finish_photos(
         try:
             if are_new and _add_new_photos(run, source, part, now=now):
                 continue
-        except (IntegrityError, usage.QuotaUsedUp, photo_services.TooManyPhotos):
+        except (
+            IntegrityError,
+            NotTogether,
+            usage.QuotaUsedUp,
+            photo_services.TooManyPhotos,
+        ):
             pass
         for each in part:
             _finish_photo(run, source, each, now=now)
@@ -252,37 +270,41 @@ def _add_new_photos(
     run: CatalogueImport, source: Source, found: list[Found], *, now: datetime
 ) -> bool:
     """Import these, which the shop does not have yet, and move the place on, all or nothing; False
-    where an earlier import brought one of them, or its product may not be made here."""
+    where an earlier import brought one of them. Raises NotTogether."""
     _lock(run)
     names = [each.name for each in found]
     entries = list(ProductImage.objects.filter(tenant=run.tenant_id, source__in=names))
     waiting = {e.source: e for e in entries if e.catalogue_import_id == run.id and e.is_waiting}
     if len(waiting) < len(entries):
         return False
-    targets = find_or_create_all(
-        run=run,
-        external_ids={each.key for each in found if each.name not in waiting},
-        product_ids=[entry.product_id for entry in entries],
-        may_create=not (source.contents and source.contents.table),
-        now=now,
-    )
-    if targets is None:
-        return False
-    product_of, created = targets
+    created = 0
+
+    def find_places() -> list[photo_services.Place]:
+        nonlocal created
+        targets = find_or_create_all(
+            run=run,
+            external_ids={each.key for each in found if each.name not in waiting},
+            product_ids=[entry.product_id for entry in entries],
+            may_create=not (source.contents and source.contents.table),
+            now=now,
+        )
+        if targets is None:
+            raise NotTogether
+        product_of, created = targets
+        return [
+            photo_services.Place(entry.product_id if entry else product_of[each.key], entry)
+            for each in found
+            for entry in [waiting.get(each.name)]
+        ]
+
     photo_services.add_new_photos(
         tenant=run.tenant,
         new=[
-            photo_services.NewPhoto(
-                photo=each.photo,
-                name=clean_name(each.name),
-                product_id=entry.product_id if entry else product_of[each.key],
-                waiting=entry,
-                measures=each.measures,
-            )
+            photo_services.NewPhoto(each.photo, clean_name(each.name), each.measures)
             for each in found
-            for entry in [waiting.get(each.name)]
             if each.photo and each.measures
         ],
+        find_places=find_places,
         added_by=run.requested_by,
         now=now,
     )
@@ -308,24 +330,23 @@ def _finish_photo(run: CatalogueImport, source: Source, found: Found, *, now: da
             _move_on(run, photos_done=1, photos_refused=1)
             return
         added = 0
-        for product_id, entry in targets:
-            try:
-                # A savepoint: what the database refuses must not undo the place.
-                with transaction.atomic():
-                    added += bool(
-                        photo_services.add_photo(
-                            tenant=run.tenant,
-                            product_id=product_id,
-                            photo=photo,
-                            name=clean_name(name),
-                            added_by=run.requested_by,
-                            now=now,
-                            waiting=entry,
-                            measures=found.measures,
-                        )
+        try:
+            # A savepoint: what the database refuses must not undo the place.
+            with transaction.atomic():
+                if targets:
+                    linked = photo_services.add_photo_to(
+                        tenant=run.tenant,
+                        places=targets,
+                        photo=photo,
+                        name=clean_name(name),
+                        added_by=run.requested_by,
+                        now=now,
+                        measures=found.measures,
                     )
-            except (usage.QuotaUsedUp, photo_services.TooManyPhotos) as error:
-                _refuse(run, name, entry, error)
+                    added = sum(each is not None for each in linked)
+        except (usage.QuotaUsedUp, photo_services.TooManyPhotos) as error:
+            for place in targets:
+                _refuse(run, name, place.waiting, error)
                 _move_on(run, photos_refused=1)
         _move_on(run, photos_done=1, photos_added=added)
 
@@ -347,13 +368,13 @@ def _waiting(run: CatalogueImport, name: str) -> list[ProductImage]:
 
 def _find_targets(
     run: CatalogueImport, source: Source, name: str, key: str, *, now: datetime
-) -> list[tuple[UUID, ProductImage | None]] | None:
+) -> list[photo_services.Place] | None:
     """The products that get the photo: those whose rows name it, else the one named like it.
 
     None where the table knows neither; empty where an earlier import did it already.
     """
     if waiting := _waiting(run, name):
-        return [(entry.product_id, entry) for entry in waiting]
+        return [photo_services.Place(entry.product_id, entry) for entry in waiting]
     if ProductImage.objects.filter(tenant_id=run.tenant_id, source=name).exists():
         return []
     has_table = bool(source.contents and source.contents.table)
@@ -362,7 +383,7 @@ def _find_targets(
         return None
     if not has_table:
         _move_on(run, created=int(created))
-    return [(product.id, None)]
+    return [photo_services.Place(product.id)]
 
 
 def _note_problems(run: CatalogueImport, problems: Collection[tuple[int, Problem]]) -> None:

@@ -6,10 +6,11 @@ Nothing here holds more than one row, so a file may have any number of them.
 import codecs
 import csv
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any, TextIO
 
 from django.utils.translation import gettext as _
@@ -92,6 +93,10 @@ def read_columns(stream: IO[bytes], *, kind: str, encoding: str, delimiter: str)
     if len(columns) > MOST_COLUMNS:
         raise TableUnreadable(_("The file has more than %d columns.") % MOST_COLUMNS)
     rows = read_rows(stream, kind=kind, encoding=encoding, delimiter=delimiter, columns=columns)
+    first = next(rows, None)
+    if first is None:
+        raise TableUnreadable(_("The file has no rows below the names of its columns."))
+    rows = chain([first], rows)
     found: list[list[str]] = [[] for _column in columns]
     for row in islice(rows, SAMPLED_ROWS):
         for samples, cell in zip(found, row.cells, strict=False):
@@ -114,16 +119,31 @@ def read_rows(
 
 
 class _Lines:
-    """Lines of bounded length; a longer one is skipped and raises csv.Error, once."""
+    """Lines of bounded length; a longer one is skipped and raises csv.Error, once. Those of a row
+    that turned out to be none come again, without its first."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
+        self.ended = False
+        self._of_row: list[str] = []
+        self._again: deque[str] = deque()
+
+    def begin_row(self) -> None:
+        self._of_row = []
+
+    def take_back(self) -> None:
+        self._again.extendleft(reversed(self._of_row[1:]))
         self.ended = False
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._read()
+        self._of_row.append(line)
+        return line
+
+    def _read(self) -> str:
         line = self._text.readline(LONGEST_LINE)
         if not line:
             self.ended = True
@@ -152,6 +172,7 @@ def _read_csv(text: TextIO, delimiter: str) -> Iterator[Row]:
     number = 0
     while True:
         number += 1
+        lines.begin_row()
         try:
             cells = next(reader)
             if lines.ended:  # within a cell, which took all rows to the end for its own
@@ -159,6 +180,9 @@ def _read_csv(text: TextIO, delimiter: str) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error:
+            # What an open quotation mark took along are rows of their own.
+            lines.take_back()
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
             yield Row(number, (), _("A cell is too long, or its quotation mark is never closed."))
             continue
         if number > 1 and any(cells):

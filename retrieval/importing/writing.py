@@ -193,5 +193,11 @@ def _add_waiting_photos(
         for product, names in photos
         for number, source in enumerate(names, start=1)
     ]
+    waiting = _count_waiting(target.run) if target.run else 0
     ProductImage.objects.bulk_create(entries)
-    jobs.defer_fetches([entry for entry in entries if entry.source.startswith("http")])
+    addresses = [entry for entry in entries if entry.source.startswith("http")]
+    jobs.defer_fetches(addresses, waiting=waiting)
+
+
+def _count_waiting(run: CatalogueImport) -> int:
+    return run.photos.filter(state=ProductImage.State.WAITING).count()

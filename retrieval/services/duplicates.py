@@ -13,7 +13,8 @@ from annotations import files
 from annotations.models import FashionImage
 from retrieval import hashing, jobs
 from retrieval.models import NearDuplicate, PhotoHash, Product, ProductImage
-from retrieval.services.photos import build_hash, judge_product
+from retrieval.services.judgements import judge_product
+from retrieval.services.photos import build_hash
 
 logger = logging.getLogger(__name__)
 

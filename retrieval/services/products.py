@@ -109,13 +109,10 @@ def delete_products(*, tenant: Tenant, product_ids: Collection[UUID]) -> int:
     images = set(photos.values_list("image", flat=True)) - set(
         shared.filter(image__in=photos.values("image")).values_list("image", flat=True)
     )
-    # Photos first, as everywhere: image, annotation, product. Else two writes could wait for
-    # each other.
-    for image_id in sorted(filter(None, images)):
-        try:
-            annotation_services.delete_image(tenant=tenant, image_id=image_id)
-        except FashionImage.DoesNotExist:  # somebody deleted it meanwhile
-            continue
+    image_ids = list(filter(None, images))
+    annotation_services.hold_images(tenant=tenant, image_ids=image_ids)
+    _hold(mine | Product.objects.for_tenant(tenant).filter(photos__image__in=image_ids))
+    annotation_services.delete_images(tenant=tenant, image_ids=image_ids)
     _total, by_model = mine.delete()
     return by_model.get(Product._meta.label, 0)
 
@@ -123,11 +120,10 @@ def delete_products(*, tenant: Tenant, product_ids: Collection[UUID]) -> int:
 @transaction.atomic
 def publish_products(*, tenant: Tenant, product_ids: Collection[UUID], now: datetime) -> int:
     """Mark as published; return how many were not before."""
-    return (
-        Product.objects.for_tenant(tenant)
-        .filter(id__in=product_ids)
-        .exclude(state=Product.State.PUBLISHED)
-        .update(state=Product.State.PUBLISHED, updated_at=now)
+    products = Product.objects.for_tenant(tenant).filter(id__in=product_ids)
+    unpublished = _hold(products.exclude(state=Product.State.PUBLISHED))
+    return Product.objects.filter(id__in=unpublished).update(
+        state=Product.State.PUBLISHED, updated_at=now
     )
 
 
@@ -157,9 +153,17 @@ def annotate_products_again(
         ):
             continue
         asked += 1
-    products.filter(~Q(photos=None)).update(state=Product.State.NEW, updated_at=now)
+    with_photos = _hold(products.filter(~Q(photos=None)))
+    Product.objects.filter(id__in=with_photos).update(state=Product.State.NEW, updated_at=now)
     annotation_jobs.wake_shop(tenant.id, at=now)
     return asked
+
+
+def _hold(products: TenantQuerySet[Product]) -> list[UUID]:
+    """Their ids, locked in the order in which everybody locks them."""
+    # A subquery, as rows that are joined for a condition may come twice.
+    rows = Product.objects.filter(id__in=products.values("id")).order_by("id")
+    return list(rows.select_for_update(of=("self",)).values_list("id", flat=True))
 
 
 def _newest_annotations(products: TenantQuerySet[Product]) -> list[UUID]:

@@ -15,7 +15,7 @@ from django.db.models import Count
 from annotations import files
 from inference import client
 from inference.contract import MIN_SIDE, Box, InvalidImage
-from retrieval import similar
+from retrieval import nearest, wanting
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, SearchTest
 from retrieval.services import building, indexes
 
@@ -54,7 +54,7 @@ def test_search(*, index: IndexVersion, now: datetime) -> SearchTest | None:
     )
 
 
-def _list_questions(index: IndexVersion) -> Iterator[tuple[similar.Wanted, UUID]]:
+def _list_questions(index: IndexVersion) -> Iterator[tuple[wanting.Wanted, UUID]]:
     model = indexes.Model(index.model_name, index.model_version)
     rows = index.embeddings.select_related("photo__image", "garment")
     counts = Embedding.objects.filter(index=index).values("photo__product")
@@ -64,7 +64,7 @@ def _list_questions(index: IndexVersion) -> Iterator[tuple[similar.Wanted, UUID]
     rows = rows.order_by("photo_id")
     for row in rows.filter(photo__product__in=several)[:ASKED]:
         yield (
-            similar.Wanted(model, list(row.vector), but_not_photo=row.photo_id),
+            wanting.Wanted(model, list(row.vector), but_not_photo=row.photo_id),
             row.photo.product_id,
         )
     alone = rows.exclude(photo__product__in=several)[: PARTS_ASKED * 2]
@@ -74,7 +74,7 @@ def _list_questions(index: IndexVersion) -> Iterator[tuple[similar.Wanted, UUID]
     parts = ((_embed_part(row, model, engine), row) for row in alone)
     answered = ((vector, row) for vector, row in parts if vector is not None)
     for vector, row in islice(answered, PARTS_ASKED):
-        yield similar.Wanted(model, vector), row.photo.product_id
+        yield wanting.Wanted(model, vector), row.photo.product_id
 
 
 def _embed_part(row: Embedding, model: indexes.Model, engine: client.Client) -> list[float] | None:
@@ -90,7 +90,7 @@ def _embed_part(row: Embedding, model: indexes.Model, engine: client.Client) -> 
         result = engine.annotate(files.read_photo(image), crop=part)
     except (FileNotFoundError, InvalidImage, ValueError):
         return None
-    wanted = similar.want_found(result)
+    wanted = wanting.want_found(result)
     return list(wanted.vector) if wanted and wanted.model == model else None
 
 
@@ -99,9 +99,9 @@ def _cut(side: int) -> int:
     return max(0, min(round(side * CUT), (side - MIN_SIDE) // 2))
 
 
-def _find_place(index: IndexVersion, wanted: similar.Wanted, product_id: UUID) -> int | None:
+def _find_place(index: IndexVersion, wanted: wanting.Wanted, product_id: UUID) -> int | None:
     """Counted from 1; None where it is not among the first."""
-    found = similar.find_nearest(index=index, wanted=wanted, limit=FIRST)
+    found = nearest.find_nearest(index=index, wanted=wanted, limit=FIRST)
     ids = [each.product_id for each in found]
     return ids.index(product_id) + 1 if product_id in ids else None
 

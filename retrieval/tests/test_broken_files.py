@@ -38,13 +38,45 @@ def test_refuses_wide_characters_that_are_cut_off(tenant):
         make_import(tenant=tenant, data=data)
 
 
-def test_a_quotation_mark_that_the_next_row_closes_takes_none_of_its_text(tenant):
-    data = b'id,title\n1,"open\n2,"fine"\n3,right\n'
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b'1,"open\n2,"fine"\n3,right\n',
+        b'1,"open\n2,fine\n3,right\n',
+        b'1,"open\r\n2,"fine"\r\n3,right',
+        b'2,fine\n3,right\n1,"open',
+        b'2,fine\n1,"open\n5,"open too\n3,right\n',
+    ],
+)
+def test_an_open_quotation_mark_takes_no_other_row_along(tenant, rows):
+    run = import_file(tenant=tenant, data=b"id,title\n" + rows)
 
-    run = import_file(tenant=tenant, data=data)
+    found = Product.objects.order_by("external_id").values_list("external_id", "title")
+    assert list(found) == [("2", "fine"), ("3", "right")]
+    details = set(run.problems.values_list("detail", flat=True))
+    assert details == {"A cell is too long, or its quotation mark is never closed."}
+    assert run.rows_done == rows.count(b"open") + 2
 
-    assert list(Product.objects.values_list("external_id", "title")) == [("3", "right")]
-    assert "quotation mark" in run.problems.get().detail
+
+def test_a_cell_may_have_several_lines(tenant):
+    import_file(tenant=tenant, data=b'id,title\n1,"two\nlines"\n2,"a ""word"""\n')
+
+    titles = Product.objects.order_by("external_id").values_list("title", flat=True)
+    assert list(titles) == ["two\nlines", 'a "word"']
+
+
+def test_a_table_needs_rows(tenant):
+    with pytest.raises(imports.ImportRefused, match="no rows"):
+        make_import(tenant=tenant, data="id,title\n")
+
+
+def test_what_an_archive_may_not_hold_is_told_to_the_end(tenant):
+    data = make_zip({"../a.jpg": make_photo_bytes(), "1/b.jpg": make_photo_bytes()})
+
+    run = import_file(tenant=tenant, data=data, name="photos.zip")
+
+    assert (run.photos_added, run.photos_refused) == (1, 1)
+    assert run.problems.get().value == "../a.jpg"
 
 
 def break_data(data: bytes, name: bytes) -> bytes:

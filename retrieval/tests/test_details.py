@@ -86,7 +86,7 @@ def test_other_shops_details_are_not_seen(tenant):
     foreign = keep(make_item(make_tenant(), 0), make_print(1))
     asked = Asked(MODEL, make_print(1))
 
-    assert details.share(tenant=tenant, asked=asked, photos=[foreign.photo_id]) == {}
+    assert details.share(tenant_id=tenant.id, asked=asked, photos=[foreign.photo_id]) == {}
     with only_rows_of(tenant.id):
         assert not PhotoDetails.objects.exists()
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from retrieval import similar
+from retrieval import nearest, wanting
 from retrieval.faiss_index import FaissIndex, Floats
 from retrieval.models import Embedding, IndexVersion
 from retrieval.services.indexes import Model
 from retrieval.tests.test_similar import make_vector
 
-SIZE = similar.GRAPH_SIZE
+SIZE = nearest.GRAPH_SIZE
 
 
 def make_clusters(number: int, *, seed: int = 5) -> Floats:
@@ -75,9 +75,9 @@ def test_the_same_answers_as_the_database(tenant):
     query = make_clusters(1, seed=9)
 
     scores, ids = index.search(query, 10)
-    near = similar.find_nearest(
+    near = nearest.find_nearest(
         index=IndexVersion.objects.get(tenant=tenant),
-        wanted=similar.Wanted(Model("kalas-mini", "1"), query[0].tolist()),
+        wanted=wanting.Wanted(Model("kalas-mini", "1"), query[0].tolist()),
         limit=10,
     )
 

@@ -11,7 +11,7 @@ from accounts.tests.factories import make_tenant
 from annotations.tests.factories import make_result
 from inference import client
 from inference.contract import EngineHealth, ModelName
-from retrieval import jobs, similar
+from retrieval import jobs, wanting
 from retrieval.models import ActiveIndex, IndexVersion, Product
 from retrieval.services import building, calibration, indexes
 from retrieval.tests.factories import (
@@ -25,8 +25,8 @@ from retrieval.tests.test_similar import at, make_item
 pytestmark = pytest.mark.django_db
 
 
-def search_like(product: Product) -> similar.Wanted:
-    wanted = similar.want_product(product)
+def search_like(product: Product) -> wanting.Wanted:
+    wanted = wanting.want_product(product)
     assert wanted is not None
     return wanted
 

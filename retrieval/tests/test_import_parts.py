@@ -10,7 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_photo_bytes
 from retrieval.importing import running
-from retrieval.jobs import IMPORT_TASK
+from retrieval.jobs import IMPORT_QUEUE, IMPORT_TASK
 from retrieval.models import (
     CatalogueImport,
     Product,
@@ -32,7 +32,7 @@ def test_photos_in_bulk_hold_up_no_import(tenant):
 
     job = ProcrastinateJob.objects.get(task_name=IMPORT_TASK)
     assert job.args == {"import_id": str(run.id)}
-    assert Annotation.Priority.BULK < job.priority < Annotation.Priority.CROP
+    assert job.queue_name == IMPORT_QUEUE
 
 
 def test_works_in_parts_that_hand_over(tenant, monkeypatch):

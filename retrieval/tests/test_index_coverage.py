@@ -12,7 +12,7 @@ from annotations import services as annotation_services
 from annotations.models import FashionImage
 from annotations.tests.factories import make_result
 from inference.contract import ModelName
-from retrieval import similar
+from retrieval import coverage, similar, wanting
 from retrieval.models import IndexVersion, Product
 from retrieval.services import building, indexes
 from retrieval.tests.factories import (
@@ -26,23 +26,23 @@ from retrieval.tests.test_similar import at, make_item
 pytestmark = pytest.mark.django_db
 
 
-def cover(tenant, model: indexes.Model | None = None) -> similar.Coverage:
+def cover(tenant, model: indexes.Model | None = None) -> coverage.Coverage:
     caches["local"].clear()
-    return similar.find_coverage(tenant=tenant, model=model)
+    return coverage.find_coverage(tenant=tenant, model=model)
 
 
 def test_what_an_index_in_use_lacks_is_told(tenant, fake_engine, healthy):
     make_item(tenant, 0)
     old = indexes.Model("kalas-mini", "1")
-    assert (cover(tenant), cover(tenant, old).is_whole) == (similar.Coverage(1, "ready"), True)
+    assert (cover(tenant), cover(tenant, old).is_whole) == (coverage.Coverage(1, "ready"), True)
 
     make_item(tenant, 20, result=replace(make_result(embedding=at(20)), model=NEWER))
 
-    assert cover(tenant) == cover(tenant, old) == similar.Coverage(0.5, "ready")
+    assert cover(tenant) == cover(tenant, old) == coverage.Coverage(0.5, "ready")
     index = IndexVersion.objects.get(model_version="1")
     building.begin_build(tenant=tenant, now=timezone.now())
     build(index)  # the engine runs the newer model only
-    assert cover(tenant, old) == similar.Coverage(
+    assert cover(tenant, old) == coverage.Coverage(
         0.5, "failed", "The engine runs kalas-mini 2, not kalas-mini 1."
     )
 
@@ -54,8 +54,8 @@ def test_a_build_that_failed_finds_less_than_all(tenant, fake_engine, healthy):
 
     found = cover(tenant, indexes.Model("kalas-mini", "2"))
 
-    assert found == similar.Coverage(0, "failed", failed.error)
-    assert cover(make_tenant()) == similar.NO_INDEX
+    assert found == coverage.Coverage(0, "failed", failed.error)
+    assert cover(make_tenant()) == coverage.NO_INDEX
 
 
 def test_what_the_model_sees_nothing_on_was_looked_at(tenant, fake_engine, healthy):
@@ -97,10 +97,10 @@ def test_an_index_is_searched_while_it_is_built(tenant, fake_engine, healthy, mo
     index = begin(tenant)
     building.build_part(index_id=index.id, now=timezone.now())
 
-    wanted = similar.want_found(replace(make_result(embedding=at(0)), model=NEWER))
+    wanted = wanting.want_found(replace(make_result(embedding=at(0)), model=NEWER))
 
     assert wanted
     assert len(similar.find_similar(tenant=tenant, wanted=wanted)) == 1
-    assert cover(tenant, wanted.model) == similar.Coverage(0.25, "building")
+    assert cover(tenant, wanted.model) == coverage.Coverage(0.25, "building")
     build(index)
-    assert cover(tenant, wanted.model) == similar.Coverage(1, "ready")
+    assert cover(tenant, wanted.model) == coverage.Coverage(1, "ready")

@@ -10,9 +10,9 @@ from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_result
 from inference import client
 from inference.contract import ModelName
-from retrieval import jobs, similar
+from retrieval import jobs, similar, wanting
 from retrieval.models import ActiveIndex, Embedding, IndexVersion, NearDuplicate, Product
-from retrieval.services import building, duplicates, indexes, photos
+from retrieval.services import building, duplicates, indexes, judgements, photos
 from retrieval.tests.factories import (
     NEWER,
     add_annotated_photo,
@@ -59,7 +59,7 @@ def test_judging_again_writes_nothing_new(tenant):
     product = make_item(tenant, 0)
     before = Embedding.objects.get().pk
 
-    photos.judge_product(Product.objects.get(id=product.id), now=timezone.now())
+    judgements.judge_product(Product.objects.get(id=product.id), now=timezone.now())
 
     assert Embedding.objects.get().pk == before
 
@@ -158,8 +158,8 @@ def test_photos_that_the_new_model_annotated_are_not_asked_again(tenant, fake_en
     assert len(fake_engine.requests) == 1
 
 
-def search_like(product: Product) -> similar.Wanted:
-    wanted = similar.want_product(product)
+def search_like(product: Product) -> wanting.Wanted:
+    wanted = wanting.want_product(product)
     assert wanted is not None
     return wanted
 
@@ -222,7 +222,7 @@ def test_a_photo_that_is_annotated_again_is_found_meanwhile_and_by_the_old_model
     again = annotation_services.request_annotation(
         image=image, requested_by=None, now=timezone.now()
     )
-    photos.judge_product(Product.objects.get(id=product.id), now=timezone.now())
+    judgements.judge_product(Product.objects.get(id=product.id), now=timezone.now())
     assert Embedding.objects.count() == 1
     recording.record_result(
         annotation=again, result=replace(make_result(), model=NEWER), now=timezone.now()

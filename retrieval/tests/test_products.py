@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -18,6 +19,7 @@ from annotations.tests.factories import (
     make_photo_bytes,
     make_result,
 )
+from inference.contract import Alternative, Category
 from kalas.lib.tenant_rows import only_rows_of
 from retrieval.models import PhotoHash, Product, ProductImage
 from retrieval.services import photos, products
@@ -271,3 +273,17 @@ def test_results_that_arrive_together_are_judged_together():
     product.refresh_from_db()
     assert product.state == Product.State.ANNOTATED
     assert product.photos.exclude(verdict="").count() == 4
+
+
+@pytest.mark.parametrize(("confidence", "verdict"), [(0.2, "agrees"), (0.0001, "other-garment")])
+def test_only_what_is_likely_excuses_another_category(tenant, confidence, verdict):
+    product = make_product(tenant=tenant)
+    may_be = Category("coat-jacket", 0.7, (Alternative("shirt", confidence),))
+    coat = replace(make_garment(), category=may_be)
+    add_annotated_photo(product, make_result(make_garment(category="shirt", confidence=0.99)))
+
+    photo = add_annotated_photo(product, make_result(coat))
+
+    photo.refresh_from_db()
+    product.refresh_from_db()
+    assert (photo.verdict, product.photos_disagree) == (verdict, verdict == "other-garment")

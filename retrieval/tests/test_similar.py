@@ -12,7 +12,7 @@ from annotations.models import Annotation, Colour, FashionImage, Garment
 from annotations.tests.factories import make_done_annotation, make_result
 from inference.contract import Box, ModelName
 from kalas.lib.tenant_rows import only_rows_of
-from retrieval import similar
+from retrieval import looks, nearest, similar, wanting
 from retrieval.filters import Filters
 from retrieval.models import Embedding, IndexVersion, Product
 from retrieval.services import indexes
@@ -32,8 +32,8 @@ def make_item(tenant, degrees: float, *, title: str = "", result=None, **values)
     return product
 
 
-def want(degrees: float = 0, **values) -> similar.Wanted:
-    wanted = similar.want_found(make_result(embedding=at(degrees)))
+def want(degrees: float = 0, **values) -> wanting.Wanted:
+    wanted = wanting.want_found(make_result(embedding=at(degrees)))
     assert wanted is not None
     return replace(wanted, **values)
 
@@ -90,13 +90,13 @@ def test_finds_nothing_of_another_shop(tenant):
 @pytest.mark.parametrize("exact_up_to", [0, 50_000])
 def test_the_graph_finds_only_what_is_the_shops(tenant, monkeypatch, exact_up_to):
     """A small shop beside large ones whose vectors are all nearer."""
-    monkeypatch.setattr(similar, "EXACT_UP_TO", exact_up_to)
+    monkeypatch.setattr(nearest, "EXACT_UP_TO", exact_up_to)
     random = np.random.default_rng(7)
-    query = np.eye(similar.GRAPH_SIZE)[0]
+    query = np.eye(nearest.GRAPH_SIZE)[0]
     for shop, number, noise in ((make_tenant(), 300, 0.01), (tenant, 3, 0.03)):
         for _ in range(number):
             make_vector(shop, query + random.normal(0, noise, len(query)))
-    wanted = similar.Wanted(indexes.Model("kalas-mini", "1"), query.tolist())
+    wanted = wanting.Wanted(indexes.Model("kalas-mini", "1"), query.tolist())
 
     found = similar.find_similar(tenant=tenant, wanted=wanted, limit=5)
 
@@ -108,26 +108,26 @@ def test_the_graph_finds_only_what_is_the_shops(tenant, monkeypatch, exact_up_to
 @pytest.mark.parametrize("colour", ["", "navy-blue"])
 def test_a_shop_in_a_crowd_of_others_is_found_whole(tenant, monkeypatch, colour):
     """The graph is walked a bounded way and gives up among the others' vectors."""
-    monkeypatch.setattr(similar, "EXACT_UP_TO", 0)
-    monkeypatch.setattr(similar, "GRAPH_SCANNED", 1)
-    monkeypatch.setattr(similar, "GRAPH_CANDIDATES", 5)
+    monkeypatch.setattr(nearest, "EXACT_UP_TO", 0)
+    monkeypatch.setattr(nearest, "GRAPH_SCANNED", 1)
+    monkeypatch.setattr(nearest, "GRAPH_CANDIDATES", 5)
     random = np.random.default_rng(7)
-    query = np.eye(similar.GRAPH_SIZE)[0]
+    query = np.eye(nearest.GRAPH_SIZE)[0]
     for shop, number, noise in ((make_tenant(), 150, 0.01), (tenant, 12, 0.03)):
         for _ in range(number):
             make_vector(shop, query + random.normal(0, noise, len(query)))
     Product.objects.for_tenant(tenant).update(colours=["navy-blue"])
-    wanted = similar.Wanted(indexes.Model("kalas-mini", "1"), query.tolist())
+    wanted = wanting.Wanted(indexes.Model("kalas-mini", "1"), query.tolist())
     index = IndexVersion.objects.get(tenant=tenant)
     with connection.cursor() as cursor:  # as the planner does where there are many
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
     mine = Embedding.objects.filter(tenant=tenant, index=index)
-    walked = similar._ask_graph(similar.near_in_graph(mine, query.tolist()), 12)
+    walked = nearest._ask_graph(nearest.near_in_graph(mine, query.tolist()), 12)
     assert len(walked) < 12
 
-    found = similar.find_nearest(
+    found = nearest.find_nearest(
         index=index, wanted=wanted, filters=Filters(colour=colour), limit=10
     )
 
@@ -157,28 +157,28 @@ def make_vector(tenant, vector) -> Embedding:
 def test_the_graph_and_comparing_all_find_the_same(tenant, monkeypatch):
     random = np.random.default_rng(3)
     for _ in range(120):
-        make_vector(tenant, random.normal(size=similar.GRAPH_SIZE))
-    query = random.normal(size=similar.GRAPH_SIZE).tolist()
-    wanted = similar.Wanted(indexes.Model("kalas-mini", "1"), query)
+        make_vector(tenant, random.normal(size=nearest.GRAPH_SIZE))
+    query = random.normal(size=nearest.GRAPH_SIZE).tolist()
+    wanted = wanting.Wanted(indexes.Model("kalas-mini", "1"), query)
 
     exact = find(tenant, wanted, cut_off=-1, limit=10)
-    monkeypatch.setattr(similar, "EXACT_UP_TO", 0)
+    monkeypatch.setattr(nearest, "EXACT_UP_TO", 0)
 
     assert find(tenant, wanted, cut_off=-1, limit=10) == exact
 
 
 def test_large_shops_are_searched_by_the_graph(tenant):
     """The planner can follow the index that the migration made."""
-    make_item(tenant, 0, result=make_result(embedding=tuple(np.eye(similar.GRAPH_SIZE)[0])))
+    make_item(tenant, 0, result=make_result(embedding=tuple(np.eye(nearest.GRAPH_SIZE)[0])))
     rows = Embedding.objects.filter(tenant=tenant)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
 
-    plan = similar.near_in_graph(rows, [1.0] + [0.0] * 255).explain()
+    plan = nearest.near_in_graph(rows, [1.0] + [0.0] * 255).explain()
 
     assert "embedding_graph" in plan
-    assert "embedding_graph" not in similar.near_by_comparing(rows, [1.0] + [0.0] * 255).explain()
+    assert "embedding_graph" not in nearest.near_by_comparing(rows, [1.0] + [0.0] * 255).explain()
 
 
 def test_the_graph_is_the_finer_one():
@@ -204,8 +204,8 @@ def test_the_wall_stands_around_vectors_too(tenant):
     assert Embedding.objects.filter(tenant=foreign.tenant).exists()
 
 
-def make_look(**fields) -> similar.Look:
-    wanted = similar.want_found(make_result(**fields))
+def make_look(**fields) -> looks.Look:
+    wanted = wanting.want_found(make_result(**fields))
     assert wanted is not None
     assert wanted.look is not None
     return wanted.look
@@ -216,7 +216,7 @@ def test_says_why(tenant):
 
     (match,) = similar.find_similar(tenant=tenant, wanted=want())
 
-    assert match.why == similar.Why(
+    assert match.why == looks.Why(
         same_object=True,
         same_category=True,
         attributes=(("pattern", "striped"),),
@@ -229,13 +229,16 @@ def test_says_how_far_colours_are_apart():
     blue = make_look()
     red = replace(blue, category="top", colours=(("red", "#ff0000", 1.0),))
 
-    why = similar.explain(red, blue)
+    (why,) = looks.explain(red, [blue])
 
     assert not why.same_category
     assert why.colours == ()
     assert why.colour_distance
     assert 40 < why.colour_distance < 80
-    assert similar.explain(replace(red, colours=()), blue).colour_distance is None
+    (colourless,) = looks.explain(replace(red, colours=()), [blue])
+    assert colourless.colour_distance is None
+    nothing, again = looks.explain(red, [replace(blue, colours=()), blue])
+    assert (nothing.colour_distance, again) == (None, why)
 
 
 @pytest.mark.parametrize(
@@ -265,40 +268,40 @@ def test_filters(tenant, filters, names):
 def test_by_a_product_itself_is_left_out(tenant):
     query, near = make_item(tenant, 0), make_item(tenant, 10)
 
-    wanted = similar.want_product(query)
+    wanted = wanting.want_product(query)
 
     assert find(tenant, wanted) == [near]
 
 
 def test_by_a_product_without_photos(tenant):
-    assert similar.want_product(make_product(tenant=tenant)) is None
+    assert wanting.want_product(make_product(tenant=tenant)) is None
     make_item(tenant, 0)
-    assert similar.want_product(make_product(tenant=tenant)) is None
+    assert wanting.want_product(make_product(tenant=tenant)) is None
 
 
 def test_by_an_annotation(tenant):
     near = make_item(tenant, 10)
     annotation = make_done_annotation(tenant=tenant, result=make_result(embedding=at(0)))
 
-    wanted = similar.want_annotation(annotation)
+    wanted = wanting.want_annotation(annotation)
 
     assert find(tenant, wanted) == [near]
     assert wanted
     assert wanted.look
     assert wanted.look.category == "t-shirt"
-    assert similar.want_annotation(annotation, garment_id=uuid4()) is None
+    assert wanting.want_annotation(annotation, garment_id=uuid4()) is None
 
 
 def test_an_annotation_of_a_products_photo_finds_others(tenant):
     query, near = make_item(tenant, 0), make_item(tenant, 10)
     annotation = Annotation.objects.get(image__product_images__product=query)
 
-    assert find(tenant, similar.want_annotation(annotation)) == [near]
+    assert find(tenant, wanting.want_annotation(annotation)) == [near]
 
 
 def test_the_engine_found_nothing():
-    assert similar.want_found(make_result(abstained="no-garment")) is None
-    assert similar.want_found(make_result(embedding=())) is None
+    assert wanting.want_found(make_result(abstained="no-garment")) is None
+    assert wanting.want_found(make_result(embedding=())) is None
 
 
 def test_vectors_of_another_model_are_not_compared(tenant):
@@ -345,7 +348,7 @@ def test_other_sizes_of_vectors_are_compared_too(tenant):
         make_result(embedding=(1.0, 0.0, 0.0)), model=ModelName("kalas-big", "1", "kalas-1")
     )
     make_item(tenant, 0, result=result)
-    wanted = similar.want_found(result)
+    wanted = wanting.want_found(result)
 
     assert len(find(tenant, wanted)) == 1
 
@@ -358,6 +361,6 @@ def test_colours_are_taken_in_their_order(tenant):
         Colour.objects.create(
             garment=garment, position=position, name=name, hex="#ff0000", share=0.5
         )
-    look = similar.describe_look(garment)
+    look = looks.describe_look(garment)
 
     assert [name for name, _hex, _share in look.colours] == ["white", "red"]

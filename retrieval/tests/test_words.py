@@ -21,9 +21,12 @@ pytestmark = pytest.mark.django_db
 
 def make_seen(tenant, title: str, category: str, colour: str, *values: str, **fields) -> Product:
     """A product with a photo on which Kalas sees this."""
-    garment = make_garment(category=category, colour=colour, embedding=fields.pop("embedding", ()))
+    names = colour.split()
+    garment = make_garment(
+        category=category, colour=names[0], embedding=fields.pop("embedding", ())
+    )
     labels = tuple(Label(value.split(":")[0], value.split(":")[1], 0.9) for value in values)
-    colours = garment.colours[:1]
+    colours = tuple(replace(garment.colours[0], name=name) for name in names)
     product = make_product(tenant=tenant, title=title, **fields)
     add_annotated_photo(product, make_result(replace(garment, attributes=labels, colours=colours)))
     return product
@@ -95,6 +98,28 @@ def test_what_is_meant_comes_before_what_is_only_written(shop):
 
     assert found[0] == "Yazlık model 12"
     assert "Red Tape everyday" in found
+
+
+def test_what_has_the_colour_most_comes_first(tenant):
+    """However much the red one's neighbours look like the words."""
+    make_seen(tenant, "Striped, a little red", "t-shirt", "navy-blue white red")
+    make_seen(tenant, "All red", "t-shirt", "red")
+    make_seen(tenant, "Half red", "t-shirt", "white red")
+
+    assert titles(search(tenant, "red t-shirt")) == ["All red", "Half red", "Striped, a little red"]
+
+
+def test_looks_put_nothing_before_what_the_words_mean(tenant, reads_words):
+    make_seen(tenant, "Plain", "t-shirt", "red")
+    first = Product.objects.get()
+    make_seen(tenant, "Red t-shirt to wear below", "dress", "navy-blue")
+
+    found = words._fuse_in_tiers(
+        [(first.id, 2), (other := Product.objects.exclude(id=first.id).get().id, 0)], [other]
+    )
+
+    assert found == [first.id, other]
+    assert titles(search(tenant, "red t-shirt")) == ["Plain", "Red t-shirt to wear below"]
 
 
 def test_says_when_only_some_words_match(shop):
@@ -199,6 +224,7 @@ def test_fusing_two_rankings():
     ("text", "language", "expected"),
     [
         ("ti", "tr", "Tişört"),
+        ("tiş", "en", "Tişört"),
         ("kırmızı ti", "tr", "kırmızı tişört"),
         ("red cotton t-s", "en", "red cotton t-shirt"),
         ("t-s", "en", "T-shirt"),

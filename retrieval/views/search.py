@@ -16,12 +16,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.decorators import tenant_required
 from accounts.http import TenantRequest
-from annotations import photos, services
+from annotations import looking, photos, services
 from annotations.models import Annotation
 from inference import client, taxonomy
 from inference.contract import InvalidImage
-from kalas.lib.shared_connections.base import lend_connection
-from retrieval import catalogue, narrowing, similar, suggesting, words
+from retrieval import catalogue, coverage, narrowing, similar, suggesting, wanting, words
 from retrieval.details import Asked
 from retrieval.facets import count_facets
 from retrieval.filters import Filters
@@ -87,7 +86,7 @@ def search_photo(request: TenantRequest) -> HttpResponse:
 def show_similar(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     """A fragment of the annotation's page."""
     annotation = _get_annotation(request, annotation_id)
-    wanted = similar.want_annotation(annotation)
+    wanted = wanting.want_annotation(annotation)
     context = _find_like_annotation(request, annotation, wanted, Filters(), SHOWN_BESIDE)
     return render(
         request, "retrieval/_similar.html", {**context, "annotation": annotation, "wanted": wanted}
@@ -120,7 +119,7 @@ def _find(request: TenantRequest, text: str, filters: Filters, shown: int) -> di
         return {"like_product": product, **_find_like_product(request, product, filters, shown)}
     if annotation_id := _read_id(request, "annotation"):
         annotation = _get_annotation(request, annotation_id)
-        wanted = similar.want_annotation(annotation)
+        wanted = wanting.want_annotation(annotation)
         look = partial(details.ask_annotation, annotation, wanted.box if wanted else None)
         found = _find_like_annotation(request, annotation, wanted, filters, shown, look=look)
         return {"like_annotation": annotation, **found}
@@ -163,20 +162,19 @@ def _find_like_photo(
     request: TenantRequest, asked: Mapping[str, Any], filters: Filters
 ) -> dict[str, Any]:
     try:
-        photo = photos.check_photo(photos.read_upload(asked["photo"]), with_thumbnail=False)
-        box = asked["box"]
-        if box:
-            services.check_crop(box, width=photo.width, height=photo.height)
-        lend_connection()
-        engine = client.Client(settings.INFERENCE_URL, model=request.tenant.model_family)
-        result = engine.annotate(photo.data, crop=box, timeout=PHOTO_TIMEOUT_S)
+        photo, result = looking.look_at(
+            photos.read_upload(asked["photo"]),
+            crop=asked["box"],
+            family=request.tenant.model_family,
+            timeout_s=PHOTO_TIMEOUT_S,
+        )
     except (photos.PhotoRefused, InvalidImage) as error:
         return {"problem": error.detail}
     except services.CropRefused as error:
         return {"problem": str(error)}
     except (client.Overloaded, client.Unavailable):
         return {"problem": _("The engine is busy or away. Try again in a moment.")}
-    shown, wanted = _read_shown(request.POST), similar.want_found(result)
+    shown, wanted = _read_shown(request.POST), wanting.want_found(result)
     if wanted is None and result.garments:
         return {"problem": _no_retriever(request, result.model.name)}
     if wanted is None:
@@ -188,11 +186,11 @@ def _find_like_photo(
 def _find_like_product(
     request: TenantRequest, product: Product, filters: Filters, shown: int
 ) -> dict[str, Any]:
-    wanted = similar.want_product(product)
+    wanted = wanting.want_product(product)
     if wanted is not None:
         look = partial(details.ask_product, product)
         return _find_like(request, wanted, filters, shown, look)
-    reason = similar.explain_none(product)
+    reason = wanting.explain_none(product)
     if reason == "no-retriever":
         assert product.garment is not None  # noqa: S101 - it has no vector
         return {"problem": _no_retriever(request, product.garment.annotation.model_name)}
@@ -202,7 +200,7 @@ def _find_like_product(
 def _find_like_annotation(
     request: TenantRequest,
     annotation: Annotation,
-    wanted: similar.Wanted | None,
+    wanted: wanting.Wanted | None,
     filters: Filters,
     shown: int,
     *,
@@ -225,7 +223,7 @@ def _no_retriever(request: TenantRequest, model: str) -> str:
 
 def _find_like(
     request: TenantRequest,
-    wanted: similar.Wanted,
+    wanted: wanting.Wanted,
     filters: Filters,
     limit: int = SHOWN,
     look: Look | None = None,
@@ -249,7 +247,7 @@ def _find_like(
     return {
         "matches": matches,
         "wanted": wanted,
-        "coverage": similar.find_coverage(tenant=request.tenant, model=wanted.model),
+        "coverage": coverage.find_coverage(tenant=request.tenant, model=wanted.model),
         "details_share": details.find_share(tenant=request.tenant, model=asked.model)
         if asked
         else 1.0,

@@ -25,7 +25,10 @@ class KalasSearch extends HTMLElement {
     this.addEventListener("click", (event) => this.narrow(event, event.target.closest("[data-facet]")));
     // What was pressed in the results goes with them: the keyboard stays where it was.
     this.addEventListener("htmx:afterSettle", () => {
-      if (document.activeElement === document.body) this.querySelector("#matches").focus({ preventScroll: true });
+      const matches = this.querySelector("#matches");
+      if (document.activeElement === document.body) matches.focus({ preventScroll: true });
+      // On a phone they stand below the photo, where nobody would see that they came.
+      if (matches.getBoundingClientRect().top > window.innerHeight * 0.75) matches.scrollIntoView();
     });
   }
 

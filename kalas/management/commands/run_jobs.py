@@ -38,12 +38,13 @@ WHERE EXISTS (
 )
 """
 # Other people's hosts may take their time; each that does so keeps one of these busy. So does each
-# shop whose photos came in bulk, for a while at a time.
+# shop that imports, or whose photos came in bulk, for a while at a time.
 ASIDE = {
-    annotation_jobs.BULK_QUEUE: 4,
-    webhook_jobs.QUEUE: 8,
+    catalogue_jobs.IMPORT_QUEUE: 4,
     catalogue_jobs.FETCH_QUEUE: 4,
     annotation_jobs.FETCH_QUEUE: 6,
+    annotation_jobs.BULK_QUEUE: 4,
+    webhook_jobs.QUEUE: 8,
     store_jobs.QUEUE: 8,
 }
 
