@@ -99,8 +99,10 @@ def conclude(
 def is_settled(scene: Scene, entire: Said, reader: Reader) -> bool:
     """Whether what the entire photo is said to be stands for its crops as well: one garment, which
     it shows without doubt."""
+    if scene.whole is None or len(scene.garments) > 1:
+        return False
     categories = reader.categories(entire.category)
-    if scene.whole is None or len(scene.garments) > 1 or not reader.is_settled(categories):
+    if not reader.is_settled(categories, reader.families(entire.colour)):
         return False
     wanted = reader.object_of(categories)
     return all(view.found is not None and view.found.object == wanted for view in scene.garments)

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from annotations import recording, services
+from annotations import recording, services, signals
 from annotations.models import Annotation, Batch, BatchItem, Garment
 from annotations.recording import Answer
 from annotations.tests.factories import (
@@ -112,8 +112,8 @@ def test_a_photo_that_was_asked_again_keeps_what_people_said(tenant, member):
 
 
 def test_nobody_is_told_where_nobody_wants_to_know(tenant, monkeypatch):
-    told = []
-    monkeypatch.setattr(recording.signals.annotations_finished, "send", told.append)
+    told: list[object] = []
+    monkeypatch.setattr(signals.annotations_finished, "send", told.append)
 
     record(Answer(make_annotation(tenant=tenant), make_result()))
 

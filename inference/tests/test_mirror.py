@@ -84,6 +84,17 @@ def test_a_garment_that_all_of_the_photo_shows_without_doubt_is_looked_at_once()
     assert mirrored.garments[0].box == usual.garments[0].box
 
 
+def test_a_garment_of_open_colour_is_looked_at_again():
+    garments = Recorded(tiny_network)
+    image = np.full((112, 84, 3), 255, dtype=np.uint8)
+    image[10:-10, 10:-10] = CLOTH["top"]
+    spec = replace(TWICE, colour_families=("red", "green", "blue"))
+
+    Pipeline(Model(spec, garments)).annotate([Photo(encode(image, "PNG"))])
+
+    assert len(garments.shown) == 2
+
+
 def test_what_was_found_as_something_else_is_looked_at_whatever_all_of_the_photo_shows():
     garments = Recorded(tiny_network)
     street = np.random.default_rng(1).integers(60, 200, (640, 400, 3), dtype=np.uint8)
