@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -139,12 +139,12 @@ def measure(
     photos: list[bytes],
     seconds: float,
 ) -> Round:
-    bare = {name: run_bare(work, photos, seconds) for name, work in loops.items()}
+    bare = {name: run_bare(work, cycle(photos), seconds) for name, work in loops.items()}
     latency: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     served = {
         clients: run_threads(
             clients,
-            partial(ask_all, engine.client, photos, latency[clients]),
+            partial(ask_all, engine.client, cycle(photos), latency[clients]),
             seconds,
             psutil.Process(engine.process.pid),
         )
@@ -153,19 +153,23 @@ def measure(
     return Round(bare["pipeline"], bare["model"], served, latency)
 
 
-def run_bare(work: Callable[[list[bytes]], object], photos: list[bytes], seconds: float) -> Speed:
+def run_bare(
+    work: Callable[[list[bytes]], object], photos: Iterable[bytes], seconds: float
+) -> Speed:
+    """Takes batches of the photos until the time is over, or there are no more."""
+    left = iter(photos)
+
     def steps() -> Iterator[int]:
         pipeline.use_one_core()
-        endless = cycle(photos)
-        while True:
-            work(list(islice(endless, BATCH)))
-            yield BATCH
+        while batch := list(islice(left, BATCH)):
+            work(batch)
+            yield len(batch)
 
     return run_threads(len(os.sched_getaffinity(0)), steps, seconds, psutil.Process())
 
 
-def ask_all(client: Client, photos: list[bytes], spent: list[float]) -> Iterator[int]:
-    for data in cycle(photos):
+def ask_all(client: Client, photos: Iterator[bytes], spent: list[float]) -> Iterator[int]:
+    for data in photos:
         start = perf_counter()
         client.annotate(data)
         spent.append((perf_counter() - start) * 1000)

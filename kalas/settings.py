@@ -405,6 +405,8 @@ LOGGING = {
         # A line for every task and every job that waits for another try (with a traceback): what
         # goes wrong for good is an error.
         "procrastinate": {"level": "WARNING"},
+        # Of tests and benchmarks, each request.
+        "httpx": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
     },
 }
