@@ -48,6 +48,7 @@ class Sent:
     def __init__(self, connection: "_Connection", url: str, timeout_s: float) -> None:
         self._connection, self._url = connection, url
         self._until = monotonic() + timeout_s
+        self._is_read = False
 
     def read(self) -> Answer:
         """Once. Raises Late and NotAnswered."""
@@ -66,14 +67,17 @@ class Sent:
         except BaseException:
             self.drop()
             raise
+        self._is_read = True
         if not response.will_close:
             self._connection.idle_since = monotonic()
             _idle[self._url].append(self._connection)
         return answer
 
     def drop(self) -> None:
-        """Nobody reads the answer: the engine takes the photo out of its queue."""
-        self._connection.close()
+        """Nobody reads the answer: the engine takes the photo out of its queue. Once it was read
+        the connection is the next one's."""
+        if not self._is_read:
+            self._connection.close()
 
 
 def send(url: str, method: str, target: str, body: bytes | None, *, timeout_s: float) -> Sent:

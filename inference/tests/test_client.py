@@ -271,6 +271,18 @@ def test_a_photo_that_nobody_waits_for_takes_its_connection_along(server):
     assert Client(server.url).annotate(b"x" * 7).width == 7
 
 
+def test_dropping_what_was_read_leaves_the_connection_to_the_next_photo(server):
+    client = Client(server.url)
+    first = client.send_photo(b"first")
+    first.read()
+    second = client.send_photo(b"the second")
+
+    first.drop()
+
+    assert second.read().width == len(b"the second")
+    assert len(server.connections) == 1
+
+
 def test_a_server_that_refuses_before_it_has_read_all_is_heard():
     """It closes its side, so that sending the rest fails."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
