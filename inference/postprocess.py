@@ -30,7 +30,7 @@ _SETTLED = 0.95
 """Confidence in the entire photo from which its crops hardly change the answer: they changed no
 category of 214 such fpi training photos, and one of 186 of people's own validation photos."""
 _SETTLED_COLOUR = 0.7
-"""As much for its colour: with that none is lost of fpi's training photos', without it 0.4 points."""
+"""As much for its colour: so none of fpi's training photos' colours is lost, 0.4 points without."""
 _ACCESSORIES: dict[Detail, tuple[str, ...]] = {
     "bag": ("backpack", "handbag", "travel-bag", "wallet"),
     "headwear": ("hat",),
