@@ -72,7 +72,7 @@ def test_their_number_costs_no_queries(tenant, django_assert_num_queries):
         answers = [
             Answer(wait_for(make_product(tenant=tenant)), make_result()) for _ in range(number)
         ]
-        with django_assert_num_queries(19):
+        with django_assert_num_queries(17):
             record(*answers)
 
 
