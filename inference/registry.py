@@ -70,25 +70,29 @@ def prepare(network: GarmentNet, *, device: torch.device | str) -> GarmentNet:
     return network.eval().requires_grad_(False)
 
 
-def build_untrained(name: str) -> GarmentNet:
-    """The network with random weights, where training starts. Raises UnknownModel."""
+def build_untrained(name: str, *, widths: tuple[int, ...] = ()) -> GarmentNet:
+    """The network with random weights, where training starts. Raises UnknownModel.
+
+    `widths` of its stages other than its own are a teacher's.
+    """
     try:
-        return UNTRAINED[name]()
+        build_one = UNTRAINED[name]
     except KeyError as error:
         raise UnknownModel(f"{name}; there are {', '.join(UNTRAINED)}") from error
+    return build_one(widths=widths) if widths else build_one()
 
 
-def _build_kalas_mini() -> GarmentNet:
+def _build_kalas_mini(widths: tuple[int, ...] = (48, 96, 192, 384)) -> GarmentNet:
     names = taxonomy.load()
     return GarmentNet(
         labels=len(names.label_order),
         colours=len(names.colour_families),
         attributes=sum(len(values) for _, values in names.attribute_order),
-        widths=(48, 96, 192, 384),
+        widths=widths,
         depths=(2, 2, 3, 2),
         colour_hidden=128,
     )
 
 
-UNTRAINED: dict[str, Callable[[], GarmentNet]] = {"kalas-mini": _build_kalas_mini}
+UNTRAINED: dict[str, Callable[..., GarmentNet]] = {"kalas-mini": _build_kalas_mini}
 """What can be trained today, answering today's taxonomy."""

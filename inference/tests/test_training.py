@@ -15,7 +15,7 @@ from PIL import Image
 
 from inference import registry, taxonomy, weights
 from inference.networks.garment_net import GarmentNet
-from inference.specs import WeightsSpec
+from inference.specs import BadWeights, WeightsSpec
 from inference.taxonomy import UnknownLabel
 from inference.training import loop, rows
 from inference.training.augment import View, augment, find_on_white
@@ -69,12 +69,12 @@ def _small_network() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def build_small() -> GarmentNet:
+def build_small(widths: tuple[int, ...] = (8, 8, 16, 16)) -> GarmentNet:
     return GarmentNet(
         labels=len(taxonomy.load().label_order),
         colours=len(taxonomy.load().colour_families),
         attributes=sum(len(values) for _, values in taxonomy.load().attribute_order),
-        widths=(8, 8, 16, 16),
+        widths=widths,
         depths=(1, 1, 1, 1),
     )
 
@@ -253,7 +253,7 @@ def test_fills_half_of_each_batch_with_runs_of_one_type():
     )
     plan = Plan((32, 32), batch_size=32, twice=8, bank=10, changes=TINY.changes)
 
-    batches = list(training_set.batches(plan, epoch=0))
+    batches = list(training_set.batches(plan, epochs=1))
 
     assert len(batches) == training_set.steps(batch_size=32)
     for batch in batches:
@@ -329,6 +329,55 @@ def test_resumes_to_the_same_weights_as_an_uninterrupted_run(data, trained, tmp_
     tensors = safetensors.torch.load_file(resumed)
     for name, expected in safetensors.torch.load_file(trained).items():
         torch.testing.assert_close(tensors[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_other_processes_change_nothing(data, trained, tmp_path):
+    path = train(replace(TINY, workers=2), data=data, out=tmp_path, resume=False, say=print)
+
+    tensors = safetensors.torch.load_file(path)
+    for name, expected in safetensors.torch.load_file(trained).items():
+        torch.testing.assert_close(tensors[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_learns_from_wider_teachers(data, tmp_path):
+    wide = train(
+        replace(TINY, epochs=1, widths=(8, 16, 16, 24)),
+        data=data,
+        out=tmp_path / "teacher",
+        resume=False,
+        say=print,
+    )
+    taught = [
+        train(
+            replace(TINY, epochs=1, taught_share=share, taught_alike=share),
+            data=data,
+            out=tmp_path / str(share),
+            resume=False,
+            say=print,
+            teachers=[wide, wide],
+        )
+        for share in (0.0, 0.5)
+    ]
+
+    alone, both = (safetensors.torch.load_file(path) for path in taught)
+    assert safetensors.torch.load_file(wide)["embed.weight"].shape == (256, 24)
+    assert both["embed.weight"].shape == (256, 16)
+    assert all(torch.isfinite(tensor.float()).all() for tensor in both.values())
+    assert not torch.equal(alone["category.weight"], both["category.weight"])
+
+
+def test_refuses_a_teacher_that_is_no_network(data, tmp_path):
+    (tmp_path / "broken.safetensors").write_bytes(b"broken")
+
+    with pytest.raises(BadWeights, match=r"broken\.safetensors"):
+        train(
+            TINY,
+            data=data,
+            out=tmp_path / "run",
+            resume=False,
+            say=print,
+            teachers=[tmp_path / "broken.safetensors"],
+        )
 
 
 @pytest.mark.parametrize("file", ["kalas-mini.safetensors", "checkpoint.pt"])

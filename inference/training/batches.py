@@ -1,9 +1,9 @@
 """Which photos a training step sees: a function of seed, epoch and step, so that runs resume."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from inference import taxonomy
 from inference.preprocess import Pixels
 from inference.training.augment import augment
 from inference.training.config import Changes
+from inference.training.loading import steps_ahead
 from inference.training.samples import NONE, Sample, accepts_matrix
 from inference.training.texts import Rows, Texts
 
@@ -102,23 +103,20 @@ class TrainingSet:
         """Full batches in an epoch; the same for every epoch."""
         return int(self._repeats.sum()) // batch_size
 
-    def batches(self, plan: Plan, *, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The epoch's batches from step `first` on; each is made while the one before is used."""
-        order = self._order(epoch, plan.batch_size)
-        last = self.steps(batch_size=plan.batch_size)
+    def batches(
+        self, plan: Plan, *, epochs: int, first: int = 0, workers: int = 0
+    ) -> Iterator[Batch]:
+        """All epochs' batches from step `first` of all on; the next ones are made meanwhile."""
+        steps = self.steps(batch_size=plan.batch_size)
+        order = lru_cache(maxsize=1)(self._order)
 
-        def make(step: int) -> Batch:
+        def make(done: int) -> Batch:
+            epoch, step = divmod(done, steps)
             rng = np.random.default_rng([self._seed, epoch, step])
-            chosen = order[step * plan.batch_size : (step + 1) * plan.batch_size]
+            chosen = order(epoch, plan.batch_size)[step * plan.batch_size :][: plan.batch_size]
             return self._batch(chosen, plan, rng)
 
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            ahead = deque(pool.submit(make, step) for step in range(first, min(first + 2, last)))
-            for step in range(first, last):
-                batch = ahead.popleft().result()
-                if step + 2 < last:
-                    ahead.append(pool.submit(make, step + 2))
-                yield batch
+        return steps_ahead(make, first=first, last=epochs * steps, workers=workers)
 
     def _order(self, epoch: int, batch_size: int) -> Rows:
         """Each sample as often as its repeats say; a fraction is the chance of one more.

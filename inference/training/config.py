@@ -74,7 +74,16 @@ class TrainConfig:
     """How often an epoch shows the photos of these article types, where not once."""
     bfloat16: bool = False
     """Whether a CPU computes in bfloat16: half as long again as fast where it knows that, with one
-    thread; far slower elsewhere. On CUDA half precision is used anyway."""
+    thread; far slower elsewhere. On CUDA short numbers are used anyway."""
+    widths: tuple[int, ...] = ()
+    """Of the network's stages, where it is a teacher's and not the one that ships."""
+    taught_share: float = 0.0
+    """Of what the teachers (`--teacher`) answer to the same view, from 0 to 1; the labels have the
+    rest."""
+    taught_alike: float = 0.0
+    """Of what the teachers find alike among a step's views, beside everything else."""
+    workers: int = 0
+    """Processes that make the views; 0 for a thread. They change nothing but the time it takes."""
     limit: int = 0
     """At most that many photos of each file, 0 for all: for a quick look."""
 

@@ -12,24 +12,18 @@ import cv2
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from inference import specs, taxonomy, weights
-from inference.networks.garment_net import EMBEDDING_SIZE, normalise
 from inference.networks.text_net import TextNet
 from inference.registry import build_untrained
 from inference.training import reviews
 from inference.training.batches import Batch, Plan, TrainingSet
 from inference.training.config import TrainConfig
-from inference.training.losses import (
-    accepted_loss,
-    alike_loss,
-    attribute_losses,
-    contrast_loss,
-    known_loss,
-)
+from inference.training.lessons import ALIKE_SCALE, AttributeKeys, Extras, Lessons, Outcome
 from inference.training.negatives import cut_backgrounds, make_negatives
 from inference.training.samples import read_outfits, read_samples
+from inference.training.teachers import Teachers
 
 Say = Callable[[str], None]
 
@@ -37,9 +31,7 @@ WORDS_FILE = "kalas-words.safetensors"
 """The text encoder's weights, beside those of the photos' network."""
 
 _TEXTS = "texts."
-_FIRST_SCALE = 14.0
 _LARGEST_SCALE = 50.0
-_ALIKE_SCALE = 12.0
 _WORDS_DECAY = 0.01
 _SAVE_SECONDS = 120
 _SAY_STEPS = 50
@@ -53,20 +45,21 @@ def train(
     resume: bool,
     say: Say,
     start: Path | None = None,
+    teachers: Sequence[Path] = (),
 ) -> Path:
     """Train on `data`'s train files; returns the averaged weights' file in `out`.
 
     Begins with random weights, or with those of `start`: another run's safetensors file, or its
     checkpoint, with which that run goes on under another configuration. With `resume`, goes on
-    from `out`'s last checkpoint, if there is one.
-    Raises FileNotFoundError for a missing data file.
+    from `out`'s last checkpoint, if there is one. `teachers` are other runs' safetensors files.
+    Raises FileNotFoundError for a missing data file, BadWeights.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     # Threads inside OpenCV cost more than they bring on pictures this small.
     cv2.setNumThreads(1)
     training_set, articles = _prepare(config, data, say)
-    run = _Run(config, training_set, articles=len(articles), out=out, say=say)
+    run = _Run(config, training_set, articles=len(articles), teachers=teachers, out=out, say=say)
     if start:
         run.begin_with(start)
     if resume:
@@ -76,9 +69,11 @@ def train(
 
 
 def _prepare(config: TrainConfig, data: Path, say: Say) -> tuple[TrainingSet, list[str]]:
-    fpi = read_samples(data / "fpi-train.parquet", limit=config.limit)
+    fpi = read_samples(data / "fpi-train.parquet", limit=config.limit, workers=config.workers)
     say(f"fpi: {len(fpi.samples)} photos, {fpi.left_out.total()} left out")
-    clothing = read_samples(data / "clothing-train.parquet", limit=config.limit)
+    clothing = read_samples(
+        data / "clothing-train.parquet", limit=config.limit, workers=config.workers
+    )
     say(f"clothing: {len(clothing.samples)} photos, {clothing.left_out.total()} left out")
     backgrounds = cut_backgrounds(data / "ccp-train.parquet", seed=config.seed, limit=config.limit)
     say(f"ccp: {len(backgrounds)} backgrounds")
@@ -113,30 +108,37 @@ class _Progress:
     """Steps done in all."""
 
 
-class _Extras(nn.Module):
-    """What only training needs."""
-
-    def __init__(self, articles: int) -> None:
-        super().__init__()
-        self.article = nn.Linear(EMBEDDING_SIZE, articles)
-        self.scale = nn.Parameter(torch.tensor(_FIRST_SCALE).log())
-        """The logarithm of the contrast's inverse temperature."""
-
-
 class _Run:
     def __init__(
-        self, config: TrainConfig, training_set: TrainingSet, *, articles: int, out: Path, say: Say
+        self,
+        config: TrainConfig,
+        training_set: TrainingSet,
+        *,
+        articles: int,
+        teachers: Sequence[Path],
+        out: Path,
+        say: Say,
     ) -> None:
         self._config = config
         self._set = training_set
         self._out = out
         self._say = say
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._net = build_untrained(config.name)
+        self._short, scaled = _choose_short_numbers(config, self._device)
+        self._net = build_untrained(config.name, widths=config.widths)
         self._net.to(self._device).to(memory_format=torch.channels_last)
         self._texts = TextNet().to(self._device)
-        self._extras = _Extras(articles).to(self._device)
-        self._keys = _Keys(config, training_set, self._device)
+        self._extras = Extras(articles).to(self._device)
+        keys = AttributeKeys(config, training_set, self._device)
+        self._lessons = Lessons(
+            config,
+            net=self._net,
+            texts=self._texts,
+            extras=self._extras,
+            keys=keys,
+            teachers=Teachers(teachers, keys=keys.sizes, scale=ALIKE_SCALE, device=self._device),
+            device=self._device,
+        )
         self._average = {k: v.detach().clone() for k, v in self._shipped().items()}
         self._optimisers: list[torch.optim.Optimizer] = [
             torch.optim.SGD(
@@ -151,7 +153,7 @@ class _Run:
             ),
         ]
         self._first_rates = [optimiser.param_groups[0]["lr"] for optimiser in self._optimisers]
-        self._scaler = torch.amp.GradScaler(enabled=self._device.type == "cuda")
+        self._scaler = torch.amp.GradScaler(enabled=scaled)
         self._at = _Progress()
         self._before = 0
         """Steps of the run with whose checkpoint this one began."""
@@ -167,115 +169,69 @@ class _Run:
             f"{self._config.epochs} epochs of {self._epoch_steps} steps on {self._device.type}, "
             f"{sum(p.numel() for p in self._net.parameters()):,} parameters"
         )
-        while self._at.epoch < self._config.epochs:
-            self._go_through_epoch()
-            self._at = _Progress(epoch=self._at.epoch + 1, done=self._at.done)
-            self.save()
-            self.export()
-
-    def _go_through_epoch(self) -> None:
         config, at = self._config, self._at
         self._net.train()
-        started, losses, right, seen = time.monotonic(), 0.0, 0.0, 0
         plan = Plan(config.size, config.batch_size, config.twice, config.bank, config.changes)
-        for batch in self._set.batches(plan, epoch=at.epoch, first=at.step):
-            loss, hits = self._step(batch)
-            losses, right, seen = (
-                losses + loss * len(batch.images),
-                right + hits,
-                seen + len(batch.images),
-            )
+        started, seen = time.monotonic(), 0
+        # Kept where they were computed: asking for a number waits for all that was asked before.
+        losses, right = torch.zeros(2, device=self._device)
+        for batch in self._set.batches(
+            plan, epochs=config.epochs, first=at.done, workers=config.workers
+        ):
+            outcome = self._step(batch)
+            losses += outcome.loss.detach() * len(batch.images)
+            right += outcome.right
+            seen += len(batch.images)
             at.step += 1
             at.done += 1
             if at.step % _SAY_STEPS == 0 or at.step == self._epoch_steps:
-                pace = seen / (time.monotonic() - started)
                 self._say(
                     f"epoch {at.epoch + 1}/{config.epochs} "
                     f"step {at.step}/{self._epoch_steps} "
-                    f"loss {losses / seen:.3f} "
-                    f"right {right / seen:.3f} {pace:.0f} photos/s "
+                    f"loss {losses.item() / seen:.3f} "
+                    f"right {right.item() / seen:.3f} "
+                    f"{seen / (time.monotonic() - started):.0f} photos/s "
                     f"lr {self._optimisers[0].param_groups[0]['lr']:.4f}"
                 )
-                started, losses, right, seen = time.monotonic(), 0.0, 0.0, 0
+                started, seen = time.monotonic(), 0
+                losses, right = torch.zeros(2, device=self._device)
+            if at.step == self._epoch_steps:
+                at.epoch, at.step = at.epoch + 1, 0
             if time.monotonic() - self._saved > _SAVE_SECONDS:
                 self.save()
+                self.export()
+        self.save()
 
-    def _step(self, batch: Batch) -> tuple[float, float]:
-        config = self._config
-        share = self._at.done / (self._epoch_steps * config.epochs)
-        factor = schedule(share, warm_up=config.warm_up, rates=config.learning_rate)
+    def _step(self, batch: Batch) -> Outcome:
+        share = self._at.done / (self._epoch_steps * self._config.epochs)
+        factor = schedule(share, warm_up=self._config.warm_up, rates=self._config.learning_rate)
         for optimiser, rate in zip(self._optimisers, self._first_rates, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
-        accepts = batch.accepts.to(self._device)
-        with self._short_numbers():
-            features, tints = self._net.see(normalise(batch.images.to(self._device)))
-            texts = self._texts(batch.words.to(self._device), batch.weights.to(self._device))
-            logits = self._net.category(features).float()
-            loss = accepted_loss(
-                logits,
-                accepts,
-                self._to(batch.plain),
-                plain_weight=config.plain_weight,
-                smoothing=config.label_smoothing,
-            )
-            article = known_loss(self._extras.article(features).float(), self._to(batch.article))
-            colour = known_loss(self._net.colour(tints).float(), self._to(batch.colour))
-            said = attribute_losses(
-                self._keys.read(self._net.attributes, features).float(),
-                self._to(batch.attributes),
-                self._keys.sizes,
-                classes=self._keys.classes,
-            )
-            embeddings = functional.normalize(features.float(), dim=1)
-            contrast = contrast_loss(
-                embeddings[batch.described],
-                texts.float(),
-                self._to(batch.fits),
-                scale=self._extras.scale.exp(),
-            )
-            alike = alike_loss(embeddings, self._to(batch.photos), scale=_ALIKE_SCALE)
-            kin = alike_loss(embeddings, self._to(batch.kin), scale=_ALIKE_SCALE)
-            loss = (
-                loss
-                + config.article_weight * article
-                + config.colour_weight * colour
-                + (self._keys.weights * said).sum()
-                + config.text_weight * contrast
-                + config.alike_weight * alike
-                + config.kin_weight * kin
-            )
+        with self._short:
+            outcome = self._lessons.teach(batch)
         for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(self._scaler.scale(loss))
+        torch.autograd.backward(self._scaler.scale(outcome.loss))
         for optimiser in self._optimisers:
             self._scaler.step(optimiser)
         self._scaler.update()
         with torch.no_grad():
             self._extras.scale.clamp_(max=math.log(_LARGEST_SCALE))
         self._follow()
-        hits = accepts.gather(1, logits.argmax(dim=1, keepdim=True)).sum().item()
-        return loss.item(), hits
-
-    def _short_numbers(self) -> torch.autocast:
-        """What the forward pass computes in: half precision on CUDA, bfloat16 where asked for."""
-        if self._device.type == "cuda":
-            return torch.autocast("cuda")
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._config.bfloat16)
-
-    def _to(self, labels: Tensor) -> Tensor:
-        return labels.to(self._device)
+        return outcome
 
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the averaged weights towards the present ones, faster at the start."""
         done = self._before + self._at.done
         decay = min(self._config.average_decay, (1 + done) / (10 + done))
-        for name, value in self._shipped().items():
-            if value.dtype.is_floating_point:
-                self._average[name].lerp_(value, 1 - decay)
-            else:
-                self._average[name].copy_(value)
+        present = self._shipped()
+        moving = [name for name, value in present.items() if value.dtype.is_floating_point]
+        follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        follow([self._average[name] for name in moving], [present[name] for name in moving], 0)
+        for name in present.keys() - set(moving):
+            self._average[name].copy_(present[name])
 
     def _shipped(self) -> dict[str, Tensor]:
         """Both networks' tensors, the text encoder's with a prefix."""
@@ -383,31 +339,15 @@ class _Run:
         partial.replace(path)
 
 
-class _Keys:
-    """How the attribute keys are learnt."""
+def _choose_short_numbers(config: TrainConfig, device: torch.device) -> tuple[torch.autocast, bool]:
+    """What the forward pass computes in, and whether its gradients need scaling for that.
 
-    def __init__(
-        self, config: TrainConfig, training_set: TrainingSet, device: torch.device
-    ) -> None:
-        order = taxonomy.load().attribute_order
-        self.sizes = tuple(len(values) for _, values in order)
-        self.weights = torch.tensor(
-            [config.attribute_weights.get(key, config.attribute_weight) for key, _ in order],
-            device=device,
-        )
-        apart = [key in config.apart for key, values in order for _ in values]
-        self._apart = torch.tensor(apart, device=device)
-        rarity = torch.tensor(training_set.count_attributes()).clamp(min=1).rsqrt()
-        classes = [
-            part * len(part) / part.sum() if key in config.balanced else torch.ones_like(part)
-            for (key, _), part in zip(order, rarity.split_with_sizes(list(self.sizes)), strict=True)
-        ]
-        self.classes = torch.cat(classes).float().to(device)
-        """(A,): what each value counts."""
-
-    def read(self, head: nn.Module, features: Tensor) -> Tensor:
-        """(N, A) logits; those of keys kept apart send no gradient into the features."""
-        return torch.where(self._apart, head(features.detach()), head(features))
+    On CUDA bfloat16, or half precision where the card has none; on a CPU where it is asked for.
+    """
+    if device.type != "cuda":
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16), False
+    half = not torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast("cuda", dtype=torch.float16 if half else torch.bfloat16), half
 
 
 def schedule(share: float, *, warm_up: float, rates: tuple[float, float]) -> float:

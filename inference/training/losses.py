@@ -41,6 +41,16 @@ def known_loss(logits: Tensor, labels: Tensor, *, classes: Tensor | None = None)
     return total / known
 
 
+def taught_loss(logits: Tensor, wanted: Tensor, *, known: Tensor) -> Tensor:
+    """Cross-entropy to what teachers answer (Hinton et al. 2015), over the photos that are `known`.
+
+    logits (N, C); wanted (N, C), each row's sum 1; known bool (N,).
+    """
+    surprise = -(wanted * functional.log_softmax(logits, dim=1)).sum(dim=1)
+    total: Tensor = (surprise * known).sum() / known.sum().clamp(min=_LEAST_SHARE * len(known))
+    return total
+
+
 def contrast_loss(images: Tensor, texts: Tensor, fits: Tensor, *, scale: Tensor) -> Tensor:
     """How badly photos and texts find each other, in both directions.
 
@@ -68,6 +78,26 @@ def alike_loss(embeddings: Tensor, groups: Tensor, *, scale: float) -> Tensor:
         return embeddings.new_zeros(())
     logits = (scale * embeddings @ embeddings.T).masked_fill(own, -1e4)
     return _surprise(logits[twice], same[twice]).mean()
+
+
+def likeness(embeddings: Tensor, *, scale: float) -> Tensor:
+    """(N, N): for each photo how the others share its attention; the diagonal is 0.
+
+    embeddings (N, D), L2-normalised.
+    """
+    own = torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)
+    logits = (scale * embeddings @ embeddings.T).masked_fill(own, -1e4)
+    return functional.softmax(logits, dim=1)
+
+
+def taught_alike_loss(embeddings: Tensor, wanted: Tensor, *, scale: float) -> Tensor:
+    """Cross-entropy between what teachers find alike and what the vectors do.
+
+    embeddings (N, D), L2-normalised; wanted (N, N), as `likeness` gives it.
+    """
+    shares = likeness(embeddings, scale=scale)
+    loss: Tensor = -(wanted * shares.clamp(min=1e-8).log()).sum(dim=1).mean()
+    return loss
 
 
 def _surprise(logits: Tensor, right: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from inference.contract import Box
 from inference.preprocess import Pixels, decode, whole
 from inference.scenes import with_margin
 from inference.training import names
+from inference.training.loading import spread
 from inference.training.outfits import garments_of, read_mask
 
 DataSet = Literal["fpi", "clothing", "ccp"]
@@ -27,6 +29,8 @@ _LANGUAGES: tuple[Literal["en", "tr"], ...] = ("en", "tr")
 _UNSEEN = ("season", "occasion")
 """Keys that nearly every product has and few people search by."""
 _SHELVES = ("Pants", "Shoes", "shoes", "loafers", "sneakers", "intimate")
+_PART = 500
+"""Rows that are read in one go."""
 SMALLEST_CUT = 12
 STORED_HEIGHT = 176
 """Larger photos are kept at this height: more than any run's input, with room to crop."""
@@ -69,19 +73,30 @@ class Reading:
     left_out: Counter[str]
 
 
-def read_samples(path: Path, *, limit: int = 0, shrink: bool = True) -> Reading:
+def read_samples(path: Path, *, limit: int = 0, shrink: bool = True, workers: int = 0) -> Reading:
     """Every photo whose label the trained categories can answer, in file order.
 
+    With `workers`, that many processes read.
     Raises UnknownFile, taxonomy.UnknownLabel, InvalidImage.
     """
     table = pq.read_table(path)
     data_set = recognise(table.schema.names)
     if data_set == "ccp":
         raise UnknownFile(f"{path.name} labels pixels, not photos; it has no category to read.")
-    rows: Iterable[dict[str, Any]] = table.slice(0, limit or None).to_pylist()
+    parts = table.slice(0, limit or None).to_batches(max_chunksize=_PART)
+    read = partial(_read_rows, data_set=data_set, shrink=shrink)
+    reading = Reading(data_set, [], Counter())
+    for samples, left_out in spread(read, [part.to_pylist() for part in parts], workers=workers):
+        reading.samples.extend(samples)
+        reading.left_out.update(left_out)
+    return reading
+
+
+def _read_rows(
+    rows: list[dict[str, Any]], *, data_set: DataSet, shrink: bool
+) -> tuple[list[Sample], Counter[str]]:
     left_out: Counter[str] = Counter()
-    samples = list(_usable(rows, data_set=data_set, left_out=left_out, shrink=shrink))
-    return Reading(data_set, samples, left_out)
+    return list(_usable(rows, data_set=data_set, left_out=left_out, shrink=shrink)), left_out
 
 
 def read_columns(path: Path) -> list[str]:

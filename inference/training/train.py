@@ -19,6 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with *-train.parquet")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and weights go here")
     parser.add_argument("--start", type=Path, help="begin with these weights, not random ones")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        help="a run's weights whose answers are learnt beside the labels; may be given again",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
 
 
@@ -62,6 +69,7 @@ def _train(options: argparse.Namespace, say: Say) -> Path:
         resume=options.resume,
         say=say,
         start=options.start,
+        teachers=options.teacher,
     )
 
 

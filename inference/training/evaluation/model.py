@@ -61,8 +61,19 @@ def read_run(
     mirrored: bool = False,
 ) -> Model:
     """A training run's weights, which answer today's taxonomy. Raises BadWeights."""
+    network, spec = read_network(path, size=size)
+    model = wrap(network, replace(spec, mirrored=mirrored), device=device)
+    if texts is None:
+        return model
+    words = TextNet()
+    _fill(words, _read_tensors(texts))
+    return replace(model, words=TorchNetwork(FromWords(words), device=device))
+
+
+def read_network(path: Path, *, size: tuple[int, int]) -> tuple[GarmentNet, WeightsSpec]:
+    """A training run's network of whatever widths, and what it answers. Raises BadWeights."""
     tensors = _read_tensors(path)
-    spec = replace(_describe(path, tensors, size), mirrored=mirrored)
+    spec = _describe(path, tensors, size)
     network = GarmentNet(
         labels=len(spec.labels),
         colours=len(spec.colour_families),
@@ -72,12 +83,7 @@ def read_run(
         colour_hidden=spec.colour_hidden,
     )
     _fill(network, tensors)
-    model = wrap(network, spec, device=device)
-    if texts is None:
-        return model
-    words = TextNet()
-    _fill(words, _read_tensors(texts))
-    return replace(model, words=TorchNetwork(FromWords(words), device=device))
+    return network, spec
 
 
 def _describe(path: Path, tensors: dict[str, Tensor], size: tuple[int, int]) -> WeightsSpec:
