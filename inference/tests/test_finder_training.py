@@ -39,7 +39,7 @@ from inference.training.detection.publish import (
     read_finder,
 )
 from inference.training.detection.scenes import outfit_scene, product_scene
-from inference.training.detection.targets import encode
+from inference.training.detection.targets import NONE, Targets, encode
 from inference.training.outfits import LABELS, OutfitGarment
 
 CONFIGS = Path(loop.__file__).parent / "configs"
@@ -85,6 +85,27 @@ def outfit() -> tuple[np.ndarray, np.ndarray]:
         photo[top:bottom, left:right] = colour
         mask[top:bottom, left:right] = LABELS.index(label)
     return photo, mask
+
+
+def encoded_boxes(
+    boxes: np.ndarray, details: np.ndarray, *, size: tuple[int, int]
+) -> tuple[torch.Tensor, Targets]:
+    """The targets of one view, and its details as a batch has them."""
+    named = torch.full((1, len(details) + 1), NONE)
+    named[0, :-1] = torch.from_numpy(details)
+    padded = torch.zeros(1, len(details) + 1, 4)
+    padded[0, :-1] = torch.from_numpy(boxes)
+    return named, encode(padded, named, size=size)
+
+
+def perfect_edges(details: torch.Tensor, targets: Targets) -> torch.Tensor:
+    """(1, details * 4, h, w) as a network says them that knows all."""
+    edges = torch.zeros(1, len(DETAILS), *targets.distances.shape[2:])
+    for number, detail in enumerate(details[0].tolist()):
+        at = targets.weights[0, number] > 0
+        edges[0, detail][:, at] = targets.distances[0, number][:, at]
+    raw = torch.log(torch.expm1(edges.clamp(min=0.01) / 8))
+    return raw.view(1, -1, *raw.shape[3:])
 
 
 def product(colour: str) -> np.ndarray:
@@ -166,10 +187,17 @@ def test_sees_the_garments_of_a_mask():
 
 
 def test_boxes_follow_every_random_view():
-    scene = outfit_scene(*outfit())
+    scene, bag = outfit_scene(*outfit()), product_scene(product("red"), "bag")
+    assert bag
 
     for seed in range(30):
-        view = view_outfit(scene, size=(128, 96), grounds=[], rng=np.random.default_rng([1, seed]))
+        view = view_outfit(
+            scene,
+            size=(128, 96),
+            grounds=[],
+            products=[bag],
+            rng=np.random.default_rng([1, seed]),
+        )
 
         assert view.image.shape == (128, 96, 3)
         assert view.segments.shape == (32, 24)
@@ -206,18 +234,30 @@ def test_leaves_out_products_that_somebody_wears_and_those_on_other_grounds():
 
 def test_a_perfect_answer_costs_next_to_nothing_and_a_wrong_one_much():
     boxes, details = np.array([[8, 8, 40, 56], [50, 10, 60, 40]], np.float32), np.array([1, 4])
-    targets = encode(boxes, details, size=(64, 64))
-    heat = torch.from_numpy(targets.heat)[None]
-    edges = torch.from_numpy(targets.edges)[None]
-    weights = torch.from_numpy(targets.weights)[None]
-    right = torch.where(heat >= 0.999, 12.0, -12.0)
-    raw = torch.log(torch.expm1(edges.clamp(min=0.5) / 8)).view(1, -1, 16, 16)
+    named, targets = encoded_boxes(boxes, details, size=(64, 64))
+    right = torch.where(targets.heat >= 0.999, 12.0, -12.0)
+    raw = perfect_edges(named, targets)
 
-    assert heat_loss(right, heat) < 1e-3
-    assert heat_loss(-right, heat) > 10
-    assert edges_loss(raw, edges, weights) < 0.05
-    assert edges_loss(raw + 3, edges, weights) > 0.3
-    assert torch.isclose(weights.sum(), torch.tensor(2.0))
+    assert heat_loss(right, targets.heat) < 1e-3
+    assert heat_loss(-right, targets.heat) > 10
+    assert edges_loss(raw, named, targets) < 0.05
+    assert edges_loss(raw + 3, named, targets) > 0.3
+    assert torch.isclose(targets.weights.sum(), torch.tensor(2.0))
+
+
+def test_a_garment_has_its_place_before_a_larger_one_of_its_detail():
+    boxes = np.array([[0, 0, 60, 60], [24, 24, 36, 36], [20, 20, 40, 40]], np.float32)
+    top, bag = DETAILS.index("top"), DETAILS.index("bag")
+
+    _, targets = encoded_boxes(boxes, np.array([top, top, bag]), size=(64, 64))
+
+    large, small, other = targets.weights[0, :3]
+    assert small[7, 7] > 0
+    assert large[7, 7] == 0 < large[5, 5]
+    assert torch.isclose(other.sum(), torch.tensor(1.0))
+    assert targets.weights[0, 3:].sum() == 0
+    assert targets.distances[0, 0, :, 7, 7].tolist() == [30, 30, 30, 30]
+    assert targets.heat[0, top, 7, 7] == targets.heat[0, bag, 7, 7] == 1
 
 
 def test_pixels_that_nobody_knows_cost_nothing():
@@ -361,17 +401,16 @@ def test_a_finder_that_draws_the_masks_boxes_is_perfect(data):
     class Oracle:
         def __call__(self, images: torch.Tensor):
             view = whole_view(scene, size=SIZE)
-            targets = encode(view.boxes, view.details, size=SIZE)
-            edges = torch.from_numpy(targets.edges).clamp(min=0.01)
+            named, targets = encoded_boxes(view.boxes, view.details, size=SIZE)
             segments = torch.nn.functional.one_hot(
                 torch.from_numpy(view.segments).long().clamp(max=13), len(SEGMENTS)
             )
             return tuple(
-                t[None].expand(len(images), -1, -1, -1)
+                t.expand(len(images), -1, -1, -1)
                 for t in (
-                    torch.logit(torch.from_numpy(targets.heat), eps=1e-4),
-                    torch.log(torch.expm1(edges / 8)).view(-1, *edges.shape[2:]),
-                    segments.permute(2, 0, 1).float() * 20,
+                    torch.logit(targets.heat, eps=1e-4),
+                    perfect_edges(named, targets),
+                    segments.permute(2, 0, 1)[None].float() * 20,
                 )
             )
 
