@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -18,9 +19,19 @@ from inference.detection import DETAILS, OBJECTS, SEGMENTS, SIZE, Detail, Found
 from inference.networks.garment_finder import GarmentFinder, start_from_classifier
 from inference.registry import build_finder, build_untrained
 from inference.training.detection import loop
-from inference.training.detection.augment import IGNORED, view_collage, view_outfit, whole_view
+from inference.training.detection.augment import (
+    IGNORED,
+    _put_before,
+    view_collage,
+    view_guess,
+    view_outfit,
+    whole_view,
+)
+from inference.training.detection.batches import make_batches
 from inference.training.detection.config import FinderConfig, FinderStage, is_finder, read_config
-from inference.training.detection.loop import train_finder
+from inference.training.detection.guesses import choose
+from inference.training.detection.held_out import held_out, hold_out
+from inference.training.detection.loop import read_scenes, train_finder
 from inference.training.detection.losses import edges_loss, heat_loss, segments_loss
 from inference.training.detection.measure import (
     average_precision,
@@ -38,7 +49,7 @@ from inference.training.detection.publish import (
     publish_finder,
     read_finder,
 )
-from inference.training.detection.scenes import outfit_scene, product_scene
+from inference.training.detection.scenes import guess, outfit_scene, product_scene
 from inference.training.detection.targets import NONE, Targets, encode
 from inference.training.outfits import LABELS, OutfitGarment
 
@@ -172,6 +183,7 @@ def test_warms_up_stays_and_cools_down():
     assert rates[0] == 0.5
     assert rates[2] == rates[3] == 1
     assert 0 < rates[-1] < 0.6
+    assert [replace(TINY, calm=0.4).is_calm(step) for step in range(6)] == [False] * 4 + [True] * 2
 
 
 def test_sees_the_garments_of_a_mask():
@@ -197,6 +209,7 @@ def test_boxes_follow_every_random_view():
             grounds=[],
             products=[bag],
             rng=np.random.default_rng([1, seed]),
+            calm=seed >= 20,
         )
 
         assert view.image.shape == (128, 96, 3)
@@ -221,6 +234,90 @@ def test_pastes_products_beside_each_other():
     assert len(view.boxes) == 2
     one, other = view.boxes
     assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+def test_a_thing_before_an_outfit_hides_what_is_behind():
+    scene, bag = outfit_scene(*outfit()), product_scene(product("red"), "bag")
+    assert bag
+    hidden = 0
+
+    for seed in range(20):
+        after = _put_before(scene, bag, np.random.default_rng([2, seed]))
+
+        number = after.details.index("bag") + 1
+        assert (after.ids == number).sum() > 10
+        for other in range(1, number):
+            before, left = (int((ids == other).sum()) for ids in (scene.ids, after.ids))
+            assert left == 0 or left >= 0.25 * before
+            hidden += left < before
+    assert hidden
+
+
+def test_boxes_of_a_guess_follow_its_views():
+    photo, _ = outfit()
+    shown = guess(
+        photo, [found("top", (25, 20, 55, 60), 0.5), found("lower", (28, 60, 52, 100), 0.5)]
+    )
+
+    for seed in range(20):
+        view = view_guess(shown, size=(128, 96), rng=np.random.default_rng([3, seed]))
+
+        assert [DETAILS[d] for d in view.details] == ["top", "lower"]
+        assert (view.segments == IGNORED).all()
+        top, lower = view.boxes
+        assert top[3] == pytest.approx(lower[1], abs=0.01)
+        assert 0 <= top[0] < lower[0] < lower[2] < top[2] <= 96
+
+
+def test_believes_a_teacher_where_the_tags_name_what_it_sees():
+    seen = [
+        found("top", (25, 20, 55, 60), 0.5),
+        found("top", (20, 20, 55, 60), 0.3),
+        found("full", (25, 20, 55, 100), 0.6),
+        found("footwear", (26, 102, 36, 112), 0.3),
+        found("footwear", (44, 102, 54, 112), 0.25),
+        found("lower", (28, 60, 52, 100), 0.05),
+    ]
+
+    chosen = choose(seen, ["null", "skin", "shirt", "shoes", "bag"])
+
+    assert [(g.detail, g.confidence) for g in chosen] == [
+        ("footwear", 0.3),
+        ("footwear", 0.25),
+        ("top", 0.5),
+    ]
+    assert choose(seen, ["shirt", "pants"]) == []
+
+
+def test_holds_out_the_same_outfits_each_time(tmp_path):
+    rows = [{"id": n, "mask": b"m" if n % 2 else None} for n in range(20)]
+    path = tmp_path / "ccp-train.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    pq.write_table(pa.Table.from_pylist(rows[::-1]), tmp_path / "turned.parquet")
+
+    rest = pq.read_table(hold_out(path, count=4, out=tmp_path))["id"].to_pylist()
+    held = set(pq.read_table(held_out(tmp_path))["id"].to_pylist())
+    hold_out(tmp_path / "turned.parquet", count=4, out=tmp_path)
+
+    assert len(held) == 4
+    assert held.isdisjoint(rest)
+    assert len(rest) == 16
+    assert all(n % 2 for n in held)
+    assert set(pq.read_table(held_out(tmp_path))["id"].to_pylist()) == held
+
+
+def test_processes_make_the_batches_that_a_thread_makes(data, tmp_path):
+    scenes = read_scenes(TINY, data, print, out=tmp_path)
+
+    alone, together = (
+        list(make_batches(replace(TINY, workers=workers), scenes, first=3)) for workers in (0, 2)
+    )
+
+    assert len(alone) == len(together) == 3
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.boxes, other.boxes)
+        assert one.images.shape == (2, 3, 96, 64)
 
 
 def test_leaves_out_products_that_somebody_wears_and_those_on_other_grounds():

@@ -41,9 +41,12 @@ def view_outfit(
     grounds: list[Pixels],
     products: list[Scene],
     rng: np.random.Generator,
+    calm: bool = False,
 ) -> View:
     """An outfit: whole, in part or from afar, sometimes before another ground, in other colours,
-    with things before it."""
+    with things before it; or calmly, much as it is."""
+    if calm:
+        return _view(_warp(scene, size=size, zoom=rng.uniform(0.9, 1.12), turn=3.0, rng=rng), rng)
     kind = rng.random()
     zoom = (
         rng.uniform(0.88, 1.2)

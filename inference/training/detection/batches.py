@@ -66,7 +66,7 @@ def make_batch(config: FinderConfig, scenes: Scenes, step: int) -> Batch:
     images, segments = [], []
     for index in range(config.batch_size):
         rng = np.random.default_rng([config.seed, step, index])
-        view = make_view(config, scenes, size=size, rng=rng)
+        view = make_view(config, scenes, size=size, calm=config.is_calm(step), rng=rng)
         boxes[index, : len(view.boxes)] = view.boxes
         details[index, : len(view.details)] = view.details
         images.append(view.image)
@@ -80,7 +80,12 @@ def make_batch(config: FinderConfig, scenes: Scenes, step: int) -> Batch:
 
 
 def make_view(
-    config: FinderConfig, scenes: Scenes, *, size: tuple[int, int], rng: np.random.Generator
+    config: FinderConfig,
+    scenes: Scenes,
+    *,
+    size: tuple[int, int],
+    calm: bool = False,
+    rng: np.random.Generator,
 ) -> View:
     shares = np.array(
         [
@@ -99,6 +104,7 @@ def make_view(
             grounds=scenes.grounds,
             products=scenes.products,
             rng=rng,
+            calm=calm,
         )
     if kind == 2:
         # None at all, seldom: a ground alone shows no garment.

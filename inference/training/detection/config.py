@@ -50,6 +50,8 @@ class FinderConfig:
     """How often it is an outfit without masks, as `teacher` sees it; in a kind of their own."""
     teacher: str = ""
     """The published finder (`name@version`) that guesses."""
+    calm: float = 0.0
+    """The last share of all steps, in which outfits are shown much as they are."""
     workers: int = 0
     """Processes that make batches; with 0 a thread does. It changes nothing in the result."""
     hold_out: int = 0
@@ -67,6 +69,9 @@ class FinderConfig:
                 return stage.size
             step -= stage.steps
         return self.stages[-1].size
+
+    def is_calm(self, step: int) -> bool:
+        return step >= (1 - self.calm) * self.steps
 
     def rate_at(self, step: int) -> float:
         """The learning rate's factor: warm-up, plateau, down along half a cosine wave.

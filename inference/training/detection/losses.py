@@ -43,7 +43,9 @@ def edges_loss(raw: Tensor, details: Tensor, targets: Targets) -> Tensor:
 def segments_loss(logits: Tensor, segments: Tensor) -> Tensor:
     """Cross-entropy of the known pixels, small things as heavy as half of the large ones."""
     known = segments != IGNORED
-    counts = torch.bincount(segments[known], minlength=logits.shape[1]).float()
+    # Counted this way nothing waits for the device, as it would by bincount.
+    classes = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1, 1)
+    counts = (segments[:, None] == classes).sum(dim=(0, 2, 3)).float()
     rarity = (counts.sum() / counts.clamp(min=1)).sqrt().clamp(max=20)
     weights = rarity / ((rarity * counts).sum() / counts.sum().clamp(min=1)).clamp(min=1e-6)
     each = functional.cross_entropy(
