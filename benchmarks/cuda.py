@@ -30,7 +30,7 @@ from inference.detection import GLANCE, SIZE, overlap
 from inference.pipeline import Pipeline, use_one_core
 from inference.preprocess import decode
 from inference.request import Outcome, Photo
-from inference.runtime import Model
+from inference.runtime import Array, Model, Network
 from kalas.lib.malloc import tune_allocator
 
 Row = tuple[str, str]
@@ -172,9 +172,13 @@ def time_networks(model: Model, *, size: int, seconds: float) -> list[Row]:
     rows = []
     for name, network, shape in asked:
         pixels = np.random.default_rng(0).integers(0, 256, (size, *shape, 3), dtype=np.uint8)
-        pace = run(lambda _, n=network, p=pixels: n(p), [0], size=1, seconds=seconds / 2)
+        pace = run(partial(_ask, network), [pixels], size=1, seconds=seconds / 2)
         rows.append((f"{name} alone, batches of {size}", f"{pace * size:.0f} looks/s"))
     return rows
+
+
+def _ask(network: Network, batches: list[Array]) -> object:
+    return network(*batches)
 
 
 def time_decoding(

@@ -18,6 +18,7 @@ from inference.contract import Box
 from inference.detection import DETAILS, OBJECTS, SEGMENTS, SIZE, Detail, Found
 from inference.networks.garment_finder import GarmentFinder, start_from_classifier
 from inference.registry import build_finder, build_untrained
+from inference.tests.drawn import encoded_boxes, perfect_edges
 from inference.training.detection import loop
 from inference.training.detection.augment import (
     IGNORED,
@@ -50,7 +51,6 @@ from inference.training.detection.publish import (
     read_finder,
 )
 from inference.training.detection.scenes import guess, outfit_scene, product_scene
-from inference.training.detection.targets import NONE, Targets, encode
 from inference.training.outfits import LABELS, OutfitGarment
 
 CONFIGS = Path(loop.__file__).parent / "configs"
@@ -96,27 +96,6 @@ def outfit() -> tuple[np.ndarray, np.ndarray]:
         photo[top:bottom, left:right] = colour
         mask[top:bottom, left:right] = LABELS.index(label)
     return photo, mask
-
-
-def encoded_boxes(
-    boxes: np.ndarray, details: np.ndarray, *, size: tuple[int, int]
-) -> tuple[torch.Tensor, Targets]:
-    """The targets of one view, and its details as a batch has them."""
-    named = torch.full((1, len(details) + 1), NONE)
-    named[0, :-1] = torch.from_numpy(details)
-    padded = torch.zeros(1, len(details) + 1, 4)
-    padded[0, :-1] = torch.from_numpy(boxes)
-    return named, encode(padded, named, size=size)
-
-
-def perfect_edges(details: torch.Tensor, targets: Targets) -> torch.Tensor:
-    """(1, details * 4, h, w) as a network says them that knows all."""
-    edges = torch.zeros(1, len(DETAILS), *targets.distances.shape[2:])
-    for number, detail in enumerate(details[0].tolist()):
-        at = targets.weights[0, number] > 0
-        edges[0, detail][:, at] = targets.distances[0, number][:, at]
-    raw = torch.log(torch.expm1(edges.clamp(min=0.01) / 8))
-    return raw.view(1, -1, *raw.shape[3:])
 
 
 def product(colour: str) -> np.ndarray:

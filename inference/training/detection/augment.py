@@ -148,7 +148,8 @@ def _change_look(view: View, rng: np.random.Generator) -> View:
 
 def _see(scene: Scene) -> View:
     """Boxes and segments from the ids of the pixels; the pieces of a garment are one."""
-    boxes, details = [], []
+    boxes: list[tuple[int, int, int, int]] = []
+    details: list[int] = []
     for number, detail in enumerate(scene.details, start=1):
         left, top, width, height = cv2.boundingRect(cv2.inRange(scene.ids, number, number))
         if width >= 2 and height >= 2 and len(boxes) < MOST:

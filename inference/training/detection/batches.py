@@ -42,9 +42,9 @@ class Batch:
     images: Tensor
     """uint8 (N, 3, H, W), channels last in memory."""
     boxes: Tensor
-    """float32 (N, MOST, 4) left, top, right, bottom in pixels."""
+    """float32 (N, garments, 4) left, top, right, bottom in pixels."""
     details: Tensor
-    """int64 (N, MOST) indices into DETAILS; NONE, where a view has no more."""
+    """int64 (N, garments) indices into DETAILS; NONE, where a view has fewer."""
     segments: Tensor
     """uint8 (N, h, w)."""
 
@@ -71,10 +71,11 @@ def make_batch(config: FinderConfig, scenes: Scenes, step: int) -> Batch:
         details[index, : len(view.details)] = view.details
         images.append(view.image)
         segments.append(view.segments)
+    most = max(1, int((details != NONE).sum(axis=1).max()))
     return Batch(
         images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),
-        boxes=torch.from_numpy(boxes),
-        details=torch.from_numpy(details),
+        boxes=torch.from_numpy(boxes[:, :most].copy()),
+        details=torch.from_numpy(details[:, :most].copy()),
         segments=torch.from_numpy(np.stack(segments)),
     )
 

@@ -49,13 +49,14 @@ def encode(boxes: Tensor, details: Tensor, *, size: tuple[int, int]) -> Targets:
     )[..., None, :]
     near = bell * ((inside & (bell > _LEAST_BELL)) | middle)
     weights = near / near.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
-    sides = torch.broadcast_tensors(
+    sides = (
         (x - left)[..., None, :],
         (y - top)[..., None],
         (right - x)[..., None, :],
         (bottom - y)[..., None],
     )
-    return Targets(heat, torch.stack(sides, dim=2), weights * ~_taken(boxes, details, near > 0))
+    distances = torch.stack([side.expand(bell.shape) for side in sides], dim=2)
+    return Targets(heat, distances, weights * ~_taken(boxes, details, near > 0))
 
 
 def _taken(boxes: Tensor, details: Tensor, near: Tensor) -> Tensor:
