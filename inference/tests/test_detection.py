@@ -20,7 +20,7 @@ from inference.detection import (
     tidy,
 )
 from inference.outlines import SIDE, outline
-from inference.training.detection.targets import encode
+from inference.tests.drawn import encoded_boxes, perfect_edges
 
 H, W = SIZE[0] // STRIDE, SIZE[1] // STRIDE
 PHOTO = Box(0, 0, 300, 600)
@@ -37,15 +37,15 @@ def logit(share: np.ndarray) -> np.ndarray:
 
 def answer(boxes: np.ndarray, details: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a finder says that has learned everything."""
-    targets = encode(boxes, details, size=SIZE)
-    raw = np.log(np.expm1(np.maximum(targets.edges, 0.1) / EDGE_UNIT))
+    named, targets = encoded_boxes(boxes.astype(np.float32), details, size=SIZE)
+    edges = perfect_edges(named, targets)[0].numpy()
     segments = np.zeros((len(SEGMENTS), H, W), np.float32)
     segments[0] = 4
     for box, detail in zip(boxes, details, strict=True):
         left, top, right, bottom = (round(v / STRIDE) for v in box)
         segments[:, top:bottom, left:right] = 0
         segments[SEGMENTS.index(DETAILS[detail]), top:bottom, left:right] = 9
-    return logit(targets.heat), raw.reshape(-1, H, W).astype(np.float32), segments
+    return logit(targets.heat[0].numpy()), edges, segments
 
 
 @pytest.mark.parametrize("shape", [(512, 384), (600, 300), (300, 600), (80, 60), (2000, 1700)])

@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,10 +18,21 @@ from inference.contract import Box
 from inference.detection import DETAILS, OBJECTS, SEGMENTS, SIZE, Detail, Found
 from inference.networks.garment_finder import GarmentFinder, start_from_classifier
 from inference.registry import build_finder, build_untrained
+from inference.tests.drawn import encoded_boxes, perfect_edges
 from inference.training.detection import loop
-from inference.training.detection.augment import IGNORED, view_collage, view_outfit, whole_view
+from inference.training.detection.augment import (
+    IGNORED,
+    _put_before,
+    view_collage,
+    view_guess,
+    view_outfit,
+    whole_view,
+)
+from inference.training.detection.batches import make_batches
 from inference.training.detection.config import FinderConfig, FinderStage, is_finder, read_config
-from inference.training.detection.loop import train_finder
+from inference.training.detection.guesses import choose
+from inference.training.detection.held_out import held_out, hold_out
+from inference.training.detection.loop import read_scenes, train_finder
 from inference.training.detection.losses import edges_loss, heat_loss, segments_loss
 from inference.training.detection.measure import (
     average_precision,
@@ -38,8 +50,7 @@ from inference.training.detection.publish import (
     publish_finder,
     read_finder,
 )
-from inference.training.detection.scenes import outfit_scene, product_scene
-from inference.training.detection.targets import encode
+from inference.training.detection.scenes import guess, outfit_scene, product_scene
 from inference.training.outfits import LABELS, OutfitGarment
 
 CONFIGS = Path(loop.__file__).parent / "configs"
@@ -151,6 +162,7 @@ def test_warms_up_stays_and_cools_down():
     assert rates[0] == 0.5
     assert rates[2] == rates[3] == 1
     assert 0 < rates[-1] < 0.6
+    assert [replace(TINY, calm=0.4).is_calm(step) for step in range(6)] == [False] * 4 + [True] * 2
 
 
 def test_sees_the_garments_of_a_mask():
@@ -166,10 +178,18 @@ def test_sees_the_garments_of_a_mask():
 
 
 def test_boxes_follow_every_random_view():
-    scene = outfit_scene(*outfit())
+    scene, bag = outfit_scene(*outfit()), product_scene(product("red"), "bag")
+    assert bag
 
     for seed in range(30):
-        view = view_outfit(scene, size=(128, 96), grounds=[], rng=np.random.default_rng([1, seed]))
+        view = view_outfit(
+            scene,
+            size=(128, 96),
+            grounds=[],
+            products=[bag],
+            rng=np.random.default_rng([1, seed]),
+            calm=seed >= 20,
+        )
 
         assert view.image.shape == (128, 96, 3)
         assert view.segments.shape == (32, 24)
@@ -195,6 +215,90 @@ def test_pastes_products_beside_each_other():
     assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
+def test_a_thing_before_an_outfit_hides_what_is_behind():
+    scene, bag = outfit_scene(*outfit()), product_scene(product("red"), "bag")
+    assert bag
+    hidden = 0
+
+    for seed in range(20):
+        after = _put_before(scene, bag, np.random.default_rng([2, seed]))
+
+        number = after.details.index("bag") + 1
+        assert (after.ids == number).sum() > 10
+        for other in range(1, number):
+            before, left = (int((ids == other).sum()) for ids in (scene.ids, after.ids))
+            assert left == 0 or left >= 0.25 * before
+            hidden += left < before
+    assert hidden
+
+
+def test_boxes_of_a_guess_follow_its_views():
+    photo, _ = outfit()
+    shown = guess(
+        photo, [found("top", (25, 20, 55, 60), 0.5), found("lower", (28, 60, 52, 100), 0.5)]
+    )
+
+    for seed in range(20):
+        view = view_guess(shown, size=(128, 96), rng=np.random.default_rng([3, seed]))
+
+        assert [DETAILS[d] for d in view.details] == ["top", "lower"]
+        assert (view.segments == IGNORED).all()
+        top, lower = view.boxes
+        assert top[3] == pytest.approx(lower[1], abs=0.01)
+        assert 0 <= top[0] < lower[0] < lower[2] < top[2] <= 96
+
+
+def test_believes_a_teacher_where_the_tags_name_what_it_sees():
+    seen = [
+        found("top", (25, 20, 55, 60), 0.5),
+        found("top", (20, 20, 55, 60), 0.3),
+        found("full", (25, 20, 55, 100), 0.6),
+        found("footwear", (26, 102, 36, 112), 0.3),
+        found("footwear", (44, 102, 54, 112), 0.25),
+        found("lower", (28, 60, 52, 100), 0.05),
+    ]
+
+    chosen = choose(seen, ["null", "skin", "shirt", "shoes", "bag"])
+
+    assert [(g.detail, g.confidence) for g in chosen] == [
+        ("footwear", 0.3),
+        ("footwear", 0.25),
+        ("top", 0.5),
+    ]
+    assert choose(seen, ["shirt", "pants"]) == []
+
+
+def test_holds_out_the_same_outfits_each_time(tmp_path):
+    rows = [{"id": n, "mask": b"m" if n % 2 else None} for n in range(20)]
+    path = tmp_path / "ccp-train.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    pq.write_table(pa.Table.from_pylist(rows[::-1]), tmp_path / "turned.parquet")
+
+    rest = pq.read_table(hold_out(path, count=4, out=tmp_path))["id"].to_pylist()
+    held = set(pq.read_table(held_out(tmp_path))["id"].to_pylist())
+    hold_out(tmp_path / "turned.parquet", count=4, out=tmp_path)
+
+    assert len(held) == 4
+    assert held.isdisjoint(rest)
+    assert len(rest) == 16
+    assert all(n % 2 for n in held)
+    assert set(pq.read_table(held_out(tmp_path))["id"].to_pylist()) == held
+
+
+def test_processes_make_the_batches_that_a_thread_makes(data, tmp_path):
+    scenes = read_scenes(TINY, data, print, out=tmp_path)
+
+    alone, together = (
+        list(make_batches(replace(TINY, workers=workers), scenes, first=3)) for workers in (0, 2)
+    )
+
+    assert len(alone) == len(together) == 3
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.boxes, other.boxes)
+        assert one.images.shape == (2, 3, 96, 64)
+
+
 def test_leaves_out_products_that_somebody_wears_and_those_on_other_grounds():
     worn = product("red")
     worn[20:60, 15:45] = (205, 150, 125)
@@ -206,18 +310,30 @@ def test_leaves_out_products_that_somebody_wears_and_those_on_other_grounds():
 
 def test_a_perfect_answer_costs_next_to_nothing_and_a_wrong_one_much():
     boxes, details = np.array([[8, 8, 40, 56], [50, 10, 60, 40]], np.float32), np.array([1, 4])
-    targets = encode(boxes, details, size=(64, 64))
-    heat = torch.from_numpy(targets.heat)[None]
-    edges = torch.from_numpy(targets.edges)[None]
-    weights = torch.from_numpy(targets.weights)[None]
-    right = torch.where(heat >= 0.999, 12.0, -12.0)
-    raw = torch.log(torch.expm1(edges.clamp(min=0.5) / 8)).view(1, -1, 16, 16)
+    named, targets = encoded_boxes(boxes, details, size=(64, 64))
+    right = torch.where(targets.heat >= 0.999, 12.0, -12.0)
+    raw = perfect_edges(named, targets)
 
-    assert heat_loss(right, heat) < 1e-3
-    assert heat_loss(-right, heat) > 10
-    assert edges_loss(raw, edges, weights) < 0.05
-    assert edges_loss(raw + 3, edges, weights) > 0.3
-    assert torch.isclose(weights.sum(), torch.tensor(2.0))
+    assert heat_loss(right, targets.heat) < 1e-3
+    assert heat_loss(-right, targets.heat) > 10
+    assert edges_loss(raw, named, targets) < 0.05
+    assert edges_loss(raw + 3, named, targets) > 0.3
+    assert torch.isclose(targets.weights.sum(), torch.tensor(2.0))
+
+
+def test_a_garment_has_its_place_before_a_larger_one_of_its_detail():
+    boxes = np.array([[0, 0, 60, 60], [24, 24, 36, 36], [20, 20, 40, 40]], np.float32)
+    top, bag = DETAILS.index("top"), DETAILS.index("bag")
+
+    _, targets = encoded_boxes(boxes, np.array([top, top, bag]), size=(64, 64))
+
+    large, small, other = targets.weights[0, :3]
+    assert small[7, 7] > 0
+    assert large[7, 7] == 0 < large[5, 5]
+    assert torch.isclose(other.sum(), torch.tensor(1.0))
+    assert targets.weights[0, 3:].sum() == 0
+    assert targets.distances[0, 0, :, 7, 7].tolist() == [30, 30, 30, 30]
+    assert targets.heat[0, top, 7, 7] == targets.heat[0, bag, 7, 7] == 1
 
 
 def test_pixels_that_nobody_knows_cost_nothing():
@@ -361,17 +477,16 @@ def test_a_finder_that_draws_the_masks_boxes_is_perfect(data):
     class Oracle:
         def __call__(self, images: torch.Tensor):
             view = whole_view(scene, size=SIZE)
-            targets = encode(view.boxes, view.details, size=SIZE)
-            edges = torch.from_numpy(targets.edges).clamp(min=0.01)
+            named, targets = encoded_boxes(view.boxes, view.details, size=SIZE)
             segments = torch.nn.functional.one_hot(
                 torch.from_numpy(view.segments).long().clamp(max=13), len(SEGMENTS)
             )
             return tuple(
-                t[None].expand(len(images), -1, -1, -1)
+                t.expand(len(images), -1, -1, -1)
                 for t in (
-                    torch.logit(torch.from_numpy(targets.heat), eps=1e-4),
-                    torch.log(torch.expm1(edges / 8)).view(-1, *edges.shape[2:]),
-                    segments.permute(2, 0, 1).float() * 20,
+                    torch.logit(targets.heat, eps=1e-4),
+                    perfect_edges(named, targets),
+                    segments.permute(2, 0, 1)[None].float() * 20,
                 )
             )
 

@@ -126,7 +126,11 @@ def test_names_the_configurations_wherever_it_is_written(tmp_path, monkeypatch):
     names = [path.name for path in list_configs(spec)]
 
     assert names[0] == "kalas-mini-3.toml"
-    assert names[-2:] == ["garment-finder-fine.toml", "garment-finder.toml"]
+    assert names[-3:] == [
+        "garment-finder-fine.toml",
+        "garment-finder-long.toml",
+        "garment-finder.toml",
+    ]
     root = Path(__file__).resolve().parents[2]
     assert all((root / path).exists() for path in list_configs(spec))
 

@@ -1,5 +1,6 @@
 """Outfit photos' masks (one label a pixel, as in `ccp`) → one box and mask for each garment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -94,12 +95,17 @@ def garments_of(mask: Labels, width: int, height: int) -> list[OutfitGarment]:
     return found
 
 
+def details_of(labels: Sequence[str]) -> set[Detail]:
+    """What a photo shows that is tagged so."""
+    return {_detail(label, labels) for label in labels if label in DETAIL_OF}
+
+
 def body_of(mask: Labels) -> Mask:
     """(h, w), 1 where skin or hair shows."""
     return np.isin(mask, [LABELS.index(label) for label in BODY]).astype(np.uint8)
 
 
-def _detail(label: str, present: list[str]) -> Detail:
+def _detail(label: str, present: Sequence[str]) -> Detail:
     """What the label means in this photo."""
     details = [DETAIL_OF[other] for other in present if other in DETAIL_OF and other != label]
     if label == "vest" and any(detail in ("outer", "top", "full") for detail in details):

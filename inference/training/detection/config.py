@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ class FinderConfig:
     stages: tuple[FinderStage, ...]
     batch_size: int
     learning_rate: float
-    """After `warm_up` steps; kept until the last `cool_down` of all steps, then down to zero."""
+    """After `warm_up` steps; kept until the last `cool_down` of all steps, then down to zero along
+    half a cosine wave."""
     warm_up: int
     cool_down: float
     trunk_rate: float
@@ -44,6 +46,16 @@ class FinderConfig:
     """How often an example is of each kind; they need not add up to one."""
     products_per_type: int
     """At most that many photos of each of the shop's article types."""
+    guesses: float = 0.0
+    """How often it is an outfit without masks, as `teacher` sees it; in a kind of their own."""
+    teacher: str = ""
+    """The published finder (`name@version`) that guesses."""
+    calm: float = 0.0
+    """The last share of all steps, in which outfits are shown much as they are."""
+    workers: int = 0
+    """Processes that make batches; with 0 a thread does. It changes nothing in the result."""
+    hold_out: int = 0
+    """So many outfits with masks are not trained on but measured at the end, to choose by."""
     limit: int = 0
     """At most that many photos of each file, 0 for all: for a quick look."""
 
@@ -58,14 +70,17 @@ class FinderConfig:
             step -= stage.steps
         return self.stages[-1].size
 
-    def rate_at(self, step: int) -> float:
-        """The learning rate's factor: warm-up, plateau, straight down.
+    def is_calm(self, step: int) -> bool:
+        return step >= (1 - self.calm) * self.steps
 
-        The plateau makes it possible to end a run early: shorten its stages and resume.
+    def rate_at(self, step: int) -> float:
+        """The learning rate's factor: warm-up, plateau, down along half a cosine wave.
+
+        A plateau makes it possible to end a run early: shorten its stages and resume.
         """
         warm = min(1.0, (step + 1) / self.warm_up)
-        left = (self.steps - step) / max(1.0, self.cool_down * self.steps)
-        return min(warm, left, 1.0)
+        left = min(1.0, (self.steps - step) / max(1.0, self.cool_down * self.steps))
+        return min(warm, (1 - cos(pi * left)) / 2)
 
 
 def is_finder(path: Path) -> bool:

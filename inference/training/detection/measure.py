@@ -20,7 +20,8 @@ from torch import Tensor
 
 from inference.contract import Box, ObjectType
 from inference.detection import DETAILS, OBJECTS, Found, decode_maps, fit, overlap, tidy
-from inference.networks.garment_finder import FinderMaps
+from inference.mirror import join_maps
+from inference.networks.garment_finder import FinderMaps, GarmentFinder
 from inference.networks.garment_net import normalise
 from inference.outlines import outline
 from inference.preprocess import Pixels, decode, whole
@@ -150,6 +151,16 @@ def find_all(finder: Finder, photos: Sequence[Pixels]) -> list[list[Found]]:
             garments = tidy(decode_maps(heat, edges, frame=frame), area=whole(photo))
             found.append(outline(garments, segments, frame=frame))
     return found
+
+
+def look_twice(finder: GarmentFinder, images: Tensor) -> FinderMaps:
+    """The mean of what it says of photos and of their mirror images, on the CPU."""
+    device = _device_of(finder)
+    looks = [
+        [part.float().cpu().numpy() for part in finder(each.to(device))]
+        for each in (images, images.flip(3))
+    ]
+    return FinderMaps(*(torch.from_numpy(part) for part in join_maps(*looks)))
 
 
 def match_all(

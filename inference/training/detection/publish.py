@@ -13,8 +13,7 @@ from torch import Tensor
 
 from inference import specs, weights
 from inference.detection import DETAILS, SIZE, Found
-from inference.mirror import join_maps
-from inference.networks.garment_finder import FinderMaps, GarmentFinder
+from inference.networks.garment_finder import GarmentFinder
 from inference.networks.garment_net import MEAN, STD
 from inference.specs import WeightsSpec
 from inference.training.calibration import equal_error
@@ -24,6 +23,7 @@ from inference.training.detection.measure import (
     FinderResult,
     Say,
     find_all,
+    look_twice,
     match,
     measure_finder,
     read_truths,
@@ -110,12 +110,7 @@ def read_finder(tensors: dict[str, Tensor]) -> GarmentFinder:
 
 
 def _answer(finder: GarmentFinder, mirrored: bool) -> Finder:
-    return partial(_find_on_both_sides, finder) if mirrored else finder
-
-
-def _find_on_both_sides(finder: GarmentFinder, images: Tensor) -> FinderMaps:
-    looks = [[part.numpy() for part in finder(each)] for each in (images, images.flip(3))]
-    return FinderMaps(*(torch.from_numpy(part) for part in join_maps(*looks)))
+    return partial(look_twice, finder) if mirrored else finder
 
 
 def calibrate(boxes: Boxes) -> Calibration:

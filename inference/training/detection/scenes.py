@@ -1,26 +1,26 @@
 """Photos with garments in known places, from every data set, in one form."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
 from inference import taxonomy
-from inference.detection import Detail
+from inference.detection import Detail, Found
 from inference.foreground import find_foreground
 from inference.preprocess import Pixels, decode, whole
 from inference.training.augment import find_on_white
-from inference.training.outfits import LABELS, body_of, garments_of
+from inference.training.loading import spread
+from inference.training.outfits import LABELS, body_of, garments_of, read_mask
 
 Ids = NDArray[np.uint8]
+Row = dict[str, Any]
 
 BODY = 254
 UNKNOWN = 255
@@ -29,6 +29,8 @@ UNKNOWN = 255
 STORED_HEIGHT = 320
 """Larger photos are kept at this height: some more than the finder's input."""
 
+_TOGETHER = 32
+"""Photos that a process reads at once."""
 _OUTER = ("coat-jacket", "formal-jacket", "cardigan", "shawl-cape-poncho", "waistcoat")
 _WORN: dict[str, Detail] = {
     "handbag": "bag",
@@ -57,16 +59,27 @@ class Scene:
     """Whether `ids` follow the garments' outlines; else they fill the garments' boxes."""
 
 
-def read_outfits(path: Path, *, limit: int = 0) -> list[Scene]:
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A photo with boxes, without outlines."""
+
+    image: Pixels
+    boxes: NDArray[np.float32]
+    """(n, 4) left, top, right, bottom in pixels."""
+    details: tuple[Detail, ...]
+
+
+def read_outfits(path: Path, *, limit: int = 0, workers: int = 0) -> list[Scene]:
     """The photos of a ccp file that have masks."""
-    table = pq.read_table(path, columns=["image", "mask", "width", "height"])
+    table = pq.read_table(path, columns=["image", "mask"])
     rows = [row for row in table.to_pylist() if row["mask"] is not None][: limit or None]
-    scenes = []
-    for row in rows:
-        with Image.open(BytesIO(row["mask"]), formats=("PNG",)) as file:
-            mask = np.asarray(file)
-        scenes.append(outfit_scene(decode(row["image"]), mask))
-    return scenes
+    return [
+        scene for some in spread(_read_outfits, _parts(rows), workers=workers) for scene in some
+    ]
+
+
+def _read_outfits(rows: list[Row]) -> list[Scene]:
+    return [outfit_scene(decode(row["image"]), read_mask(row["mask"])) for row in rows]
 
 
 def outfit_scene(image: Pixels, mask: Ids) -> Scene:
@@ -123,10 +136,19 @@ def product_scene(image: Pixels, detail: Detail) -> Scene | None:
     return Scene(image, ids, (detail,) * int(ids.max()))
 
 
-def read_flat_lays(path: Path, *, limit: int = 0) -> list[Scene]:
+def read_flat_lays(path: Path, *, limit: int = 0, workers: int = 0) -> list[Scene]:
     """The photos of `clothing` where one garment lies or hangs before something plain."""
     rows = pq.read_table(path, columns=["image", "label"]).slice(0, limit or None).to_pylist()
+    parts = _parts([row for row in rows if detail_of("clothing", row["label"])])
+    return [scene for some in spread(_read_flat_lays, parts, workers=workers) for scene in some]
+
+
+def _read_flat_lays(rows: list[Row]) -> list[Scene]:
     return list(_flat_lays((decode(row["image"]), row["label"]) for row in rows))
+
+
+def _parts(rows: list[Row]) -> list[list[Row]]:
+    return [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
 
 
 def _flat_lays(photos: Iterator[tuple[Pixels, str]]) -> Iterator[Scene]:
@@ -188,3 +210,11 @@ def stored(scene: Scene) -> Scene:
         scene.details,
         scene.outlined,
     )
+
+
+def guess(image: Pixels, garments: Sequence[Found]) -> Guess:
+    boxes = np.array([garment.box.as_tuple() for garment in garments], np.float32)
+    height, width = image.shape[:2]
+    small = stored(Scene(image, np.zeros((height, width), np.uint8), ())).image
+    scale = small.shape[0] / height
+    return Guess(small, boxes * scale, tuple(garment.detail for garment in garments))
