@@ -58,6 +58,7 @@ def train(
     torch.manual_seed(config.seed)
     # Threads inside OpenCV cost more than they bring on pictures this small.
     cv2.setNumThreads(1)
+    torch.backends.cudnn.benchmark = True
     training_set, articles = _prepare(config, data, say)
     run = _Run(config, training_set, articles=len(articles), teachers=teachers, out=out, say=say)
     if start:
