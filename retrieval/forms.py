@@ -101,6 +101,12 @@ class CatalogueForm(forms.Form):
     def is_filtering(self) -> bool:
         return any(self.cleaned_data.get(n) for n in self.fields if n not in ("sort", "view"))
 
+    @property
+    def is_narrowed(self) -> bool:
+        """By more than words and state, which always show."""
+        shown = ("q", "state", "sort", "view")
+        return any(self.cleaned_data.get(name) for name in self.fields if name not in shown)
+
     def _choose(self, name: str, choices: list[tuple[str, Any]]) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - tells mypy

@@ -341,3 +341,13 @@ def test_a_page_in_turkish(page, tenant):
     html = page.get(reverse("catalogue"), headers={"Accept-Language": "tr"}).content.decode()
 
     assert "1.299,90 TRY" in html
+
+
+@pytest.mark.parametrize(
+    ("query", "is_open"),
+    [({}, False), ({"q": "shirt", "state": "new"}, False), ({"colour": "red"}, True)],
+)
+def test_filters_in_use_are_not_folded_away(page, query, is_open):
+    html = page.get(reverse("catalogue"), query).content.decode()
+
+    assert ('<details class="filters" open>' in html) == is_open
