@@ -12,7 +12,7 @@ from annotations.models import Label
 from retrieval.models import Product
 
 # Numbers beside suggestions may be so old: counting reads the whole catalogue.
-_REMEMBER_S = 300
+REMEMBER_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def read_shop_facets(tenant: Tenant, *, only_listed: bool = False) -> Facets:
         products = Product.objects.for_tenant(tenant)
         facets = count_facets(products.filter(listed=True) if only_listed else products)
         if facets.categories:
-            caches["local"].set(key, facets, _REMEMBER_S)
+            caches["local"].set(key, facets, REMEMBER_S)
     return facets
 
 

@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery
+from django.core.cache import caches
+from django.db.models import Count
 
 from accounts.models import Tenant
 from inference import taxonomy
 from retrieval.describing import LANGUAGES
-from retrieval.facets import read_shop_facets
+from retrieval.facets import REMEMBER_S, read_shop_facets
 from retrieval.models import Product
 from retrieval.words import LONGEST, plain
 
 # Of a title's word, before titles are looked for: one letter begins nearly all of them.
 _LEAST_LETTERS = 2
 _LOOKED_AT = 200
+# Words of a category's title.
+_SHORT = 2
 _WORDS = re.compile(r"[^\W_]+")
 Name = tuple[str, str, int]
 """Kind, title and number of products."""
@@ -63,6 +67,32 @@ def suggest(
     # Places that one kind leaves are the other's.
     kept = max(limit - len(titles), limit // 2)
     return [*found[:kept], *titles][:limit]
+
+
+def suggest_examples(*, tenant: Tenant, language: str, limit: int = 4) -> list[str]:
+    """For somebody who has not typed yet: what much of the shop is, by main colour and category.
+
+    No two are of one colour or category. At most five minutes old, as what is counted.
+    """
+    key = f"retrieval.examples.{tenant.id}"
+    pairs: list[tuple[str, str]] | None = caches["local"].get(key)
+    if pairs is None:
+        products = Product.objects.for_tenant(tenant).exclude(category="").exclude(colours=[])
+        counted = products.values_list("colours__0", "category").annotate(number=Count("id"))
+        pairs = [row[:2] for row in counted.order_by("-number", "category", "colours__0")]
+        if pairs:
+            caches["local"].set(key, pairs, REMEMBER_S)
+    known, language = taxonomy.load(), language.partition("-")[0]
+    examples: list[str] = []
+    used: set[str] = set()
+    for colour, category in pairs:
+        title = known.title("category", category, language)
+        # What nobody would type is no example.
+        if used.isdisjoint((colour, category)) and len(title.split()) <= _SHORT:
+            used |= {colour, category}
+            text = f"{known.title('colour', colour, language)} {title}"
+            examples.append(taxonomy.lower(text, language))
+    return examples[:limit]
 
 
 def _begin(begun: str, names: Iterable[Name]) -> list[Name]:

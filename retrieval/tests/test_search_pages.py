@@ -330,3 +330,12 @@ def test_only_leaders_change_indexes(client, tenant):
     assert client.get(reverse("search_indexes")).status_code == 403
     assert client.post(reverse("switch_index", args=[index.id])).status_code == 403
     assert reverse("search_indexes") not in read(client.get(reverse("search")))
+
+
+def test_before_a_search_examples_lead_to_one(page, tenant):
+    make_item(tenant, 0, title="Everyday model")
+
+    html = read(page.get(reverse("search")))
+
+    [address] = re.findall(r'<a class="chip" href="([^"]+)"', html)
+    assert "Everyday model" in read(page.get(address))

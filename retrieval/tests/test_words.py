@@ -269,3 +269,17 @@ def test_facets_with_their_numbers(shop):
     assert counted.colours == (("red", 2), ("navy-blue", 1), ("white", 1))
     assert counted.attributes[0] == ("pattern:striped", 2)
     assert counted.objects == (("upper-body", 4),)
+
+
+def test_offers_examples_of_what_the_shop_has(tenant):
+    for index, (category, colour) in enumerate(
+        [("dress", "black"), ("dress", "black"), ("skirt", "black"), ("skirt", "red")]
+    ):
+        make_seen(tenant, f"Product {index}", category, colour, embedding=at(index))
+
+    english = suggesting.suggest_examples(tenant=tenant, language="en")
+    turkish = suggesting.suggest_examples(tenant=tenant, language="tr-TR")
+
+    assert english == ["black dress", "red skirt"]
+    assert turkish[0] == "siyah elbise"
+    assert suggesting.suggest_examples(tenant=make_tenant(), language="en") == []

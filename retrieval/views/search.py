@@ -124,7 +124,8 @@ def _find(request: TenantRequest, text: str, filters: Filters, shown: int) -> di
         found = _find_like_annotation(request, annotation, wanted, filters, shown, look=look)
         return {"like_annotation": annotation, **found}
     if not text.strip():
-        return {}
+        language = get_language() or "en"
+        return {"examples": suggesting.suggest_examples(tenant=request.tenant, language=language)}
     return _find_words(request, text, filters, shown)
 
 
