@@ -99,7 +99,7 @@ class Photo:
 def read_upload(upload: Upload) -> bytes:
     """The bytes of an uploaded file; raises PhotoRefused for an empty or too large one."""
     if upload.size and upload.size > settings.UPLOAD_MAX_BYTES:
-        raise _too_large()
+        raise too_large()
     return upload.read()
 
 
@@ -120,7 +120,7 @@ def check_photo(
     if not data:
         raise PhotoRefused("empty", _("The file is empty. Choose the photo again."))
     if len(data) > settings.UPLOAD_MAX_BYTES:
-        raise _too_large()
+        raise too_large()
     with _open(data) as image:
         _check_size(image)
         with room_for(image.width * image.height):
@@ -313,7 +313,7 @@ def _without_metadata(image: Image.Image) -> Image.Image:
     return image
 
 
-def _too_large() -> PhotoRefused:
+def too_large() -> PhotoRefused:
     return PhotoRefused(
         "too-large",
         _("The file is larger than %(limit)d MB. Save it smaller and try again.")

@@ -11,7 +11,7 @@ from typing import IO
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotations.photos import PhotoRefused
+from annotations.photos import PhotoRefused, too_large
 from retrieval.importing.tables import TableUnreadable
 
 MOST_MEMBERS = 20_000
@@ -42,12 +42,13 @@ _REFUSED = (*_DAMAGED, NotImplementedError, RuntimeError, OSError)
 @dataclass(frozen=True, slots=True)
 class Contents:
     """Names in the archive; `unsafe` are those that lead out of it, are too long,
-    encrypted or packed in a way that is not read here."""
+    encrypted or packed in a way that is not read here. `too_large` are some of the photos."""
 
     table: str
     table_kind: str
     photos: tuple[str, ...]
     unsafe: tuple[str, ...]
+    too_large: frozenset[str]
 
 
 def read_contents(stream: IO[bytes]) -> Contents:
@@ -71,7 +72,14 @@ def read_contents(stream: IO[bytes]) -> Contents:
     photos = tuple(name for name in safe if _ending(name) in PHOTO_ENDINGS)
     if not photos and not table:
         raise TableUnreadable(_("The ZIP holds neither photos nor a CSV or NDJSON file."))
-    return Contents(table, TABLE_ENDINGS.get(_ending(table), ""), photos, tuple(unsafe))
+    large = frozenset(m.filename for m in wanted if m.file_size > settings.UPLOAD_MAX_BYTES)
+    return Contents(
+        table,
+        TABLE_ENDINGS.get(_ending(table), ""),
+        photos,
+        unsafe=tuple(unsafe),
+        too_large=large.intersection(photos),
+    )
 
 
 @contextmanager
@@ -109,11 +117,7 @@ def read_photo(archive: zipfile.ZipFile, name: str) -> bytes:
             "damaged", _("This part of the ZIP is damaged. Make the ZIP again.")
         ) from error
     if len(data) > limit:
-        raise PhotoRefused(
-            "too-large",
-            _("The file is larger than %(limit)d MB. Save it smaller and try again.")
-            % {"limit": limit // 1024**2},
-        )
+        raise too_large()
     return data
 
 

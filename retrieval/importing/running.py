@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from accounts import usage
 from annotations.models import FashionImage
-from annotations.photos import Photo, PhotoRefused, clean_name
+from annotations.photos import Photo, PhotoRefused, clean_name, too_large
 from retrieval.auditing.measures import Measures
 from retrieval.importing import archives
 from retrieval.importing.cells import ParsedRow, Problem, parse_row
@@ -188,13 +188,19 @@ def _check_photos(run: CatalogueImport, contents: archives.Contents) -> None:
     The numbers are set, not added, as this may run again.
     """
     _refuse_unsafe(run, contents)
+    _note_problems(
+        run,
+        [(0, Problem("images", name, too_large().detail)) for name in sorted(contents.too_large)],
+    )
+    run.photos_refused += len(contents.too_large)
     run.photos_total = len(contents.photos)
     if not contents.table:
-        keys = {key for _name, key in archives.name_products(contents.photos)}
+        named = archives.name_products(contents.photos)
+        keys = {key for name, key in named if name not in contents.too_large}
         known = Product.objects.filter(tenant_id=run.tenant_id, store_id=run.store_id)
         run.unchanged = known.filter(external_id__in=keys).count()
         run.created = len(keys) - run.unchanged
-    run.save(update_fields=["photos_total", "unchanged", "created"])
+    run.save(update_fields=["photos_total", "photos_refused", "unchanged", "created"])
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from accounts.tests.factories import make_tenant
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_photo_bytes
 from retrieval.importing import archives
@@ -131,7 +132,12 @@ def test_refuses_bombs(tenant, settings, monkeypatch):
         archive.writestr("bomb.png", b"\0" * 20_000_000)
         archive.writestr("good.png", make_photo_bytes())
 
-    run = import_file(tenant=tenant, data=out.getvalue(), name="photos.zip")
+    checked = work(make_import(tenant=tenant, data=out.getvalue(), name="photos.zip"))
+
+    assert (checked.created, checked.photos_refused) == (1, 1)
+    assert "larger than" in checked.problems.get().detail
+
+    run = import_file(tenant=make_tenant(), data=out.getvalue(), name="photos.zip")
 
     assert (run.photos_added, run.photos_refused) == (1, 1)
     assert "larger than" in run.problems.get().detail
