@@ -109,22 +109,11 @@ def test_refuses_a_broken_description(store, text):
         specs.find("small", store=store)
 
 
-def test_kalas_mini_4_is_version_3_with_a_row_for_suspenders():
-    before, after = specs.find("kalas-mini@3"), specs.find("kalas-mini@4")
-    old, new = weights.load(before), weights.load(after)
-
-    assert set(after.labels) - set(before.labels) == {"suspenders"}
-    kept = [after.labels.index(name) for name in before.labels]
-    for name, tensor in old.items():
-        same = new[name][kept] if name.startswith("category.") else new[name]
-        assert torch.equal(tensor, same), name
-
-
 def test_every_shipped_version_speaks_of_what_the_taxonomy_knows():
     names = taxonomy.load()
     shipped = [specs.find(choice) for choice in specs.list_choices()]
 
-    assert "kalas-mini@3" in [spec.choice for spec in shipped]
+    assert "kalas-mini@4" in [spec.choice for spec in shipped]
     for spec in shipped:
         assert weights.load(spec)
         if spec.architecture == "garment-net":
