@@ -28,8 +28,8 @@ def processed(monkeypatch):
     return bodies
 
 
-def send(data: bytes) -> None:
-    """Take these bytes from a connection."""
+def send(data: bytes) -> bytes:
+    """Take these bytes from a connection; gives back what goes the other way."""
     channel = http.HTTPChannel()
     channel.requestFactory = Request
     channel.factory = SimpleNamespace(
@@ -46,6 +46,7 @@ def send(data: bytes) -> None:
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(data)
+    return transport.value()
 
 
 def post(body: bytes) -> bytes:
@@ -83,6 +84,21 @@ def test_a_body_without_a_length_is_counted(processed):
     send(head + chunks * 3 + b"0\r\n\r\n")
 
     assert processed == [1500]
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase"), [(200, b"OK"), (422, b"Unprocessable"), (599, b"Unknown Status")]
+)
+def test_names_the_status(monkeypatch, status, phrase):
+    def answer(request):
+        request.setResponseCode(status)
+        request.finish()
+
+    monkeypatch.setattr(Request.__base__, "process", answer)
+
+    sent = send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert sent.startswith(b"HTTP/1.1 %d %s" % (status, phrase))
 
 
 @pytest.mark.parametrize(
