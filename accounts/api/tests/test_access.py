@@ -130,6 +130,21 @@ def test_unknown_addresses_are_problems_too(client, with_key):
     assert response.json()["type"].endswith("/not-found/")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/usage", 200),
+        ("/api/v1/search/suggest/?q=dress", 200),
+        ("/api/v1/usage/x", 404),
+        ("/api/v1", 404),
+    ],
+)
+def test_the_slash_at_the_end_is_no_matter(client, path, status):
+    key = make_key(scopes=[Scope.MANAGE, Scope.SEARCH])
+
+    assert client.get(path, headers=bearer(key.token)).status_code == status
+
+
 def test_other_methods_are_problems_too(client):
     response = client.delete(USAGE, headers=bearer(make_key().token))
 
