@@ -102,7 +102,7 @@ class UploadInput(WishInput):
     crop = serializers.RegexField(  # type: ignore[assignment]
         r"^\d{1,6},\d{1,6},\d{1,6},\d{1,6}$",
         required=False,
-        help_text="left,top,right,bottom",
+        help_text="left,top,right,bottom: only this part of the photo.",
         error_messages={"invalid": "Write left,top,right,bottom in whole pixels."},
     )
 
@@ -141,16 +141,22 @@ class ResultQuery(StrictSerializer):
 class GarmentQuery(StrictSerializer):
     """By what the taxonomy names; what it does not name is a mistake, not a search for nothing."""
 
-    object = Choice(choices=Garment.ObjectType.values, required=False)
-    category = serializers.CharField(max_length=60, required=False)
+    object = Choice(
+        choices=Garment.ObjectType.values, required=False, help_text="A garment of this kind."
+    )
+    category = serializers.CharField(
+        max_length=60, required=False, help_text="A category's name in the taxonomy."
+    )
     attribute = serializers.RegexField(
         r"^[a-z-]+:[a-z0-9-]+$",
         max_length=120,
         required=False,
-        help_text="key:value, such as pattern:striped",
+        help_text="key:value of the taxonomy, such as `pattern:striped`.",
         error_messages={"invalid": "Write key:value, such as pattern:striped."},
     )
-    colour = serializers.CharField(max_length=40, required=False)
+    colour = serializers.CharField(
+        max_length=40, required=False, help_text="A colour's name in the taxonomy."
+    )
 
     def validate_category(self, name: str) -> str:
         try:
@@ -174,8 +180,12 @@ class GarmentQuery(StrictSerializer):
 
 class AnnotationQuery(ResultQuery, GarmentQuery, PageQuery):
     state = Choice(choices=Annotation.State.values, required=False)
-    needs_review = serializers.BooleanField(required=False, allow_null=True, default=None)
-    product = serializers.CharField(max_length=200, required=False)
+    needs_review = serializers.BooleanField(
+        required=False, allow_null=True, default=None, help_text="Waits for a person, or does not."
+    )
+    product = serializers.CharField(
+        max_length=200, required=False, help_text="The reference that was given with the photo."
+    )
     store = serializers.UUIDField(required=False, help_text="The id of a connected store.")
     unsure_of = serializers.CharField(
         max_length=40,
