@@ -30,10 +30,12 @@ class Request(http_protocol.WebRequest):  # type: ignore[misc]
         super().setResponseCode(code, message or PHRASES.get(code))
 
     def process(self) -> Any:
-        """What was too much reaches the application as its length only, which it refuses."""
+        """What was too much reaches the application as its length only, which it refuses. What
+        came in chunks gets a length: Django takes a body without one for none."""
         if self.received > self.longest_body:
             self.content.seek(0)
             self.content.truncate()
+        if self.received:
             self.requestHeaders.setRawHeaders(b"content-length", [str(self.received).encode()])
         return super().process()
 

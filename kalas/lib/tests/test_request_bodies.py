@@ -19,7 +19,9 @@ def processed(monkeypatch):
 
     def note(request):
         length = request.requestHeaders.getRawHeaders("content-length", ["0"])[0]
-        bodies.append(request.content.read() or int(length))
+        body = request.content.read()
+        assert not body or len(body) == int(length)
+        bodies.append(body or int(length))
         request.content.close()
 
     monkeypatch.setattr(Request, "longest_body", LONGEST)
@@ -84,6 +86,14 @@ def test_a_body_without_a_length_is_counted(processed):
     send(head + chunks * 3 + b"0\r\n\r\n")
 
     assert processed == [1500]
+
+
+def test_a_body_in_chunks_reaches_the_application_with_its_length(processed):
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    send(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+
+    assert processed == [b"abcde"]
 
 
 @pytest.mark.parametrize(
