@@ -1,6 +1,7 @@
 """A page for each type of problem that the API answers with, and the API's answers to what never
 reached one of its views."""
 
+from django.core.exceptions import DisallowedHost
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -32,7 +33,8 @@ def answer_not_found(request: HttpRequest, exception: Exception) -> HttpResponse
 
 def answer_bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if request.path_info.startswith(API):
-        return problems.answer("malformed-body")
+        is_host = isinstance(exception, DisallowedHost)
+        return problems.answer("unknown-host" if is_host else "malformed-body")
     return defaults.bad_request(request, exception)
 
 

@@ -14,7 +14,7 @@ from annotations.reviewing.corrections import MOST_COLOURS
 from annotations.reviewing.thresholds import CATEGORY
 from inference import taxonomy
 from inference.contract import Box
-from kalas.lib.api.inputs import Choice, FieldList, StrictSerializer, UploadField
+from kalas.lib.api.inputs import Choice, FieldList, Moment, StrictSerializer, UploadField
 from kalas.lib.api.pages import PageQuery
 
 LONGEST_WAIT_S = 60
@@ -193,8 +193,8 @@ class AnnotationQuery(ResultQuery, GarmentQuery, PageQuery):
         help_text="Waits for a person because of this: category or an attribute's key.",
     )
     image = serializers.UUIDField(required=False, help_text="The id of a photo.")
-    since = serializers.DateTimeField(required=False, help_text="Requested at or after this.")
-    until = serializers.DateTimeField(required=False, help_text="Requested before this.")
+    since = Moment(required=False, help_text="Requested at or after this.")
+    until = Moment(required=False, help_text="Requested before this.")
 
     def validate_unsure_of(self, key: str) -> str:
         try:

@@ -145,6 +145,13 @@ def test_the_slash_at_the_end_is_no_matter(client, path, status):
     assert client.get(path, headers=bearer(key.token)).status_code == status
 
 
+def test_a_name_that_is_not_the_installation_s(client):
+    response = client.get(USAGE, headers={"Host": "evil.example"})
+
+    assert response.status_code == 400
+    assert response.json()["type"].endswith("/unknown-host/")
+
+
 def test_other_methods_are_problems_too(client):
     response = client.delete(USAGE, headers=bearer(make_key().token))
 

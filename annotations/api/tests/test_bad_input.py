@@ -74,10 +74,12 @@ def test_says_what_is_wrong_to_who_shows_the_detail_alone(api, body, detail):
 def test_says_how_to_ask_instead(api):
     anonymous = Client().get(PATH)
     text = api.post(PATH, "hello", content_type="text/plain")
+    time = api.get(f"{PATH}?since=2026-11-27T20:00:00+01:00")
     wrong_crop = upload(api, make_photo_bytes(), crop="1;2;3;4")
 
     assert "Bearer kal_" in anonymous.json()["detail"]
     assert "application/json" in text.json()["detail"]
+    assert "a + is %2B" in time.json()["detail"]
     assert "left,top,right,bottom" in wrong_crop.json()["detail"]
 
 

@@ -64,6 +64,14 @@ class Choice(serializers.ChoiceField):
         super().fail(key, choices=", ".join(map(str, self.choices)), **values)
 
 
+class Moment(serializers.DateTimeField):
+    """Says what once was sent as +01:00 and came as a space and 01:00."""
+
+    default_error_messages = {
+        "invalid": "Write it like 2026-11-21T04:00:00Z. In an address a + is %2B."
+    }
+
+
 class FieldList(serializers.CharField):
     """`fields=id,state`: only these members of each result."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
+    DisallowedHost,
     ObjectDoesNotExist,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -50,6 +51,12 @@ TYPES: dict[str, ProblemType] = {
             400,
             "The body can't be read",
             "Send valid JSON in UTF-8, or a multipart form, and name which in Content-Type.",
+        ),
+        ProblemType(
+            "unknown-host",
+            400,
+            "This installation does not answer to this name",
+            "Ask it by a name that its operator has listed in `ALLOWED_HOSTS`.",
         ),
         ProblemType(
             "not-authenticated",
@@ -297,6 +304,7 @@ _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.UnsupportedMediaType, "unsupported-media-type"),
     (RequestDataTooBig, "too-large"),
     (MultiPartParserError, "malformed-body"),
+    (DisallowedHost, "unknown-host"),
     (SuspiciousOperation, "malformed-body"),
     (BadRequest, "malformed-body"),
     (OperationalError, "unavailable"),
