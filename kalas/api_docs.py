@@ -23,7 +23,7 @@ Fields = dict[str, Any]
 LANGUAGES = {"bash": "curl", "python": "Python", "javascript": "JavaScript", "php": "PHP"}
 # A longer text is a photo's; its description says how large it may be.
 MUCH = 1_000_000
-_FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^```(\w+)( live)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -75,6 +75,7 @@ def show_docs(request: HttpRequest) -> HttpResponse:
         "chapters": list_chapters(),
         "examples": list_examples("how-to/use-the-api.md"),
         "checks": list_examples("reference/webhooks.md"),
+        "listeners": list_examples("how-to/use-the-api.md", live=True),
         "address": settings.PUBLIC_URL.rstrip("/"),
     }
     return render(request, "kalas/api_docs.html", context)
@@ -95,10 +96,12 @@ def _read_description() -> bytes:
 
 
 @lru_cache
-def list_examples(document: str) -> list[Example]:
-    """One program in each language, from a page of docs/ whose programs the tests run."""
+def list_examples(document: str, *, live: bool = False) -> list[Example]:
+    """One program in each language, from a page of docs/ whose programs the tests run; `live`
+    are those that listen to live events."""
     page = (settings.BASE_DIR / "docs" / document).read_text(encoding="utf-8")
-    found = dict(reversed(_FENCED.findall(page)))  # the first of each language
+    programs = [(name, code) for name, mark, code in _FENCED.findall(page) if bool(mark) == live]
+    found = dict(reversed(programs))  # the first of each language
     return [
         Example(title, found[name].strip()) for name, title in LANGUAGES.items() if name in found
     ]
@@ -129,7 +132,7 @@ def _read(method: str, path: str, operation: Fields, schemas: Fields) -> Operati
         method=method.upper(),
         path=path,
         scopes=[scope for way in operation["security"] for scope in way.get("key", [])],
-        text=_mark(operation.get("description", "")),
+        text=mark_code(operation.get("description", "")),
         parameters=[
             Field(
                 each["name"],
@@ -152,7 +155,7 @@ def _list_answers(operation: Fields) -> Iterator[Answer]:
             continue
         kinds = list(response.get("content", {}))
         example = response.get("content", {}).get("application/json", {}).get("example")
-        text = _mark(response.get("description", ""))
+        text = mark_code(response.get("description", ""))
         yield Answer(status, ", ".join(kinds), text, _write(example))
 
 
@@ -181,7 +184,7 @@ def _explain(text: str, schema: Fields) -> SafeString:
     if (default := schema.get("default")) not in (None, ""):
         plain = json.dumps(default).strip('"')
         said.append(f"`{plain}` where left out.")
-    return _mark(" ".join(said))
+    return mark_code(" ".join(said))
 
 
 def _name_kind(schema: Fields, schemas: Fields) -> str:
@@ -206,7 +209,7 @@ def _ref(schema: Fields) -> str:
     return str(schema["$ref"]).rsplit("/", 1)[-1]
 
 
-def _mark(text: str) -> SafeString:
+def mark_code(text: str) -> SafeString:
     """Its `names` as code; everything else is escaped."""
     return mark_safe(_CODE.sub(r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped
 

@@ -58,6 +58,13 @@ def test_shows_how_to_check_a_signature(client, db):
         assert sign in page
 
 
+def test_shows_how_to_listen(client, db):
+    page = client.get(reverse("api_docs")).content.decode()
+
+    assert "WebSocketClientProtocol" in page
+    assert "new WebSocket(" in page
+
+
 def test_shows_a_program_in_each_language(client, db):
     page = client.get(reverse("api_docs")).content.decode()
 
@@ -66,4 +73,4 @@ def test_shows_a_program_in_each_language(client, db):
 
 
 def test_marks_names_and_escapes_the_rest():
-    assert api_docs._mark("a `<b>` & c") == "a <code>&lt;b&gt;</code> &amp; c"
+    assert api_docs.mark_code("a `<b>` & c") == "a <code>&lt;b&gt;</code> &amp; c"

@@ -176,7 +176,9 @@ def test_each_problem_has_its_page(client, name):
     response = client.get(f"/{path}")
 
     assert response.status_code == 200
-    assert problems.TYPES[name].title.split("'")[0] in response.content.decode()
+    page = response.content.decode()
+    assert problems.TYPES[name].title.split("'")[0] in page
+    assert f"/docs/problems/{name}/&quot;" in page, "an answer stands there"
 
 
 def test_limits_are_told_and_kept(client, settings):
