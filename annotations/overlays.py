@@ -37,8 +37,8 @@ def draw_overlay(annotation: Annotation, data: bytes) -> bytes:
     taken: list[Place] = []
     for garment, box in zip(garments, boxes, strict=True):
         text = _write(garment)
-        _, _, right, bottom = draw.multiline_textbbox((0, 0), text, font=font)
-        label = ceil(right) + size // 2, ceil(bottom) + size // 2
+        _, _, width, height = draw.multiline_textbbox((0, 0), text, font=font)
+        label = ceil(width) + size // 2, ceil(height) + size // 2
         place = find_place(label, beside=box, within=image.size, taken=taken)
         taken.append(place)
         draw.rectangle(place, fill=COLOURS[garment.object_type])

@@ -6,12 +6,13 @@ What comes of it is kept in docs/reference/openapi.yaml, so that a change shows 
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from accounts.api.base import ApiView
 from annotations.models import Annotation, Garment, Label
 from integrations.models import (
     Platform,
@@ -88,7 +89,7 @@ class Schema(AutoSchema):
         parts = self.path.strip("/").split("/")
         return [parts[2] if parts[1] == "v1" else parts[1]]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override] # as in AutoSchema
         """The method's own words; a view's are for who reads the code. Lines end where
         paragraphs do."""
         said = inspect.getdoc(getattr(self.view, self.method.lower())) or ""
@@ -122,7 +123,8 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
         }
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
-        scopes = auto_schema.view.scopes.get(auto_schema.method, ())
+        view = cast(ApiView, auto_schema.view)
+        scopes = view.scopes.get(auto_schema.method, ())
         return [{self.name: [str(scope)]} for scope in scopes] or [{self.name: []}]
 
 

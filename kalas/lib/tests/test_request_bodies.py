@@ -48,7 +48,7 @@ def send(data: bytes) -> bytes:
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(data)
-    return transport.value()
+    return bytes(transport.value())
 
 
 def post(body: bytes) -> bytes:
