@@ -71,6 +71,21 @@ def test_says_what_is_wrong_to_who_shows_the_detail_alone(api, body, detail):
     assert detail in response.json()["detail"]
 
 
+def test_json_with_a_byte_order_mark(api):
+    response = send(api, PATH, b"\xef\xbb\xbf" + json.dumps({"image": "@"}).encode())
+
+    assert problem_of(response) == "invalid-request"
+
+
+def test_a_compressed_body_is_refused_as_such(api):
+    response = api.post(
+        PATH, b"\x1f\x8b", content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+
+    assert (response.status_code, problem_of(response)) == (400, "malformed-body")
+    assert "Content-Encoding" in response.json()["detail"]
+
+
 def test_says_how_to_ask_instead(api):
     anonymous = Client().get(PATH)
     text = api.post(PATH, "hello", content_type="text/plain")
