@@ -17,6 +17,12 @@ def test_everybody_may_read_about_every_operation(client, db):
         assert operation.text
 
 
+def test_every_page_leads_to_it(client, db):
+    page = client.get(reverse("account_login")).content.decode()
+
+    assert f'href="{reverse("api_docs")}"' in page
+
+
 def test_the_page_asks_no_other_server(client, db):
     page = client.get(reverse("api_docs")).content.decode()
 
