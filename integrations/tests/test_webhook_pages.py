@@ -131,6 +131,7 @@ def test_shows_what_was_sent_and_what_came_back(page, member, receiver):
     shown = page.get(reverse("webhook_delivery", args=[delivery.id])).content.decode()
 
     assert "1 attempt" in log
+    assert delivery.message.name in log
     assert "No message was taken since" in log
     for words in ("500", "server: shop", "&lt;b&gt;oops&lt;/b&gt;", delivery.message.name):
         assert words in shown
