@@ -140,7 +140,7 @@ def test_shows_what_was_sent_and_what_came_back(page, member, receiver):
 
 
 def test_says_why_nothing_came_back(page, member):
-    endpoint, _secret = make_endpoint(by=member, url="https://10.0.0.1/")
+    endpoint, _secret = make_endpoint(by=member, url="https://167772161/")  # 10.0.0.1
     delivery = make_delivery(endpoint)
     send_due(delivery.endpoint)
 
