@@ -3,12 +3,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
+from django.utils.functional import lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import LONGEST_ORIGIN, ApiKey, Scope
 
 MOST_ORIGINS = 20
+format_html_lazy = lazy(format_html, SafeString)
 
 
 class KeyForm(forms.Form):
@@ -20,18 +24,24 @@ class KeyForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label=_("What it may do"),
-        choices=Scope,
+        # By the names that the API's answers and documentation use.
+        choices=[
+            (x.value, format_html_lazy("<span>{} <code>{}</code></span>", x.label, x.value))
+            for x in Scope
+        ],
         initial=[Scope.ANNOTATE],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("A publishable key only finds similar items."),
     )
     origins = forms.CharField(
-        label=_("Web pages of a publishable key"),
+        label=_("Web pages that may use it"),
         required=False,
         max_length=MOST_ORIGINS * LONGEST_ORIGIN,
         widget=forms.Textarea({"rows": 2}),
-        help_text=_("One origin a line, such as https://shop.example.com"),
+        help_text=_(
+            "One origin a line, such as https://shop.example.com. Everybody can read a "
+            "publishable key there, so it only finds similar items."
+        ),
     )
     days = forms.TypedChoiceField(
         label=_("Expires"),

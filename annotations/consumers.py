@@ -23,11 +23,12 @@ from annotations import live
 
 logger = logging.getLogger(__name__)
 
-# Close codes from 4000 on are an application's own.
+# Close codes from 4000 on are an application's own. Of the protocol's (1008, 1013) Daphne sends
+# none but 1000, and breaks with 1011 in its place.
 NOT_LOGGED_IN = 4401
 NOT_A_MEMBER = 4403
-TRY_AGAIN = 1013
-TOO_MUCH = 1008
+TOO_MUCH = 4429
+TRY_AGAIN = 4503
 
 RECHECK_S = 20.0
 # A key that expires or is revoked ends its sockets within 5 s, also where the hint was lost.

@@ -21,7 +21,9 @@ from kalas.lib.api.etags import build_etag
 
 Fields = dict[str, Any]
 LANGUAGES = {"bash": "curl", "python": "Python", "javascript": "JavaScript", "php": "PHP"}
-_FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A longer text is a photo's; its description says how large it may be.
+MUCH = 1_000_000
+_FENCED = re.compile(r"^```(\w+)( live)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -46,6 +48,7 @@ class Operation:
     id: str
     method: str
     path: str
+    scopes: list[str]
     text: SafeString
     parameters: list[Field]
     body: list[Field]
@@ -70,7 +73,9 @@ class Example:
 def show_docs(request: HttpRequest) -> HttpResponse:
     context = {
         "chapters": list_chapters(),
-        "examples": list_examples(),
+        "examples": list_examples("how-to/use-the-api.md"),
+        "checks": list_examples("reference/webhooks.md"),
+        "listeners": list_examples("how-to/use-the-api.md", live=True),
         "address": settings.PUBLIC_URL.rstrip("/"),
     }
     return render(request, "kalas/api_docs.html", context)
@@ -90,22 +95,28 @@ def _read_description() -> bytes:
     return (settings.BASE_DIR / "docs" / "reference" / "openapi.yaml").read_bytes()
 
 
-@lru_cache(maxsize=1)
-def list_examples() -> list[Example]:
-    """One program in each language, from the how-to whose programs the tests run."""
-    how_to = (settings.BASE_DIR / "docs" / "how-to" / "use-the-api.md").read_text(encoding="utf-8")
-    found = dict(reversed(_FENCED.findall(how_to)))  # the first of each language
-    return [Example(title, found[name].strip()) for name, title in LANGUAGES.items()]
+@lru_cache
+def list_examples(document: str, *, live: bool = False) -> list[Example]:
+    """One program in each language, from a page of docs/ whose programs the tests run; `live`
+    are those that listen to live events."""
+    page = (settings.BASE_DIR / "docs" / document).read_text(encoding="utf-8")
+    programs = [(name, code) for name, mark, code in _FENCED.findall(page) if bool(mark) == live]
+    found = dict(reversed(programs))  # the first of each language
+    return [
+        Example(title, found[name].strip()) for name, title in LANGUAGES.items() if name in found
+    ]
 
 
 @lru_cache(maxsize=1)
 def list_chapters() -> list[Chapter]:
-    """In the order of the addresses; the same for everybody while the process runs."""
+    """In the order of the addresses, the old ones last; the same for everybody while the process
+    runs."""
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     description = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     schemas = description["components"]["schemas"]
     chapters: dict[str, Chapter] = {}
-    for path, operations in description["paths"].items():
+    paths = sorted(description["paths"].items(), key=lambda each: "/compat/" in each[0])
+    for path, operations in paths:
         for method, operation in operations.items():
             name = operation["tags"][0]
             chapter = chapters.setdefault(name, Chapter(name))
@@ -120,13 +131,14 @@ def _read(method: str, path: str, operation: Fields, schemas: Fields) -> Operati
         id=operation["operationId"],
         method=method.upper(),
         path=path,
-        text=_mark(operation.get("description", "")),
+        scopes=[scope for way in operation["security"] for scope in way.get("key", [])],
+        text=mark_code(operation.get("description", "")),
         parameters=[
             Field(
                 each["name"],
                 _name_kind(each["schema"], schemas),
                 each.get("required", False),
-                _mark(each.get("description", "")),
+                _explain(each.get("description", ""), each["schema"]),
             )
             for each in operation.get("parameters", [])
         ],
@@ -143,7 +155,7 @@ def _list_answers(operation: Fields) -> Iterator[Answer]:
             continue
         kinds = list(response.get("content", {}))
         example = response.get("content", {}).get("application/json", {}).get("example")
-        text = _mark(response.get("description", ""))
+        text = mark_code(response.get("description", ""))
         yield Answer(status, ", ".join(kinds), text, _write(example))
 
 
@@ -151,9 +163,28 @@ def _list_fields(schema: Fields, schemas: Fields) -> list[Field]:
     known = schemas[_ref(schema)] if "$ref" in schema else schema
     required = known.get("required", [])
     return [
-        Field(name, _name_kind(each, schemas), name in required, _mark(each.get("description", "")))
+        Field(
+            name,
+            _name_kind(each, schemas),
+            name in required,
+            _explain(each.get("description", ""), each),
+        )
         for name, each in known.get("properties", {}).items()
     ]
+
+
+def _explain(text: str, schema: Fields) -> SafeString:
+    """With what is taken, in words: from 1 to 100; at most 200 characters; 50 where left out."""
+    said = [text] if text else []
+    if "minimum" in schema and "maximum" in schema:
+        said.append(f"From {schema['minimum']:,} to {schema['maximum']:,}.")
+    for name, unit in (("maxLength", "characters"), ("maxItems", "of them")):
+        if name in schema and schema[name] < MUCH:
+            said.append(f"At most {schema[name]:,} {unit}.")
+    if (default := schema.get("default")) not in (None, ""):
+        plain = json.dumps(default).strip('"')
+        said.append(f"`{plain}` where left out.")
+    return mark_code(" ".join(said))
 
 
 def _name_kind(schema: Fields, schemas: Fields) -> str:
@@ -178,7 +209,7 @@ def _ref(schema: Fields) -> str:
     return str(schema["$ref"]).rsplit("/", 1)[-1]
 
 
-def _mark(text: str) -> SafeString:
+def mark_code(text: str) -> SafeString:
     """Its `names` as code; everything else is escaped."""
     return mark_safe(_CODE.sub(r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped
 

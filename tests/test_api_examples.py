@@ -19,7 +19,7 @@ from accounts.tests.factories import make_key, make_member
 from annotations import waiting
 from annotations.models import Annotation
 from annotations.tests.conftest import fake_engine, media
-from annotations.tests.factories import make_annotation, make_photo_bytes
+from annotations.tests.factories import make_annotation, make_photo_bytes, make_result
 
 __all__ = ["fake_engine", "media"]
 
@@ -67,6 +67,16 @@ def test_prints_what_was_found(live_server, fake_engine, tmp_path, language):
     assert "t-shirt" in done.stdout, done.stderr
     assert "0.93" in done.stdout
     assert Annotation.objects.get().product == "SKU-4711"
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_says_so_when_there_is_nothing_to_name(live_server, fake_engine, tmp_path, language):
+    fake_engine.answer = 200, make_result(abstained="no-garment").to_json(), {}
+
+    done = run_example(language, tmp_path, live_server.url)
+
+    assert done.returncode == 0, done.stderr
+    assert "no-garment" in done.stdout
 
 
 @pytest.mark.parametrize("language", PROGRAMS)

@@ -80,6 +80,21 @@ def _show(page: Page, body: str, *modules: str) -> None:
     page.goto(f"{ORIGIN}/")
 
 
+# shown-once
+
+
+def test_copies_what_is_shown_once_and_leaves_its_address(page: Page) -> None:
+    body = render_to_string("_shown_once.html", {"id": "token", "label": "Key", "value": "kal_1"})
+
+    _show(page, f'<section data-once="/shops/developers/">{body}</section><textarea></textarea>')
+    page.get_by_role("button", name="Copy").click()
+
+    expect(page.get_by_role("button")).to_have_text("Copied")
+    assert page.url == f"{ORIGIN}/shops/developers/"
+    page.locator("textarea").press("Control+V")
+    expect(page.locator("textarea")).to_have_value("kal_1")
+
+
 # kalas-upload
 
 

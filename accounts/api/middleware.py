@@ -1,12 +1,13 @@
 """The short way of requests with a key, and which web pages may read the answers."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from corsheaders.signals import check_request_enabled
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils import timezone, translation
 
 from accounts.models import LONGEST_ORIGIN, ApiKey
@@ -28,9 +29,8 @@ class KeyRequestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(PREFIX) or "Authorization" not in request.headers:
             return self.get_response(request)
-        try:
-            match = resolve(request.path_info)
-        except Resolver404:
+        match = _find(request.path_info)
+        if match is None:
             return problems.answer("not-found")
         request.resolver_match = match
         # The thread may still speak the language of another request's page.
@@ -38,6 +38,15 @@ class KeyRequestMiddleware:
             response: HttpResponse = match.func(request, *match.args, **match.kwargs)
             render = getattr(response, "render", None)
             return render() if callable(render) else response
+
+
+def _find(path: str) -> ResolverMatch | None:
+    """With and without the slash at its end: a program can't see which it is, and a redirect
+    would lose what it posts."""
+    for each in (path, path.removesuffix("/") if path.endswith("/") else f"{path}/"):
+        with suppress(Resolver404):
+            return resolve(each)
+    return None
 
 
 @receiver(check_request_enabled)

@@ -40,6 +40,13 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(page, member):
     assert (key.tenant, key.created_by) == (member.tenant, member.user)
 
 
+def test_names_scopes_as_the_api_does(page):
+    text = page.get(reverse("developers")).content.decode()
+
+    for scope in Scope:
+        assert f"<span>{scope.label} <code>{scope}</code></span>" in text
+
+
 def test_recognises_its_own_key_only():
     now = timezone.now()
     new = make_key()

@@ -102,8 +102,9 @@ class AnnotationsView(ApiView):
     def post(self, request: Request) -> Response:
         """Annotate a photo: a file, base64, or an address on the public internet.
 
-        The same photo with the same crop, hint and product is the same annotation: to ask again
-        costs nothing. Several files in one form become a batch.
+        A photo is a JPEG, PNG, WebP, GIF or BMP of at most 25 MB and 50 megapixels; of a moving
+        one the first frame counts. The same photo with the same crop, hint and product is the
+        same annotation: to ask again costs nothing. Up to 20 files in one form become a batch.
         """
         wait_s: float = read_query(request, WaitQuery)["wait"]
         if request.FILES:
@@ -124,7 +125,7 @@ class AnnotationView(ApiView):
         operation_id="get_annotation", parameters=[ResultQuery], responses=AnnotationAnswer
     )
     def get(self, request: Request, annotation_id: UUID) -> HttpResponse:
-        """With an ETag: `If-None-Match` gets 304 while nothing has changed."""
+        """One annotation, with an ETag: `If-None-Match` gets 304 while nothing has changed."""
         fields = read_query(request, ResultQuery).get("fields")
         annotation = selectors.get_annotation(tenant=self.tenant, annotation_id=annotation_id)
         return answer_with_etag(request, _choose(results.build_result(annotation), fields))

@@ -31,6 +31,7 @@ class BatchesView(ApiView):
         operation_id="list_batches", parameters=[PageQuery], responses=BatchAnswer(many=True)
     )
     def get(self, request: Request) -> Response:
+        """The shop's batches with their progress, newest first."""
         read_query(request, PageQuery)
         pages = NewestFirst()
         page: list[Batch] = (

@@ -44,6 +44,7 @@ class ImagesView(ApiView):
         operation_id="list_images", parameters=[PageQuery], responses=ImageAnswer(many=True)
     )
     def get(self, request: Request) -> Response:
+        """The shop's photos, newest first."""
         read_query(request, PageQuery)
         pages = NewestFirst()
         images = FashionImage.objects.for_tenant(self.tenant)
@@ -56,6 +57,7 @@ class ImageView(ApiView):
 
     @extend_schema(operation_id="get_image", responses=ImageAnswer)
     def get(self, request: Request, image_id: UUID) -> HttpResponse:
+        """One photo, with an ETag; `sha256` is that of the file at `url`."""
         image = visible_images(self.caller).get(id=image_id)
         return answer_with_etag(request, results.build_image(image))
 

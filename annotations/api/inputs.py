@@ -14,7 +14,7 @@ from annotations.reviewing.corrections import MOST_COLOURS
 from annotations.reviewing.thresholds import CATEGORY
 from inference import taxonomy
 from inference.contract import Box
-from kalas.lib.api.inputs import FieldList, StrictSerializer, UploadField
+from kalas.lib.api.inputs import Choice, FieldList, Moment, StrictSerializer, UploadField
 from kalas.lib.api.pages import PageQuery
 
 LONGEST_WAIT_S = 60
@@ -60,7 +60,7 @@ class BoxInput(StrictSerializer):
 
 class WishInput(StrictSerializer):
     crop = BoxInput(required=False, help_text="Only this part of the photo.")
-    hint = serializers.ChoiceField(
+    hint = Choice(
         choices=Garment.ObjectType.values, required=False, help_text="What is there to be found."
     )
     product = serializers.CharField(
@@ -85,7 +85,10 @@ class PhotoInput(WishInput):
         try:
             return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise serializers.ValidationError("This is not base64.", code="base64") from error
+            raise serializers.ValidationError(
+                "This is not base64. In a form it is a file: curl -F image=@shirt.jpg.",
+                code="base64",
+            ) from error
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("image" in attrs) == ("image_url" in attrs):
@@ -97,7 +100,10 @@ class UploadInput(WishInput):
     """The fields of a multipart form beside its files; `crop` is `left,top,right,bottom`."""
 
     crop = serializers.RegexField(  # type: ignore[assignment]
-        r"^\d{1,6},\d{1,6},\d{1,6},\d{1,6}$", required=False, help_text="left,top,right,bottom"
+        r"^\d{1,6},\d{1,6},\d{1,6},\d{1,6}$",
+        required=False,
+        help_text="left,top,right,bottom: only this part of the photo.",
+        error_messages={"invalid": "Write left,top,right,bottom in whole pixels."},
     )
 
     def validate_crop(self, text: str) -> dict[str, Any]:
@@ -132,16 +138,54 @@ class ResultQuery(StrictSerializer):
         return {name.rstrip("_"): field for name, field in known.items()}
 
 
-class AnnotationQuery(ResultQuery, PageQuery):
-    state = serializers.ChoiceField(choices=Annotation.State.values, required=False)
-    needs_review = serializers.BooleanField(required=False, allow_null=True, default=None)
-    object = serializers.ChoiceField(choices=Garment.ObjectType.values, required=False)
-    category = serializers.CharField(max_length=60, required=False)
-    attribute = serializers.RegexField(
-        r"^[a-z-]+:[a-z0-9-]+$", max_length=120, required=False, help_text="key:value"
+class GarmentQuery(StrictSerializer):
+    """By what the taxonomy names; what it does not name is a mistake, not a search for nothing."""
+
+    object = Choice(
+        choices=Garment.ObjectType.values, required=False, help_text="A garment of this kind."
     )
-    colour = serializers.CharField(max_length=40, required=False)
-    product = serializers.CharField(max_length=200, required=False)
+    category = serializers.CharField(
+        max_length=60, required=False, help_text="A category's name in the taxonomy."
+    )
+    attribute = serializers.RegexField(
+        r"^[a-z-]+:[a-z0-9-]+$",
+        max_length=120,
+        required=False,
+        help_text="key:value of the taxonomy, such as `pattern:striped`.",
+        error_messages={"invalid": "Write key:value, such as pattern:striped."},
+    )
+    colour = serializers.CharField(
+        max_length=40, required=False, help_text="A colour's name in the taxonomy."
+    )
+
+    def validate_category(self, name: str) -> str:
+        try:
+            return taxonomy.load().category(name).name
+        except taxonomy.UnknownLabel as error:
+            raise serializers.ValidationError("There is no such category.") from error
+
+    def validate_attribute(self, text: str) -> str:
+        key, _colon, value = text.partition(":")
+        try:
+            taxonomy.load().attribute(key).value(value)
+        except taxonomy.UnknownLabel as error:
+            raise serializers.ValidationError("There is no such attribute.") from error
+        return text
+
+    def validate_colour(self, name: str) -> str:
+        if all(name != colour.name for colour in taxonomy.load().colours):
+            raise serializers.ValidationError("There is no such colour.")
+        return name
+
+
+class AnnotationQuery(ResultQuery, GarmentQuery, PageQuery):
+    state = Choice(choices=Annotation.State.values, required=False)
+    needs_review = serializers.BooleanField(
+        required=False, allow_null=True, default=None, help_text="Waits for a person, or does not."
+    )
+    product = serializers.CharField(
+        max_length=200, required=False, help_text="The reference that was given with the photo."
+    )
     store = serializers.UUIDField(required=False, help_text="The id of a connected store.")
     unsure_of = serializers.CharField(
         max_length=40,
@@ -149,20 +193,14 @@ class AnnotationQuery(ResultQuery, PageQuery):
         help_text="Waits for a person because of this: category or an attribute's key.",
     )
     image = serializers.UUIDField(required=False, help_text="The id of a photo.")
-    since = serializers.DateTimeField(required=False, help_text="Requested at or after this.")
-    until = serializers.DateTimeField(required=False, help_text="Requested before this.")
+    since = Moment(required=False, help_text="Requested at or after this.")
+    until = Moment(required=False, help_text="Requested before this.")
 
     def validate_unsure_of(self, key: str) -> str:
         try:
             return key if key == CATEGORY else taxonomy.load().attribute(key).key
         except taxonomy.UnknownLabel as error:
             raise serializers.ValidationError("There is no such attribute.") from error
-
-    def validate_category(self, name: str) -> str:
-        try:
-            return taxonomy.load().category(name).name
-        except taxonomy.UnknownLabel as error:
-            raise serializers.ValidationError("There is no such category.") from error
 
 
 COLOURS = serializers.ListField(
@@ -181,7 +219,7 @@ ATTRIBUTES = serializers.DictField(
 class GarmentReview(StrictSerializer):
     id = serializers.UUIDField()
     category = serializers.CharField(max_length=60, required=False)
-    object = serializers.ChoiceField(choices=Garment.ObjectType.values, required=False)
+    object = Choice(choices=Garment.ObjectType.values, required=False)
     box = BoxInput(required=False)
     attributes = copy.deepcopy(ATTRIBUTES)
     colours = copy.deepcopy(COLOURS)
@@ -198,7 +236,7 @@ class GarmentAddition(StrictSerializer):
 
     id = serializers.UUIDField(required=False, help_text="A random one of yours.")
     category = serializers.CharField(max_length=60)
-    object = serializers.ChoiceField(choices=Garment.ObjectType.values, required=False)
+    object = Choice(choices=Garment.ObjectType.values, required=False)
     box = BoxInput()
     attributes = copy.deepcopy(ATTRIBUTES)
     colours = copy.deepcopy(COLOURS)
@@ -211,7 +249,7 @@ class ReviewInput(StrictSerializer):
         child=GarmentReview(), required=False, max_length=50, help_text="Only what changes."
     )
     added = serializers.ListField(child=GarmentAddition(), required=False, max_length=50)
-    verdict = serializers.ChoiceField(
+    verdict = Choice(
         choices=[Review.Verdict.NOT_A_GARMENT.value, Review.Verdict.BAD_PHOTO.value],
         required=False,
         help_text="Instead of an answer.",

@@ -25,7 +25,9 @@ def read_form(view: ApiView) -> tuple[list[photos.Upload], orders.Wish]:
     wish = build_wish(read(UploadInput, fields) if fields else {})
     uploads: list[photos.Upload] = request.FILES.getlist("image")
     if set(request.FILES) != {"image"} or len(uploads) > MOST_FILES:
-        raise ValidationError({"image": [f"1 to {MOST_FILES} files of this name, no others."]})
+        raise ValidationError(
+            {"image": [f"Send 1 to {MOST_FILES} files in fields of this name, and no others."]}
+        )
     return uploads, wish
 
 

@@ -13,13 +13,13 @@ from annotations.reviewing import planner, quality
 from annotations.reviewing.statistics import Agreement, Share
 from annotations.reviewing.thresholds import CATEGORY
 from inference import taxonomy
-from kalas.lib.api.inputs import StrictSerializer, read_query
+from kalas.lib.api.inputs import Moment, StrictSerializer, read_query
 
 Fields = serializers.Serializer[Any]
 
 
 class QualityQuery(StrictSerializer):
-    since = serializers.DateTimeField(required=False, help_text="Only reviews from then on.")
+    since = Moment(required=False, help_text="Only reviews from then on.")
     key = serializers.CharField(
         max_length=40,
         default=CATEGORY,

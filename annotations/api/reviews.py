@@ -34,7 +34,7 @@ from annotations.reviewing.services import (
 )
 from inference.contract import Box
 from kalas.lib.api.etags import IF_MATCH, check_match, etag_of, has_match
-from kalas.lib.api.inputs import StrictSerializer, read, read_query
+from kalas.lib.api.inputs import Moment, StrictSerializer, read, read_query
 from kalas.lib.api.pages import NewestFirst, PageQuery
 from kalas.lib.api.problems import Problem
 
@@ -88,8 +88,8 @@ class ReviewQuery(PageQuery):
     changed = serializers.BooleanField(
         required=False, allow_null=True, default=None, help_text="false: accepted as it was."
     )
-    since = serializers.DateTimeField(required=False)
-    until = serializers.DateTimeField(required=False)
+    since = Moment(required=False)
+    until = Moment(required=False)
 
 
 class UndoInput(StrictSerializer):

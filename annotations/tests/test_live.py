@@ -79,7 +79,9 @@ def count_groups() -> int:
 async def closed_with(socket) -> int:
     output = await socket.receive_output(timeout=5)
     assert output["type"] == "websocket.close"
-    return int(output["code"])
+    code = int(output["code"])
+    assert code == 1000 or 4000 <= code <= 4999, "Daphne can't send it"
+    return code
 
 
 async def test_forwards_hints_of_the_own_shop_only():

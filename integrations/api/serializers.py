@@ -7,7 +7,7 @@ from rest_framework import serializers
 from integrations import endpoints
 from integrations.models import TEST_EVENT, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from kalas.lib import safe_http
-from kalas.lib.api.inputs import StrictSerializer
+from kalas.lib.api.inputs import Choice, StrictSerializer
 
 Fields = serializers.Serializer[Any]
 
@@ -19,7 +19,7 @@ class EndpointInput(StrictSerializer):
     )
     name = serializers.CharField(max_length=120, allow_blank=True, default="")
     events = serializers.ListField(
-        child=serializers.ChoiceField(choices=WebhookEvent.values),
+        child=Choice(choices=WebhookEvent.values),
         allow_empty=False,
         max_length=len(WebhookEvent.values),
     )
@@ -38,12 +38,12 @@ class EndpointChange(EndpointInput):
     url = serializers.CharField(max_length=safe_http.LONGEST_URL, required=False)
     name = serializers.CharField(max_length=120, allow_blank=True, required=False)
     events = serializers.ListField(
-        child=serializers.ChoiceField(choices=WebhookEvent.values),
+        child=Choice(choices=WebhookEvent.values),
         allow_empty=False,
         max_length=len(WebhookEvent.values),
         required=False,
     )
-    state = serializers.ChoiceField(
+    state = Choice(
         choices=["active", "off"],
         required=False,
         help_text="`active` also ends a pause; what was held back is sent then.",

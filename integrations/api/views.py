@@ -92,7 +92,7 @@ class OneWebhookView(WebhookView):
     @extend_schema(operation_id="get_webhook", responses=EndpointAnswer)
     @transaction.atomic
     def get(self, request: Request, endpoint_id: UUID) -> HttpResponse:
-        """With an ETag: `If-None-Match` gets 304 while nothing has changed."""
+        """One endpoint, with an ETag: `If-None-Match` gets 304 while nothing has changed."""
         endpoint = selectors.get_endpoint(tenant=self.tenant, endpoint_id=endpoint_id)
         return answer_with_etag(request, describe_endpoint(endpoint))
 

@@ -131,7 +131,19 @@ def check_url(url: str, *, policy: Policy) -> httpx.URL:
         raise RequestFailed("port")
     if policy.hosts is not None and not _is_among(parsed.host, policy.hosts):
         raise RequestFailed("host-refused")
+    if not _may_lead_out(parsed.host, policy.networks):
+        raise RequestFailed("private-address")
     return parsed
+
+
+def _may_lead_out(host: str, networks: tuple[Network, ...]) -> bool:
+    """A first look, for who is told at once; what counts is where a connection would go."""
+    is_local = host == "localhost" or host.endswith(".localhost")
+    try:
+        address = public_addresses.parse_address("127.0.0.1" if is_local else host)
+    except ValueError:  # a name, or a number in another notation
+        return True
+    return public_addresses.is_allowed(address, networks)
 
 
 def _is_among(host: str, hosts: frozenset[str]) -> bool:

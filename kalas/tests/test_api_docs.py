@@ -14,7 +14,13 @@ def test_everybody_may_read_about_every_operation(client, db):
     for operation in operations:
         assert f'id="{operation.id}"' in page
         assert operation.path in page
-        assert operation.text or operation.answers
+        assert operation.text
+
+
+def test_every_page_leads_to_it(client, db):
+    page = client.get(reverse("account_login")).content.decode()
+
+    assert f'href="{reverse("api_docs")}"' in page
 
 
 def test_the_page_asks_no_other_server(client, db):
@@ -32,12 +38,37 @@ def test_says_what_a_body_holds():
 
     fields = {each.name: each for each in create.body}
 
+    assert create.scopes == ["manage"]
     assert fields["url"].required
     assert fields["events"].kind == (
         "list of annotation.finished | annotation.reviewed | batch.finished | product.annotated"
     )
     assert '"events"' in create.body_example
     assert "whsec_" in create.answers[0].example
+
+
+def test_says_what_a_parameter_takes():
+    chapters = api_docs.list_chapters()
+    lists = next(each for each in chapters[0].operations if each.id == "list_annotations")
+
+    limit = next(each for each in lists.parameters if each.name == "limit")
+
+    assert limit.text == "How many on a page. From 1 to 100. <code>25</code> where left out."
+    assert [chapter.name for chapter in chapters][-1] == "compat"
+
+
+def test_shows_how_to_check_a_signature(client, db):
+    page = client.get(reverse("api_docs")).content.decode()
+
+    for sign in ("def is_from_kalas", "function isFromKalas(headers", "hash_hmac"):
+        assert sign in page
+
+
+def test_shows_how_to_listen(client, db):
+    page = client.get(reverse("api_docs")).content.decode()
+
+    assert "WebSocketClientProtocol" in page
+    assert "new WebSocket(" in page
 
 
 def test_shows_a_program_in_each_language(client, db):
@@ -48,4 +79,4 @@ def test_shows_a_program_in_each_language(client, db):
 
 
 def test_marks_names_and_escapes_the_rest():
-    assert api_docs._mark("a `<b>` & c") == "a <code>&lt;b&gt;</code> &amp; c"
+    assert api_docs.mark_code("a `<b>` & c") == "a <code>&lt;b&gt;</code> &amp; c"

@@ -55,7 +55,19 @@ def test_every_operation_has_true_examples(written: str) -> None:
 def test_every_operation_says_what_it_does_and_what_goes_wrong(written: str) -> None:
     for operation in list_operations(yaml.safe_load(written)):
         assert "application/problem+json" in operation["responses"]["default"]["content"]
-        assert {"key": []} in operation["security"], operation["operationId"]
+        assert operation["description"], operation["operationId"]
+        assert any("key" in way for way in operation["security"]), operation["operationId"]
+
+
+def test_an_operation_names_the_scopes_of_which_a_key_needs_one(written: str) -> None:
+    paths = yaml.safe_load(written)["paths"]
+
+    assert paths["/api/v1/annotations/"]["get"]["security"] == [
+        {"key": ["annotate"]},
+        {"key": ["review"]},
+        {"session": []},
+    ]
+    assert {"key": []} in paths["/api/v1/taxonomy/"]["get"]["security"]
 
 
 def test_everybody_may_read_the_description(client: Client) -> None:

@@ -34,6 +34,7 @@ class ImportsView(ApiView):
         operation_id="list_imports", parameters=[PageQuery], responses=ImportAnswer(many=True)
     )
     def get(self, request: Request) -> Response:
+        """The shop's imports, newest first."""
         read_query(request, PageQuery)
         pages = NewestFirst()
         runs = CatalogueImport.objects.for_tenant(self.tenant)

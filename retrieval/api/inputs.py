@@ -7,10 +7,8 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from annotations.api.inputs import BoxInput
-from annotations.models import Garment
-from inference import taxonomy
-from kalas.lib.api.inputs import StrictSerializer, UploadField
+from annotations.api.inputs import BoxInput, GarmentQuery
+from kalas.lib.api.inputs import Choice, StrictSerializer, UploadField
 from kalas.lib.api.pages import PageQuery
 from retrieval.auditing.advice import CODES
 from retrieval.filters import Filters
@@ -36,7 +34,7 @@ class ProductFields(StrictSerializer):
     currency = serializers.CharField(
         max_length=3, required=False, allow_blank=True, help_text="Three letters, e.g. TRY."
     )
-    stock = serializers.ChoiceField(choices=Product.Stock.values, required=False)
+    stock = Choice(choices=Product.Stock.values, required=False)
     listed = serializers.BooleanField(
         required=False,
         help_text="False keeps it from keys that may only search, as publishable ones.",
@@ -88,35 +86,21 @@ class BulkInput(StrictSerializer):
         return rows
 
 
-class FilterQuery(StrictSerializer):
-    category = serializers.CharField(max_length=60, required=False)
-    object = serializers.ChoiceField(choices=Garment.ObjectType.values, required=False)
-    colour = serializers.CharField(max_length=40, required=False)
-    attribute = serializers.RegexField(
-        r"^[a-z-]+:[a-z0-9-]+$", max_length=120, required=False, help_text="key:value"
-    )
+class FilterQuery(GarmentQuery):
     price_from = serializers.DecimalField(
         max_digits=12, decimal_places=2, min_value=0, required=False
     )
     price_to = serializers.DecimalField(
         max_digits=12, decimal_places=2, min_value=0, required=False
     )
-    stock = serializers.ChoiceField(
-        choices=[value for value in Product.Stock.values if value], required=False
-    )
+    stock = Choice(choices=[value for value in Product.Stock.values if value], required=False)
     store = serializers.UUIDField(required=False)
-
-    def validate_category(self, name: str) -> str:
-        try:
-            return taxonomy.load().category(name).name
-        except taxonomy.UnknownLabel as error:
-            raise serializers.ValidationError("There is no such category.") from error
 
 
 class ProductQuery(FilterQuery, PageQuery):
-    state = serializers.ChoiceField(choices=Product.State.values, required=False)
+    state = Choice(choices=Product.State.values, required=False)
     external_id = serializers.CharField(max_length=200, required=False)
-    advice = serializers.ChoiceField(
+    advice = Choice(
         choices=["faults", "gaps", *CODES],
         required=False,
         help_text="What the photos lack: one thing, any fault of a photo, or any missing view.",
@@ -124,12 +108,12 @@ class ProductQuery(FilterQuery, PageQuery):
 
 
 class AuditQuery(StrictSerializer):
-    language = serializers.ChoiceField(choices=LANGUAGES, default="en")
+    language = Choice(choices=LANGUAGES, default="en")
 
 
 class TextQuery(FilterQuery):
     q = serializers.CharField(max_length=200, help_text="Words, e.g. kırmızı çizgili tişört.")
-    language = serializers.ChoiceField(
+    language = Choice(
         choices=LANGUAGES, default="en", help_text="Which is read first; the other one is too."
     )
     limit = serializers.IntegerField(min_value=1, max_value=MOST_FOUND, default=20)
@@ -138,12 +122,12 @@ class TextQuery(FilterQuery):
 
 class SuggestQuery(StrictSerializer):
     q = serializers.CharField(max_length=200, allow_blank=True)
-    language = serializers.ChoiceField(choices=LANGUAGES, default="en")
+    language = Choice(choices=LANGUAGES, default="en")
 
 
 class SimilarOptions(FilterQuery):
     limit = serializers.IntegerField(min_value=1, max_value=MOST_FOUND, default=20)
-    metric = serializers.ChoiceField(
+    metric = Choice(
         choices=["cosine", "l2"],
         default="cosine",
         help_text="Of `score`: the cosine, at most 1, or the distance of the two vectors, from 0."

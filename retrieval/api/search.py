@@ -132,7 +132,7 @@ class SimilarView(ApiView):
             asked = read(SimilarUpload, fields)
             uploads = request.FILES.getlist("image")
             if set(request.FILES) != {"image"} or len(uploads) != 1:
-                raise ValidationError({"image": ["One file of this name, no others."]})
+                raise ValidationError({"image": ["Send one file in this field, no others."]})
             return self._want_photo(engine.read_upload(uploads[0]), asked)
         asked = read(SimilarInput, request.data)
         if "image" in asked:

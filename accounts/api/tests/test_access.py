@@ -130,6 +130,28 @@ def test_unknown_addresses_are_problems_too(client, with_key):
     assert response.json()["type"].endswith("/not-found/")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/usage", 200),
+        ("/api/v1/search/suggest/?q=dress", 200),
+        ("/api/v1/usage/x", 404),
+        ("/api/v1", 404),
+    ],
+)
+def test_the_slash_at_the_end_is_no_matter(client, path, status):
+    key = make_key(scopes=[Scope.MANAGE, Scope.SEARCH])
+
+    assert client.get(path, headers=bearer(key.token)).status_code == status
+
+
+def test_a_name_that_is_not_the_installation_s(client):
+    response = client.get(USAGE, headers={"Host": "evil.example"})
+
+    assert response.status_code == 400
+    assert response.json()["type"].endswith("/unknown-host/")
+
+
 def test_other_methods_are_problems_too(client):
     response = client.delete(USAGE, headers=bearer(make_key().token))
 
@@ -154,7 +176,9 @@ def test_each_problem_has_its_page(client, name):
     response = client.get(f"/{path}")
 
     assert response.status_code == 200
-    assert problems.TYPES[name].title.split("'")[0] in response.content.decode()
+    page = response.content.decode()
+    assert problems.TYPES[name].title.split("'")[0] in page
+    assert f"/docs/problems/{name}/&quot;" in page, "an answer stands there"
 
 
 def test_limits_are_told_and_kept(client, settings):

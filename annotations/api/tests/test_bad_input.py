@@ -53,6 +53,51 @@ def test_nested_without_end(api, path):
     assert (response.status_code, problem_of(response)) == (400, "malformed-body")
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "Give either image or image_url."),
+        ([], "This must be a JSON object."),
+        ({"image": "shirt.jpg"}, "image: This is not base64. In a form it is a file: curl -F"),
+        ({"image_url": "x", "hint": "hat"}, "hint: “hat” is none of upper-body, lower-body,"),
+        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, "a: There is no such field. b: There is"),
+        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, "`errors` has 2 more."),
+    ],
+)
+def test_says_what_is_wrong_to_who_shows_the_detail_alone(api, body, detail):
+    response = send(api, PATH, json.dumps(body))
+
+    assert problem_of(response) == "invalid-request"
+    assert detail in response.json()["detail"]
+
+
+def test_json_with_a_byte_order_mark(api):
+    response = send(api, PATH, b"\xef\xbb\xbf" + json.dumps({"image": "@"}).encode())
+
+    assert problem_of(response) == "invalid-request"
+
+
+def test_a_compressed_body_is_refused_as_such(api):
+    response = api.post(
+        PATH, b"\x1f\x8b", content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+
+    assert (response.status_code, problem_of(response)) == (400, "malformed-body")
+    assert "Content-Encoding" in response.json()["detail"]
+
+
+def test_says_how_to_ask_instead(api):
+    anonymous = Client().get(PATH)
+    text = api.post(PATH, "hello", content_type="text/plain")
+    time = api.get(f"{PATH}?since=2026-11-27T20:00:00+01:00")
+    wrong_crop = upload(api, make_photo_bytes(), crop="1;2;3;4")
+
+    assert "Bearer kal_" in anonymous.json()["detail"]
+    assert "application/json" in text.json()["detail"]
+    assert "a + is %2B" in time.json()["detail"]
+    assert "left,top,right,bottom" in wrong_crop.json()["detail"]
+
+
 def test_half_a_character_in_a_name(api, tenant):
     annotation = make_done_annotation(tenant=tenant)
     garment = {"id": str(annotation.garments.get().id), "attributes": {"\ud800": "x"}}

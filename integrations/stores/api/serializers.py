@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from integrations.stores.models import Platform, Store, StoreDelivery, StoreRun, WriteBack
 from integrations.stores.running import Progress
-from kalas.lib.api.inputs import StrictSerializer
+from kalas.lib.api.inputs import Choice, StrictSerializer
 from kalas.lib.api.pages import PageQuery
 
 Fields = serializers.Serializer[Any]
@@ -52,7 +52,7 @@ class StoreDetailAnswer(StoreAnswer):
 
 
 class RunChange(StrictSerializer):
-    state = serializers.ChoiceField(
+    state = Choice(
         choices=["running", "paused", "cancelled"],
         help_text="What was written stays when it is `cancelled`.",
     )
@@ -71,7 +71,7 @@ class StoreDeliveryAnswer(Fields):
 
 
 class ChangesQuery(PageQuery):
-    state = serializers.ChoiceField(choices=WriteBack.State.values, required=False)
+    state = Choice(choices=WriteBack.State.values, required=False)
 
 
 class StoreChangeAnswer(Fields):
@@ -92,7 +92,7 @@ class StoreUndoInput(StrictSerializer):
         child=serializers.UUIDField(), min_length=1, max_length=MOST_CHANGES, required=False
     )
     backfill = serializers.UUIDField(required=False, help_text="All that this one has written.")
-    everything = serializers.ChoiceField(choices=[True], required=False)
+    everything = Choice(choices=[True], required=False)
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         if len(values) != 1:

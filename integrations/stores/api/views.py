@@ -95,7 +95,7 @@ class OneStoreView(StoreView):
     @extend_schema(operation_id="get_store", responses=StoreDetailAnswer)
     @transaction.atomic
     def get(self, request: Request, store_id: UUID) -> HttpResponse:
-        """With an ETag: `If-None-Match` gets 304 while nothing has changed."""
+        """One store, with an ETag: `If-None-Match` gets 304 while nothing has changed."""
         store = self.get_store(store_id)
         run, progress = selectors.find_run(store=store)
         return answer_with_etag(

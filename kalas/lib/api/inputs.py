@@ -1,7 +1,7 @@
 """What comes in is exactly what is documented: an unknown name is an error, not noise."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
@@ -15,6 +15,8 @@ LONGEST_NAME_SHOWN = 60
 
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses names that it does not know."""
+
+    default_error_messages = {"invalid": "This must be a JSON object."}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -50,6 +52,24 @@ def read(serializer: type[S], data: Any) -> dict[str, Any]:
 @extend_schema_field(OpenApiTypes.BINARY)
 class UploadField(serializers.FileField):
     """Documents a file of a form; otherwise it would be described as an address."""
+
+
+class Choice(serializers.ChoiceField):
+    """Says what there is to choose from."""
+
+    default_error_messages = {"invalid_choice": "“{input}” is none of {choices}."}
+
+    def fail(self, key: str, **values: Any) -> NoReturn:
+        values["input"] = str(values.get("input", ""))[:LONGEST_NAME_SHOWN]
+        super().fail(key, choices=", ".join(map(str, self.choices)), **values)
+
+
+class Moment(serializers.DateTimeField):
+    """Says what once was sent as +01:00 and came as a space and 01:00."""
+
+    default_error_messages = {
+        "invalid": "Write it like 2026-11-21T04:00:00Z. In an address a + is %2B."
+    }
 
 
 class FieldList(serializers.CharField):

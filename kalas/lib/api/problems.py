@@ -1,12 +1,13 @@
 """What can go wrong in the API: RFC 9457, with one documented type for each case."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
+    DisallowedHost,
     ObjectDoesNotExist,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -24,6 +25,8 @@ from kalas.lib.outages import Away
 
 MEDIA_TYPE = "application/problem+json"
 NON_FIELD = "non_field_errors"
+# So many wrong fields are told of in `detail`; `errors` has all of them.
+TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ TYPES: dict[str, ProblemType] = {
             400,
             "The body can't be read",
             "Send valid JSON in UTF-8, or a multipart form, and name which in Content-Type.",
+        ),
+        ProblemType(
+            "unknown-host",
+            400,
+            "This installation does not answer to this name",
+            "Ask it by a name that its operator has listed in `ALLOWED_HOSTS`.",
         ),
         ProblemType(
             "not-authenticated",
@@ -295,12 +304,17 @@ _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.UnsupportedMediaType, "unsupported-media-type"),
     (RequestDataTooBig, "too-large"),
     (MultiPartParserError, "malformed-body"),
+    (DisallowedHost, "unknown-host"),
     (SuspiciousOperation, "malformed-body"),
     (BadRequest, "malformed-body"),
     (OperationalError, "unavailable"),
     (InterfaceError, "unavailable"),
     (Away, "unavailable"),
 )
+
+# Of these DRF's own words say less than ours, or only what is wrong.
+BETTER_ADVICE = ("not-found", "not-authenticated")
+MORE_ADVICE = ("method-not-allowed", "unsupported-media-type")
 
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -334,13 +348,24 @@ def _to_problem(error: Exception) -> Problem | None:
         return error
     if isinstance(error, exceptions.ValidationError):
         errors = list(_flatten(error.get_full_details(), ()))
-        fields = ", ".join(dict.fromkeys(each["field"] for each in errors if each["field"]))
-        return Problem("invalid-request", f"Wrong: {fields}." if fields else "", errors=errors)
+        return Problem("invalid-request", _tell(errors), errors=errors)
     for known, name in _KNOWN:
         if isinstance(error, known):
             own = str(error.detail) if isinstance(error, exceptions.APIException) else ""
-            return Problem(name, "" if name == "not-found" else own)
+            if name in BETTER_ADVICE:
+                own = ""
+            elif name in MORE_ADVICE:
+                own = f"{own} {TYPES[name].advice}"
+            return Problem(name, own)
     return Problem("unavailable") if is_conflict(error) else None
+
+
+def _tell(errors: Sequence[Mapping[str, str]]) -> str:
+    """What is wrong with which field, for those who show `detail` alone."""
+    told = [": ".join(filter(None, (each["field"], each["detail"]))) for each in errors[:TOLD]]
+    if len(errors) > TOLD:
+        told.append(f"`errors` has {len(errors) - TOLD} more.")
+    return " ".join(told)
 
 
 def _flatten(details: Any, path: tuple[str, ...]) -> Iterator[dict[str, str]]:

@@ -19,7 +19,9 @@ def processed(monkeypatch):
 
     def note(request):
         length = request.requestHeaders.getRawHeaders("content-length", ["0"])[0]
-        bodies.append(request.content.read() or int(length))
+        body = request.content.read()
+        assert not body or len(body) == int(length)
+        bodies.append(body or int(length))
         request.content.close()
 
     monkeypatch.setattr(Request, "longest_body", LONGEST)
@@ -28,8 +30,8 @@ def processed(monkeypatch):
     return bodies
 
 
-def send(data: bytes) -> None:
-    """Take these bytes from a connection."""
+def send(data: bytes) -> bytes:
+    """Take these bytes from a connection; gives back what goes the other way."""
     channel = http.HTTPChannel()
     channel.requestFactory = Request
     channel.factory = SimpleNamespace(
@@ -46,6 +48,7 @@ def send(data: bytes) -> None:
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(data)
+    return bytes(transport.value())
 
 
 def post(body: bytes) -> bytes:
@@ -83,6 +86,29 @@ def test_a_body_without_a_length_is_counted(processed):
     send(head + chunks * 3 + b"0\r\n\r\n")
 
     assert processed == [1500]
+
+
+def test_a_body_in_chunks_reaches_the_application_with_its_length(processed):
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    send(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+
+    assert processed == [b"abcde"]
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase"), [(200, b"OK"), (422, b"Unprocessable"), (599, b"Unknown Status")]
+)
+def test_names_the_status(monkeypatch, status, phrase):
+    def answer(request):
+        request.setResponseCode(status)
+        request.finish()
+
+    monkeypatch.setattr(Request.__base__, "process", answer)
+
+    sent = send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert sent.startswith(b"HTTP/1.1 %d %s" % (status, phrase))
 
 
 @pytest.mark.parametrize(
