@@ -62,7 +62,7 @@ def conclude(
     reader: Reader,
     palette: Palette,
 ) -> tuple[Garment, ...] | Abstention:
-    """`answers` are those to the scene's crops, in order."""
+    """`answers` are those to the entire area and to the scene's crops, in order."""
     entire, *rest = answers
     whole, before = None, entire
     if scene.whole:
