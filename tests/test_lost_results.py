@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from subprocess import run
 
@@ -41,9 +42,7 @@ def test_a_client_s_results_survive_the_database(house: House):
             assert answer.status_code == 201
             told.append(answer.json())
             house.wait_until(
-                lambda killed=killed: has_new_process(house, POSTGRES, killed) and house.is_ready(),
-                timeout_s=90,
-                what="the database is back",
+                partial(is_back, house, killed), timeout_s=90, what="the database is back"
             )
         house.wait_until(
             lambda: house.count(PENDING) == 0, timeout_s=180, what="what was lost is there again"
@@ -54,7 +53,11 @@ def test_a_client_s_results_survive_the_database(house: House):
             assert list(map(name_garment, again["garments"])) == list(
                 map(name_garment, result["garments"])
             )
-            assert client.get(f"/api/v1/images/{result['image']['id']}/file/").status_code == 200
+            assert client.get(result["image"]["url"]).status_code == 200
+
+
+def is_back(house: House, killed: int) -> bool:
+    return has_new_process(house, POSTGRES, killed) and house.is_ready()
 
 
 def name_garment(garment):
