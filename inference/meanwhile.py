@@ -1,7 +1,7 @@
 """Work that an idle thread does while the one that needs it does something else."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -18,3 +18,9 @@ class Meanwhile(Generic[Result]):
     def result(self) -> Result:
         """Once; raises what the work raised."""
         return self._work() if self._done.cancel() else self._done.result()
+
+    def end(self) -> None:
+        """Of work that somebody else does where it is missing: wait where it has begun, else drop
+        it. Raises nothing."""
+        if not self._done.cancel():
+            wait([self._done])

@@ -217,7 +217,12 @@ class Pipeline:
         entire = [
             one.entire.result() if isinstance(one.entire, Meanwhile) else next(now) for one in shown
         ]
-        return self._classifier.complete([one.scene for one in shown], entire, helpers)
+        scenes = [one.scene for one in shown]
+        shades = Meanwhile(helpers, lambda: _find_shades(scenes)) if helpers else None
+        said = self._classifier.complete(scenes, entire, helpers)
+        if shades:
+            shades.end()
+        return said
 
     def _try_to_conclude(self, seen: _Seen, scene: Scene, said: Sequence[Said]) -> Outcome:
         try:
@@ -280,6 +285,12 @@ def clip_crop(crop: Box | None, photo: Box) -> Box:
             f"which has {photo.right} × {photo.bottom} pixels.",
         )
     return Box(crop.left, crop.top, min(crop.right, photo.right), min(crop.bottom, photo.bottom))
+
+
+def _find_shades(scenes: Sequence[Scene]) -> None:
+    for scene in scenes:
+        for view in scene.views:
+            view.cloth.find_shades()
 
 
 def _is_dark(image: Pixels, area: Box) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from inference.colours import Cloth
 from inference.contract import Box
 from inference.detection import SEGMENTS, SURE, Found, Frame, decode_maps, overlap, tidy
 from inference.foreground import Foreground, Ground
@@ -40,8 +41,7 @@ class View:
     """None where the whole's crop shows the same thing."""
     box: Box
     box_confidence: float
-    cloth: Pixels
-    """(N, 3): a sample of the garment's pixels."""
+    cloth: Cloth
     found: Found | None = None
     """What the finder saw there, without its masks; None where the ground tells the garment."""
 
@@ -62,8 +62,11 @@ class Scene:
     def crops(self) -> list[Pixels]:
         """What is classified beside the entire area: the whole if there is one, then the garments
         that are something else."""
-        views = (self.whole, *self.garments) if self.whole else self.garments
-        return [view.crop for view in views if view.crop is not None]
+        return [view.crop for view in self.views if view.crop is not None]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return (self.whole, *self.garments) if self.whole else self.garments
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def _on_ground(
         crop=resize_crop(inside, box, size),
         box=ground.box,
         box_confidence=max(ground.confidence, found.confidence if found else 0.0),
-        cloth=cloth_on_ground(ground, area, found),
+        cloth=Cloth(cloth_on_ground(ground, area, found)),
     )
 
 
@@ -164,7 +167,7 @@ def _part(image: Pixels, area: Box, found: Found, *, size: tuple[int, int]) -> V
         crop=crop_alone(image, with_margin(found.box, area), size),
         box=found.box,
         box_confidence=found.confidence,
-        cloth=cloth_of(image, found),
+        cloth=Cloth(cloth_of(image, found)),
         found=replace(found, mask=None, body=None),
     )
 

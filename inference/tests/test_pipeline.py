@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import colours, conclusions, detection, finding, pipeline, runtime, taxonomy
+from inference import colours, detection, finding, pipeline, runtime, taxonomy
 from inference.contract import AnnotationResult, Box, InvalidImage
 from inference.request import Photo
 from inference.runtime import Model
@@ -69,12 +69,12 @@ def test_a_bad_image_fails_alone():
 
 
 def test_an_unforeseen_error_of_one_photo_stays_its_own(monkeypatch):
-    def fail_on_blue(pixels, *others, real=colours.name_colours):
+    def fail_on_blue(pixels, real=colours.find_shades):
         if pixels[:, 2].mean() > 150:
             raise ZeroDivisionError
-        return real(pixels, *others)
+        return real(pixels)
 
-    monkeypatch.setattr(conclusions, "name_colours", fail_on_blue)
+    monkeypatch.setattr(colours, "find_shades", fail_on_blue)
 
     good, bad = annotate(Photo(RED_PHOTO), Photo(BLUE_PHOTO))
 
