@@ -9,8 +9,11 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import Model
 
@@ -26,6 +29,9 @@ _LETTERS = string.ascii_lowercase + string.digits
 _NO_SECRET = hash_token("")
 _KEY_FIELDS = [field.attname for field in ApiKey._meta.concrete_fields]
 _SHOP_FIELDS = [field.attname for field in Tenant._meta.concrete_fields]
+_MOST_REMEMBERED = 1000
+# By prefix: until when, and the row of the key with its shop's.
+_remembered: dict[str, tuple[float, tuple[Any, ...]]] = {}
 
 
 class TooManyKeys(Exception):
@@ -112,10 +118,14 @@ def revoke_key(*, tenant: Tenant, by: Membership, key_id: UUID, now: datetime) -
     return key
 
 
-def authenticate_key(*, token: str, now: datetime) -> ApiKey:
-    """The key with its shop; raises KeyRefused. One query, and one write a minute."""
+def authenticate_key(*, token: str, now: datetime, may_be_old: bool = False) -> ApiKey:
+    """The key with its shop; raises KeyRefused. One query, and one write a minute.
+
+    With `may_be_old` both as this process has read them `API_KEY_REMEMBER_S` ago at most: so long a
+    revoked key may still be taken.
+    """
     prefix, secret = split_token(token)
-    key = _find_key(prefix)
+    key = _find_key(prefix, may_be_old=may_be_old)
     known = key.secret_sha256 if key else _NO_SECRET
     if not secrets.compare_digest(known, hash_token(secret)) or key is None:
         raise KeyRefused("There is no such key.")
@@ -135,16 +145,28 @@ def split_token(token: str) -> tuple[str, str]:
     return parts[1], parts[2]
 
 
-def _find_key(prefix: str) -> ApiKey | None:
+def _find_key(prefix: str, *, may_be_old: bool) -> ApiKey | None:
     """With its shop. Each request begins with it: worded once, not by the ORM each time."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND, [prefix])
-        row = cursor.fetchone()
+    until, row = _remembered.get(prefix, (0.0, None))
+    if row is None or not may_be_old or monotonic() >= until:
+        row = _read_row(prefix)
     if row is None:
         return None
     key = ApiKey.from_db(DEFAULT_DB_ALIAS, _KEY_FIELDS, row[: len(_KEY_FIELDS)])
     key.tenant = Tenant.from_db(DEFAULT_DB_ALIAS, _SHOP_FIELDS, row[len(_KEY_FIELDS) :])
     return key
+
+
+def _read_row(prefix: str) -> tuple[Any, ...] | None:
+    until = monotonic() + settings.API_KEY_REMEMBER_S
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [prefix])
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    if row is not None:
+        if len(_remembered) >= _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[prefix] = until, row
+    return row
 
 
 def _list_columns(model: type[Model], table: str) -> str:
@@ -172,6 +194,7 @@ def _lock_keys(*, tenant: Tenant, by: Membership) -> User:
 def _note_use(key: ApiKey, *, now: datetime) -> None:
     if key.last_used_at is None or now - key.last_used_at > NOTE_USE_EVERY:
         key.last_used_at = now
+        _remembered.pop(key.prefix, None)
         key.save(update_fields=["last_used_at"])
 
 

@@ -11,16 +11,9 @@ from accounts.models import ApiKey, DailyUsage, MonthlyUsage, Tenant
 
 # The month's row is compared and raised in one statement: exact also when many ask at once.
 _COUNT = """
-WITH quickly AS (
-    SELECT set_config(
-        'synchronous_commit',
-        CASE WHEN %(may_forget)s THEN 'off' ELSE current_setting('synchronous_commit') END,
-        true
-    )
-),
-month AS (
+WITH month AS (
     INSERT INTO accounts_monthlyusage AS used (tenant_id, month, annotations)
-    SELECT %(tenant)s, %(month)s, %(number)s FROM quickly
+    SELECT %(tenant)s, %(month)s, %(number)s
     WHERE %(quota)s::int IS NULL OR %(number)s <= %(quota)s::int
     ON CONFLICT (tenant_id, month)
     DO UPDATE SET annotations = used.annotations + %(number)s
@@ -62,12 +55,10 @@ class Month:
     renewed_at: datetime
 
 
-def count_annotations(
-    *, tenant: Tenant, key: ApiKey | None, number: int, now: datetime, may_forget: bool = False
-) -> None:
+def count_annotations(*, tenant: Tenant, key: ApiKey | None, number: int, now: datetime) -> None:
     """Count against quota and key in the running transaction, so that what fails costs nothing.
 
-    With `may_forget` its commit does not wait for the disk. One query; raises QuotaUsedUp.
+    One query; raises QuotaUsedUp.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -79,7 +70,6 @@ def count_annotations(
                 "day": now.astimezone(UTC).date(),
                 "number": number,
                 "quota": tenant.monthly_quota,
-                "may_forget": may_forget,
             },
         )
         (was_counted,) = cursor.fetchone()

@@ -4,9 +4,11 @@ A thumbnail may be missing: it is made when somebody looks.
 """
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,7 +34,7 @@ class StorageAway(Away):
 @contextmanager
 def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[tuple[str, str]]:
     """Write photo and thumbnail, if it is made already, and give their names; remove both if the
-    block raises.
+    block raises. The photo survives the machine: its annotation can be made again.
 
     Raises StorageAway.
     """
@@ -44,6 +46,7 @@ def written_photo(*, tenant: Tenant, image_id: UUID, photo: Photo) -> Iterator[t
         for name, data in zip(names, (photo.data, photo.thumbnail), strict=True):
             if data:
                 _save(name, data)
+        _flush(names[0])
         yield names
     except BaseException:
         remove_files(names)
@@ -117,6 +120,23 @@ def _save(name: str, data: bytes) -> None:
     try:
         default_storage.save(name, ContentFile(data))
     except (OSError, BotoCoreError, ClientError) as error:
+        raise StorageAway(str(error)) from error
+
+
+def _flush(name: str) -> None:
+    """A folder's file and its place there; what a remote storage has taken is safe."""
+    try:
+        path = Path(default_storage.path(name))
+    except NotImplementedError:
+        return
+    try:
+        for each in (path, path.parent):
+            opened = os.open(each, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
+    except OSError as error:
         raise StorageAway(str(error)) from error
 
 

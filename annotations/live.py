@@ -14,6 +14,7 @@ from django.dispatch import receiver
 from accounts.models import Membership, Tenant
 from accounts.signals import api_key_closed
 from annotations.models import Annotation
+from kalas.lib.after_answer import after_answer
 from kalas.lib.notify_layer import NotifyChannelLayer
 
 HintType = Literal["annotation", "batch", "review", "membership"]
@@ -79,9 +80,12 @@ def _announce(tenant_id: UUID, *hints: Hint) -> None:
         elif layer is not None:
             async_to_sync(_send_hints)(layer, tenant_id, hints)
 
+    def send_later() -> None:
+        after_answer(send)
+
     # Robust: a channel layer that is down must not fail the write that is announced. Pages have
     # a slow poll as their net.
-    transaction.on_commit(send, robust=True)
+    transaction.on_commit(send_later, robust=True)
 
 
 async def _send_hints(layer: BaseChannelLayer, tenant_id: UUID, hints: Sequence[Hint]) -> None:

@@ -2,13 +2,16 @@
 
 Locks follow one order everywhere: photo, annotation, batch, product, lanes of webhooks; of several
 rows of one kind by their ids.
+
+A commit does not wait for the disk: what a crash of PostgreSQL takes back waits again, and is
+answered again, with garments of the same ids.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import transaction
 from django.db.models import F, Model
@@ -58,6 +61,7 @@ def record_results(*, answers: Sequence[Answer], now: datetime) -> list[Annotati
         Annotation,
         [{"id": each.annotation.id, **each.values} for each in ready],
         only_in_state=Annotation.State.PENDING,
+        may_forget=True,
     )
     stored = [each for each in ready if each.annotation.id in won]
     if not stored:
@@ -165,9 +169,9 @@ def _tell_finished(finished: Sequence[Finished], *, now: datetime) -> None:
 
 def _store_garments(answered: Sequence[tuple[Annotation, Learned]]) -> None:
     built = [
-        (annotation, _build_garment(annotation, found, said), found)
+        (annotation, _build_garment(annotation, place, found, said), found)
         for annotation, learned in answered
-        for found, said in zip(learned.garments, learned.said, strict=True)
+        for place, (found, said) in enumerate(zip(learned.garments, learned.said, strict=True))
     ]
     insert_rows([garment for _annotation, garment, _found in built])
     labels: dict[UUID, list[Label]] = {garment.id: [] for _annotation, garment, _found in built}
@@ -205,9 +209,10 @@ def _remember(row: Model, **related: Sequence[Model]) -> None:
 
 
 def _build_garment(
-    annotation: Annotation, found: FoundGarment, said: dict[str, Any] | None
+    annotation: Annotation, place: int, found: FoundGarment, said: dict[str, Any] | None
 ) -> Garment:
     return Garment(
+        id=uuid5(annotation.id, str(place)),
         annotation=annotation,
         model_said=said,
         object_type=found.object,

@@ -116,14 +116,7 @@ def request_annotation(
             live.announce_annotation(annotation)
         if terms.is_counted:
             # Last, as all of the shop's requests wait for these rows until the commit.
-            usage.count_annotations(
-                tenant=image.tenant,
-                key=terms.key,
-                number=1,
-                now=now,
-                # Nobody is told of it before something later was committed.
-                may_forget=terms.awaited_until is not None,
-            )
+            usage.count_annotations(tenant=image.tenant, key=terms.key, number=1, now=now)
     return annotation
 
 

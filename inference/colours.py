@@ -8,7 +8,7 @@ same centres, and always the same answer (the seeds are the farthest points, not
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -58,23 +58,59 @@ class Palette:
         return cls(names=names, lab=_to_lab(rgb))
 
 
+class Shades(NamedTuple):
+    """What colours there are, before they have names."""
+
+    centres: Floats
+    """(k, 3) in CIELAB."""
+    shares: Floats
+
+
+class Cloth:
+    """A sample of a garment's pixels, (N, 3) RGB."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self._shades: Shades | None = None
+
+    def find_shades(self) -> Shades:
+        """Once, which takes most of the time that colours take."""
+        if self._shades is None:
+            self._shades = find_shades(self.pixels)
+        return self._shades
+
+
 def name_colours(
     pixels: Pixels, palette: Palette, families: Mapping[str, float] = _UNKNOWN
 ) -> tuple[Colour, ...]:
-    """The colours of (N, 3) RGB pixels; shares of what is named sum to 1.
+    """The colours of (N, 3) RGB pixels, as `name_shades` has them."""
+    return name_shades(find_shades(pixels), palette, families)
+
+
+def find_shades(pixels: Pixels) -> Shades:
+    """Of (N, 3) RGB pixels; none of none."""
+    if len(pixels) == 0:
+        return Shades(np.empty((0, 3)), np.empty(0))
+    points, weights = count_colours(pixels)
+    return Shades(*merge_near(*cluster(points, weights, clusters=_CLUSTERS)))
+
+
+def name_shades(
+    shades: Shades, palette: Palette, families: Mapping[str, float] = _UNKNOWN
+) -> tuple[Colour, ...]:
+    """Shares of what is named sum to 1.
 
     Largest share first, or, where the garment's colour family is expected with these
     probabilities, largest share times probability: of a striped shirt the stripes may matter.
     """
-    if len(pixels) == 0:
+    centres, shares = shades
+    if len(centres) == 0:
         return ()
     believed = np.array(
         [max(families.get(name.family, 0.0), _UNLIKELY) for name in palette.names]
         if families
         else [1.0] * len(palette.names)
     )
-    points, weights = count_colours(pixels)
-    centres, shares = merge_near(*cluster(points, weights, clusters=_CLUSTERS))
     distance = ciede2000(_undo_photo(centres)[:, None], palette.lab[None])
     best = (np.log(believed) - np.square(distance / _NEAR) / 2).argmax(axis=1)
     named = _join_same_names(centres, shares, best, believed)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inference.colours import Palette, name_colours
+from inference.colours import Palette, name_shades
 from inference.contract import AbstainReason, Alternative, Box, Garment, ObjectType
 from inference.detection import Found, choose_primary, overlap
 from inference.postprocess import Floats, Reader
@@ -62,7 +62,7 @@ def conclude(
     reader: Reader,
     palette: Palette,
 ) -> tuple[Garment, ...] | Abstention:
-    """`answers` are those to the scene's crops, in order."""
+    """`answers` are those to the entire area and to the scene's crops, in order."""
     entire, *rest = answers
     whole, before = None, entire
     if scene.whole:
@@ -237,6 +237,6 @@ def _garment(
         primary=primary,
         box=view.box,
         box_confidence=view.box_confidence,
-        colours=name_colours(view.cloth, palette, reader.families(judged.said.colour)),
+        colours=name_shades(view.cloth.find_shades(), palette, reader.families(judged.said.colour)),
         embedding=judged.said.embedding,
     )

@@ -54,13 +54,14 @@ def load(
     device: str = "",
     cache: Path | None = None,
     decoders: Executor | None = None,
+    helpers: Executor | None = None,
     store: Path | None = None,
     open_network: "Callable[[WeightsSpec], nn.Module] | None" = None,
 ) -> AnyPipeline:
     """`store`: where imported models lie. Raises UnknownModel, BadWeights."""
     ancestor = ancestors.find(choice, store=store)
     if ancestor is None:
-        return pipeline.load(choice, device=device, cache=cache, decoders=decoders)
+        return pipeline.load(choice, device=device, cache=cache, decoders=decoders, helpers=helpers)
     loaded: AnyPipeline = _import(f"{ancestor}.engine").load(
         choice, store=store, device=device, open_network=open_network
     )
@@ -77,11 +78,13 @@ class Families:
         device: str = "",
         cache: Path | None = None,
         decoders: Executor | None = None,
+        helpers: Executor | None = None,
         store: Path | None = None,
         families: Sequence[str] = (),
     ) -> None:
         """Raises UnknownModel, BadWeights for the model of its own."""
-        self._choice, self._cache, self._decoders, self._store = choice, cache, decoders, store
+        self._choice, self._cache, self._store = choice, cache, store
+        self._decoders, self._helpers = decoders, helpers
         self._families = families
         self._lock = Lock()
         self._networks: dict[str, Any] = {}
@@ -191,6 +194,7 @@ class Families:
             device=self._device,
             cache=self._cache,
             decoders=self._decoders,
+            helpers=self._helpers,
             store=self._store,
             open_network=self._open,
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from inference import runtime
+from inference.classifying import Classifier, Entire
 from inference.colours import Palette
-from inference.conclusions import Abstention, Said, conclude, is_settled
+from inference.conclusions import Abstention, Said, conclude
 from inference.contract import (
     MIN_SIDE,
     AbstainReason,
@@ -29,8 +30,9 @@ from inference.contract import (
 )
 from inference.detection import fit
 from inference.finding import Finder, Fitted
+from inference.meanwhile import Meanwhile
 from inference.postprocess import Reader
-from inference.preprocess import Pixels, decode, resize_crop, whole
+from inference.preprocess import Pixels, decode, whole
 from inference.request import NoWords, Outcome, Photo
 from inference.runtime import Model
 from inference.scenes import Scene, Sight, look
@@ -42,9 +44,6 @@ logger = logging.getLogger(__name__)
 
 _DARK, _LIT = 20, 0.01
 """Of 255, and a share: a photo shows nothing where less of it is as bright as that."""
-_NEARER = 0.92
-"""Of each side, what a look from nearer shows. Of 0.84 to 0.97, and of their mirror images, best on
-fpi's training photos; the whole photo in the mirror gains half as much."""
 _FOUND_TOGETHER = 16
 """Photos that the finder sees at once on CUDA. On a CPU that gains nothing, and one photo after
 the other only one photo's pixels are held."""
@@ -57,7 +56,16 @@ class _Decoded:
     area: Box
     fitted: Fitted | None
     """What the finder is shown first, if there is one."""
+    entire: Meanwhile[Entire] | None
+    """What is said of the area, where somebody else sees to that already."""
     timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    scene: Scene
+    entire: Pixels | Meanwhile[Entire]
+    """What the classifier is shown of the area, or says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class _Seen:
     photo: Photo
     width: int
     height: int
-    scene: Scene | Abstention
+    shown: _Shown | Abstention
     """What can be classified, or why nothing can."""
     timings: dict[str, float]
 
@@ -75,8 +83,11 @@ class _Seen:
 class Pipeline:
     """Answers batches of photos; safe to call from several threads at once."""
 
-    def __init__(self, model: Model, *, decoders: Executor | None = None) -> None:
-        """`decoders` prepare a batch's photos side by side; without, the calling thread does."""
+    def __init__(
+        self, model: Model, *, decoders: Executor | None = None, helpers: Executor | None = None
+    ) -> None:
+        """`decoders` prepare a batch's photos side by side; without, the calling thread does. Idle
+        `helpers`, which may be the callers' threads, take a part of what a single photo asks."""
         self.device = model.device
         self.runtime = model.runtime
         self.model = ModelName(model.spec.name, model.spec.version, model.spec.taxonomy)
@@ -86,30 +97,33 @@ class Pipeline:
             Finder(model.finder, looks_twice=model.finder_mirrored) if model.finder else None
         )
         self._reader = Reader(model.spec, load_taxonomy())
+        self._classifier = Classifier(model, self._reader)
         self._palette = Palette.of(load_taxonomy().colours)
         self._map = decoders.map if decoders else map
+        self._helpers = helpers
         self._together = 1 if model.device == "cpu" else _FOUND_TOGETHER
 
     def annotate(self, photos: Sequence[Photo]) -> list[Outcome]:
         """One outcome a photo, in order: a result, or the exception that concerns it alone."""
+        helpers = self._helpers if len(photos) == 1 else None
         seen = [
             one
             for start in range(0, len(photos), self._together)
-            for one in self._see_all(photos[start : start + self._together])
+            for one in self._see_all(photos[start : start + self._together], helpers)
         ]
-        scenes = [s.scene for s in seen if isinstance(s, _Seen) and isinstance(s.scene, Scene)]
+        shown = [s.shown for s in seen if isinstance(s, _Seen) and isinstance(s.shown, _Shown)]
         start = perf_counter()
-        answers = iter(self._classify_all(scenes))
+        answers = iter(self._classify_all(shown, helpers))
         spent = (perf_counter() - start) * 1000
         outcomes: list[Outcome] = []
         for one in seen:
             if isinstance(one, Exception):
                 outcomes.append(one)
-            elif isinstance(one.scene, Abstention):
-                outcomes.append(self._result(one, one.scene))
+            elif isinstance(one.shown, Abstention):
+                outcomes.append(self._result(one, one.shown))
             else:
                 one.timings["classify"] = spent
-                outcomes.append(self._try_to_conclude(one, one.scene, next(answers)))
+                outcomes.append(self._try_to_conclude(one, one.shown.scene, next(answers)))
         return outcomes
 
     def embed_texts(self, texts: Sequence[str]) -> list[list[float]]:
@@ -132,8 +146,10 @@ class Pipeline:
         if self._networks.words:
             self.embed_texts(["red dress"])
 
-    def _see_all(self, photos: Sequence[Photo]) -> Iterator[_Seen | Exception]:
-        decoded = list(self._map(self._try_to_decode, photos))
+    def _see_all(
+        self, photos: Sequence[Photo], helpers: Executor | None
+    ) -> Iterator[_Seen | Exception]:
+        decoded = list(self._map(partial(self._try_to_decode, helpers=helpers), photos))
         usable = [d for d in decoded if isinstance(d, _Decoded)]
         scenes = iter(self._map(self._try_to_see, usable, self._find_all(usable)))
         for d in decoded:
@@ -153,16 +169,18 @@ class Pipeline:
             photo.timings["detect"] = (perf_counter() - start) * 1000
         return sights
 
-    def _try_to_decode(self, photo: Photo) -> _Decoded | _Seen | Exception:
+    def _try_to_decode(
+        self, photo: Photo, *, helpers: Executor | None
+    ) -> _Decoded | _Seen | Exception:
         try:
-            return self._decode(photo)
+            return self._decode(photo, helpers)
         except InvalidImage as error:
             return error
         except Exception as error:  # one photo fails alone, whatever it does
             logger.exception("A photo of %d bytes could not be decoded", len(photo.data))
             return error
 
-    def _decode(self, photo: Photo) -> _Decoded | _Seen:
+    def _decode(self, photo: Photo, helpers: Executor | None) -> _Decoded | _Seen:
         timings: dict[str, float] = {}
         with _timed(timings, "decode"):
             image = decode(photo.data)
@@ -174,55 +192,37 @@ class Pipeline:
             reason = "unreadable"
         if reason:
             return _Seen(photo, image.shape[1], image.shape[0], Abstention(reason), timings)
+        look, show = self._classifier.look, self._classifier.show
+        # First, as this takes as long as the finder does.
+        entire = Meanwhile(helpers, lambda: look([show(image, area)])[0]) if helpers else None
         fitted = self._finder.fit(image, area) if self._finder else None
-        return _Decoded(photo, image, area, fitted, timings)
+        return _Decoded(photo, image, area, fitted, entire, timings)
 
     def _try_to_see(self, decoded: _Decoded, sight: Sight | None) -> _Seen | Exception:
         image, timings = decoded.image, decoded.timings
         try:
             with _timed(timings, "detect"):
-                scene = look(image, decoded.area, sight, size=self._size)
+                shown = _Shown(
+                    look(image, decoded.area, sight, size=self._size),
+                    decoded.entire or self._classifier.show(image, decoded.area),
+                )
         except Exception as error:  # one photo fails alone, whatever it does
             logger.exception("A photo of %d bytes could not be seen", len(decoded.photo.data))
             return error
-        return _Seen(decoded.photo, image.shape[1], image.shape[0], scene, timings)
+        return _Seen(decoded.photo, image.shape[1], image.shape[0], shown, timings)
 
-    def _classify_all(self, scenes: Sequence[Scene]) -> list[list[Said]]:
-        """What is said of each scene's crops. Where the entire photo leaves no doubt of its only
-        garment, that stands for the rest as well; where it leaves open for whom the product is, it
-        is seen from a little nearer."""
-        firsts = self._classify([scene.entire for scene in scenes])
-        said = [[first] * len(s.crops) for s, first in zip(scenes, firsts, strict=True)]
-        doubtful = [i for i, scene in enumerate(scenes) if not self._is_settled(scene, said[i][0])]
-        answers = self._classify([crop for i in doubtful for crop in self._views(scenes[i])[1:]])
-        for i in doubtful:
-            said[i][1:] = islice(answers, len(said[i]) - 1)
-        close = [i for i, each in enumerate(said) if self._reader.is_close(each[0].attributes)]
-        if self._networks.spec.mirrored:
-            again = self._classify([_step_nearer(scenes[i].entire) for i in close])
-            for i, nearer in zip(close, again, strict=True):
-                entire = said[i][0]
-                mean = np.asarray((entire.attributes + nearer.attributes) / 2, dtype=np.float32)
-                said[i][0] = entire._replace(attributes=mean)
+    def _classify_all(self, shown: Sequence[_Shown], helpers: Executor | None) -> list[list[Said]]:
+        areas = [one.entire for one in shown if not isinstance(one.entire, Meanwhile)]
+        now = iter(self._classifier.look(areas))
+        entire = [
+            one.entire.result() if isinstance(one.entire, Meanwhile) else next(now) for one in shown
+        ]
+        scenes = [one.scene for one in shown]
+        shades = Meanwhile(helpers, lambda: _find_shades(scenes)) if helpers else None
+        said = self._classifier.complete(scenes, entire, helpers)
+        if shades:
+            shades.end()
         return said
-
-    def _is_settled(self, scene: Scene, entire: Said) -> bool:
-        """As of the versions that it was measured on, see `mirrored`."""
-        return self._networks.spec.mirrored and is_settled(scene, entire, self._reader)
-
-    def _views(self, scene: Scene) -> list[Pixels]:
-        """What is classified. The two looks at a photo's main thing see its two sides, which is
-        nearly as good as both sides of both, in half of the time."""
-        crops = scene.crops
-        if scene.whole and self._networks.spec.mirrored:
-            crops[1] = crops[1][:, ::-1]
-        return crops
-
-    def _classify(self, crops: Sequence[Pixels]) -> Iterator[Said]:
-        if not crops:
-            return iter(())
-        rows = zip(*self._networks.garments(np.stack(crops)), strict=True)
-        return (Said(*row) for row in rows)
 
     def _try_to_conclude(self, seen: _Seen, scene: Scene, said: Sequence[Said]) -> Outcome:
         try:
@@ -253,14 +253,19 @@ class Pipeline:
 
 
 def load(
-    choice: str, *, device: str = "", cache: Path | None = None, decoders: Executor | None = None
+    choice: str,
+    *,
+    device: str = "",
+    cache: Path | None = None,
+    decoders: Executor | None = None,
+    helpers: Executor | None = None,
 ) -> Pipeline:
     """`cache` is the folder of exported networks; without one torch computes.
 
     Raises UnknownModel, BadWeights.
     """
     model = runtime.open_model(choice, device=device, cache=cache)
-    return Pipeline(model, decoders=decoders)
+    return Pipeline(model, decoders=decoders, helpers=helpers)
 
 
 def use_one_core() -> None:
@@ -282,10 +287,10 @@ def clip_crop(crop: Box | None, photo: Box) -> Box:
     return Box(crop.left, crop.top, min(crop.right, photo.right), min(crop.bottom, photo.bottom))
 
 
-def _step_nearer(crop: Pixels) -> Pixels:
-    height, width = crop.shape[:2]
-    x, y = (round(side * (1 - _NEARER) / 2) for side in (width, height))
-    return resize_crop(crop, Box(x, y, width - x, height - y), (height, width))
+def _find_shades(scenes: Sequence[Scene]) -> None:
+    for scene in scenes:
+        for view in scene.views:
+            view.cloth.find_shades()
 
 
 def _is_dark(image: Pixels, area: Box) -> bool:

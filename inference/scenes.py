@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from inference.colours import Cloth
 from inference.contract import Box
 from inference.detection import SEGMENTS, SURE, Found, Frame, decode_maps, overlap, tidy
 from inference.foreground import Foreground, Ground
 from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
-from inference.preprocess import Pixels, crop_alone, resize_crop, whole
+from inference.preprocess import Pixels, crop_alone, resize_crop
 from inference.runtime import Floats
 
 MOST = 12
@@ -40,8 +41,7 @@ class View:
     """None where the whole's crop shows the same thing."""
     box: Box
     box_confidence: float
-    cloth: Pixels
-    """(N, 3): a sample of the garment's pixels."""
+    cloth: Cloth
     found: Found | None = None
     """What the finder saw there, without its masks; None where the ground tells the garment."""
 
@@ -51,9 +51,6 @@ class Scene:
     """A garment by itself, or what the finder took apart."""
 
     area: Box
-    entire: Pixels
-    """All of the area, as the classifier is shown it: whom a product is for, the crop of a sleeve
-    doesn't tell."""
     whole: View | None
     """All that is before the ground; None of an outfit in the street, where that says little."""
     garments: tuple[View, ...] = ()
@@ -63,10 +60,13 @@ class Scene:
 
     @property
     def crops(self) -> list[Pixels]:
-        """What is classified: the entire area, the whole if there is one, then the garments that
-        are something else."""
-        views = (self.whole, *self.garments) if self.whole else self.garments
-        return [self.entire, *(view.crop for view in views if view.crop is not None)]
+        """What is classified beside the entire area: the whole if there is one, then the garments
+        that are something else."""
+        return [view.crop for view in self.views if view.crop is not None]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return (self.whole, *self.garments) if self.whole else self.garments
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,29 +108,26 @@ def read_maps(maps: Sequence[Floats], frame: Frame) -> Sight:
 
 def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]) -> Scene:
     """Of this area of a uint8 (H, W, 3) RGB image; without a finder there is no sight."""
-    inside = image[area.top : area.bottom, area.left : area.right]
-    entire = resize_crop(inside, whole(inside), size)
     backdrop = Ground(image, area)
     plain = backdrop.find_on_plain()
     found = _choose(sight, plain=plain is not None) if sight else []
     if not found:
         ground = plain or backdrop.find()
-        return Scene(
-            area, entire, _on_ground(image, area, ground, None, size=size), plain=plain is not None
-        )
+        before = _on_ground(image, area, ground, None, size=size)
+        return Scene(area, before, plain=plain is not None)
     if plain and len(found) == 1 and overlap(found[0].box, plain.box) >= _SAME:
         # Before a plain ground the outline is clear, and the finder adds nothing to what the
         # classifier sees of the only garment but where there is skin.
         only = _on_ground(image, area, plain, found[0], size=size)
-        return Scene(area, entire, only, plain=True)
+        return Scene(area, only, plain=True)
     parts = tuple(_part(image, area, one, size=size) for one in found)
     if plain is None and len({garment.object for garment in found}) > 1:
-        return Scene(area, entire, None, parts)
+        return Scene(area, None, parts)
     ground = plain or backdrop.find()
     before = _on_ground(image, area, ground, None, size=size)
     if len(parts) == 1 and overlap(parts[0].box, before.box) >= _NEARLY_SAME:
         parts = (replace(parts[0], crop=None),)
-    return Scene(area, entire, before, parts, plain=plain is not None)
+    return Scene(area, before, parts, plain=plain is not None)
 
 
 def _choose(sight: Sight, *, plain: bool) -> list[Found]:
@@ -161,7 +158,7 @@ def _on_ground(
         crop=resize_crop(inside, box, size),
         box=ground.box,
         box_confidence=max(ground.confidence, found.confidence if found else 0.0),
-        cloth=cloth_on_ground(ground, area, found),
+        cloth=Cloth(cloth_on_ground(ground, area, found)),
     )
 
 
@@ -170,7 +167,7 @@ def _part(image: Pixels, area: Box, found: Found, *, size: tuple[int, int]) -> V
         crop=crop_alone(image, with_margin(found.box, area), size),
         box=found.box,
         box_confidence=found.confidence,
-        cloth=cloth_of(image, found),
+        cloth=Cloth(cloth_of(image, found)),
         found=replace(found, mask=None, body=None),
     )
 

@@ -268,23 +268,21 @@ def _load(config: EngineConfig) -> _Loaded:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     if device == "cpu":
-        workers, max_batch, window, decoders = (
-            config.workers or cores,
-            config.max_batch or 8,
-            0.0,
-            None,
-        )
+        workers, max_batch, window = config.workers or cores, config.max_batch or 8, 0.0
         threads = ThreadPoolExecutor(workers, "worker", initializer=pipeline_module.use_one_core)
+        # A worker that has nothing to do helps with the other's photo.
+        decoders, helpers = None, threads if workers > 1 else None
     else:
         workers, max_batch, window = config.workers or 2, config.max_batch or 32, 0.002
         decoders = ThreadPoolExecutor(cores, "decode", initializer=pipeline_module.use_one_core)
-        threads = ThreadPoolExecutor(workers, "worker")
+        threads, helpers = ThreadPoolExecutor(workers, "worker"), None
     families = importlib.import_module("inference.families")
     pipeline: Families = families.Families(
         config.model,
         device=device,
         cache=config.exports,
         decoders=decoders,
+        helpers=helpers,
         store=config.models,
         families=config.families,
     )

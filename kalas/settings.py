@@ -332,6 +332,8 @@ API_REQUESTS_PER_KEY = env.int("API_REQUESTS_PER_KEY", default=1200)
 API_REQUESTS_PER_SHOP = env.int("API_REQUESTS_PER_SHOP", default=2400)
 # Of the publishable keys of a shop together.
 API_REQUESTS_OF_PAGES = env.int("API_REQUESTS_OF_PAGES", default=600)
+# So long a process takes a key for what it was: a revoked one is refused within a second.
+API_KEY_REMEMBER_S = 0.5
 REST_FRAMEWORK = {
     # Each view names its own: Django REST framework's defaults would try passwords without limit.
     "DEFAULT_AUTHENTICATION_CLASSES": [],

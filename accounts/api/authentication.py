@@ -48,7 +48,7 @@ class KeyAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             raise _refuse("The Authorization header must be “Bearer kal_…”.")
         try:
-            key = keys.authenticate_key(token=token.strip(), now=timezone.now())
+            key = keys.authenticate_key(token=token.strip(), now=timezone.now(), may_be_old=True)
         except keys.KeyRefused as error:
             raise _refuse(error.detail) from error
         if key.is_publishable and request.headers.get("Origin") not in key.origins:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import NotAuthenticated
@@ -117,6 +118,9 @@ class ApiView(APIView):
             self.spent = limits.take(
                 tenant=caller.tenant, caller=caller.name, key=caller.key, now=timezone.now()
             )
+        except IntegrityError as error:
+            # Its key is remembered, the shop is gone.
+            raise NotAuthenticated from error
         except limits.TooManyRequests as error:
             self.spent = error.limits
             wait = {"Retry-After": str(error.retry_after_s)}

@@ -11,6 +11,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils import timezone, translation
 
 from accounts.models import LONGEST_ORIGIN, ApiKey
+from kalas.lib import after_answer
 from kalas.lib.api import problems
 
 PREFIX = "/api/"
@@ -34,10 +35,12 @@ class KeyRequestMiddleware:
             return problems.answer("not-found")
         request.resolver_match = match
         # The thread may still speak the language of another request's page.
-        with translation.override("en"):
+        with translation.override("en"), after_answer.collect() as later:
             response: HttpResponse = match.func(request, *match.args, **match.kwargs)
             render = getattr(response, "render", None)
-            return render() if callable(render) else response
+            response = render() if callable(render) else response
+        after_answer.attach(later, response)
+        return response
 
 
 def _find(path: str) -> ResolverMatch | None:

@@ -9,6 +9,7 @@ from accounts import keys
 from accounts.models import ApiKey, DailyUsage, Role, Scope
 from accounts.services import NotAllowed
 from accounts.tests.factories import make_key, make_member
+from kalas import settings as production
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +68,41 @@ def test_notes_its_last_use_once_a_minute(django_assert_num_queries):
 
     key = keys.authenticate_key(token=new.token, now=now + timedelta(seconds=61))
     assert key.last_used_at == now + timedelta(seconds=61)
+
+
+def test_a_key_is_not_looked_up_again_within_a_moment(
+    member, settings, monkeypatch, django_assert_num_queries
+):
+    settings.API_KEY_REMEMBER_S, now, clock = 0.5, timezone.now(), [100.0]
+    monkeypatch.setattr(keys, "monotonic", lambda: clock[0])
+    new = make_key(member=member)
+    # The first use is noted, so the second one reads what was noted.
+    for _ in range(2):
+        keys.authenticate_key(token=new.token, now=now, may_be_old=True)
+    keys.revoke_key(tenant=member.tenant, by=member, key_id=new.key.id, now=now)
+
+    with django_assert_num_queries(0):
+        known = keys.authenticate_key(token=new.token, now=now, may_be_old=True)
+        with pytest.raises(keys.KeyRefused, match="no such"):
+            keys.authenticate_key(token=new.token[:-1] + "!", now=now, may_be_old=True)
+    with pytest.raises(keys.KeyRefused, match="revoked"):
+        keys.authenticate_key(token=new.token, now=now)
+    clock[0] += 0.5
+    with pytest.raises(keys.KeyRefused, match="revoked"):
+        keys.authenticate_key(token=new.token, now=now, may_be_old=True)
+
+    assert known.tenant == member.tenant
+    assert production.API_KEY_REMEMBER_S < 1
+
+
+def test_a_remembered_key_expires_in_time(settings):
+    settings.API_KEY_REMEMBER_S, now = 60, timezone.now()
+    new = make_key(expires_at=now + timedelta(days=1))
+    for _ in range(2):
+        keys.authenticate_key(token=new.token, now=now, may_be_old=True)
+
+    with pytest.raises(keys.KeyRefused, match="expired"):
+        keys.authenticate_key(token=new.token, now=now + timedelta(days=1), may_be_old=True)
 
 
 def test_an_expired_key_is_refused():

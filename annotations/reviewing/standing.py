@@ -13,6 +13,7 @@ from inference.contract import ModelName
 
 _READ = """
     SELECT
+        (SELECT shop.review_threshold FROM accounts_tenant AS shop WHERE shop.id = %(tenant)s),
         (SELECT coalesce(jsonb_agg(jsonb_build_array(t.key, t.category, t.value)), '[]')
          FROM annotations_reviewthreshold AS t WHERE t.tenant_id = %(tenant)s)::text,
         (SELECT h.id FROM annotations_trainedhead AS h
@@ -46,12 +47,11 @@ class Standing:
 def read_standings(*, annotations: Sequence[Annotation], model: ModelName) -> list[Standing]:
     """Of annotations of one shop, in their order. One query: every answer of the engine waits for
     it."""
-    tenant = annotations[0].tenant
     with connection.cursor() as cursor:
         cursor.execute(
             _READ,
             {
-                "tenant": tenant.id,
+                "tenant": annotations[0].tenant_id,
                 "name": model.name,
                 "version": model.version,
                 "ids": [each.id for each in annotations],
@@ -59,7 +59,7 @@ def read_standings(*, annotations: Sequence[Annotation], model: ModelName) -> li
                 "crops": [json.dumps(each.crop) if each.crop else None for each in annotations],
             },
         )
-        values, head_id, again = cursor.fetchone()
+        least, values, head_id, again = cursor.fetchone()
     rows = {(key, category): value for key, category, value in json.loads(values)}
-    thresholds = Thresholds(tenant.review_threshold, rows)
+    thresholds = Thresholds(least, rows)
     return [Standing(thresholds, head_id, is_again=each.id in again) for each in annotations]

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from annotations import recording, services, signals
+from annotations import interests, live, recording, services, signals
 from annotations.models import Annotation, Batch, BatchItem, Garment
 from annotations.recording import Answer
 from annotations.tests.factories import (
@@ -118,3 +118,43 @@ def test_nobody_is_told_where_nobody_wants_to_know(tenant, monkeypatch):
     record(Answer(make_annotation(tenant=tenant), make_result()))
 
     assert not told
+
+
+def test_what_a_crash_takes_back_is_answered_again_with_the_same_ids(tenant):
+    annotation = make_annotation(tenant=tenant)
+    result = make_result(make_garment(), make_garment(category="jeans", object_type="lower-body"))
+    taken_back = transaction.savepoint()
+    record(Answer(annotation, result))
+    told = list(Garment.objects.order_by("id").values_list("id", "category"))
+    transaction.savepoint_rollback(taken_back)
+
+    record(Answer(Annotation.objects.get(id=annotation.id), result))
+
+    assert list(Garment.objects.order_by("id").values_list("id", "category")) == told
+
+
+@pytest.fixture
+def careful_session(transactional_db):
+    """As outside of tests: they do not wait for the disk at all."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+        yield
+        cursor.execute("RESET synchronous_commit")
+
+
+@pytest.mark.usefixtures("careful_session")
+def test_an_answer_does_not_wait_for_the_disk_but_its_photo_does(tenant, monkeypatch):
+    waits = []
+
+    def note(*_args, **_kwargs):
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            waits.extend(cursor.fetchone())
+
+    monkeypatch.setattr(live, "announce_annotation", note)
+    monkeypatch.setattr(interests, "find", note)
+
+    record(Answer(make_annotation(tenant=tenant), make_result()))
+    note()
+
+    assert waits == ["on", "off", "on"]

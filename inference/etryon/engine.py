@@ -93,7 +93,9 @@ class EtryonPipeline:
             box=box,
             category=category,
             attributes=tuple(translate_labels(seen)),
-            colours=name_colours(view.cloth if view else shown.reshape(-1, 3), self._palette),
+            colours=name_colours(
+                view.cloth.pixels if view else shown.reshape(-1, 3), self._palette
+            ),
         )
 
 

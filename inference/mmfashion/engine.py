@@ -179,7 +179,7 @@ class FamilyPipeline:
         [said] = self._family.answer(read_pixels(shown)[None])
         classified = perf_counter()
         view = look(image, area, None, size=(224, 224)).whole
-        box, cloth = (view.box, view.cloth) if view else (area, shown.reshape(-1, 3))
+        box, cloth = (view.box, view.cloth.pixels) if view else (area, shown.reshape(-1, 3))
         garment = self._describe(said, box, name_colours(cloth, self._palette))
         done = perf_counter()
         fitted = self._family.temperature

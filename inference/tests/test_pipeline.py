@@ -2,19 +2,20 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from inference import colours, conclusions, detection, finding, pipeline, taxonomy
+from inference import colours, detection, finding, pipeline, runtime, taxonomy
 from inference.contract import AnnotationResult, Box, InvalidImage
 from inference.request import Photo
 from inference.runtime import Model
 from inference.specs import UnknownModel
 from inference.tests.photos import encode, overlap, paint, read_demo
 from inference.tests.stand_in import blind_finder
-from inference.tests.tiny import BLUE, RED, SPEC, make_pipeline, tiny_network
+from inference.tests.tiny import BLUE, RED, SPEC, doubting_network, make_pipeline, tiny_network
 
 BOX = Box(75, 100, 225, 300)
 RED_PHOTO = encode(paint(garment=(220, 30, 40), box=BOX), quality=95)
@@ -68,12 +69,12 @@ def test_a_bad_image_fails_alone():
 
 
 def test_an_unforeseen_error_of_one_photo_stays_its_own(monkeypatch):
-    def fail_on_blue(pixels, *others, real=colours.name_colours):
+    def fail_on_blue(pixels, real=colours.find_shades):
         if pixels[:, 2].mean() > 150:
             raise ZeroDivisionError
-        return real(pixels, *others)
+        return real(pixels)
 
-    monkeypatch.setattr(conclusions, "name_colours", fail_on_blue)
+    monkeypatch.setattr(colours, "find_shades", fail_on_blue)
 
     good, bad = annotate(Photo(RED_PHOTO), Photo(BLUE_PHOTO))
 
@@ -224,6 +225,38 @@ def test_decodes_side_by_side_with_the_same_answers():
     assert [without_times(answer) for answer in answers] == [
         without_times(answer) for answer in annotate(*photos)
     ]
+
+
+@pytest.mark.parametrize("name", ["clothing-blazer-00b8048d.jpg", "outfit-0035.jpg"])
+def test_idle_helpers_change_nothing_of_a_single_photo(name):
+    shipped = runtime.open_model("kalas-mini", device="cpu")
+    photo = Photo(read_demo(name))
+    with ThreadPoolExecutor(1) as helpers:
+        [helped] = pipeline.Pipeline(shipped, helpers=helpers).annotate([photo])
+
+    [alone] = pipeline.Pipeline(shipped).annotate([photo])
+
+    assert isinstance(helped, AnnotationResult)
+    assert isinstance(alone, AnnotationResult)
+    assert [(g.box, g.category.name, g.colours) for g in helped.garments] == [
+        (g.box, g.category.name, g.colours) for g in alone.garments
+    ]
+    for garment, same in zip(helped.garments, alone.garments, strict=True):
+        assert garment.category.confidence == pytest.approx(same.category.confidence, abs=1e-3)
+        assert garment.embedding == pytest.approx(same.embedding, abs=1e-4)
+
+
+def test_helpers_that_are_busy_are_not_waited_for():
+    may_end = Event()
+    with ThreadPoolExecutor(1) as helpers:
+        helpers.submit(may_end.wait, 60)
+        busy = pipeline.Pipeline(Model(SPEC, doubting_network), helpers=helpers)
+
+        [answer] = busy.annotate([Photo(RED_PHOTO)])
+
+        may_end.set()
+    [alone] = make_pipeline(doubting_network).annotate([Photo(RED_PHOTO)])
+    assert without_times(answer) == without_times(alone)
 
 
 def without_times(answer):

@@ -15,18 +15,23 @@ from django.db.models import Model
 
 
 def update_each(
-    model: type[Model], rows: Sequence[Mapping[str, Any]], *, only_in_state: str = ""
+    model: type[Model],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    only_in_state: str = "",
+    may_forget: bool = False,
 ) -> set[UUID]:
     """Set each row's columns by its `id`; return which rows there were.
 
     All `rows` name the same columns, as `attname`. They are locked in the order of their ids.
-    `only_in_state` leaves the others as they are: a compare-and-swap.
+    `only_in_state` leaves the others as they are: a compare-and-swap. With `may_forget` the running
+    transaction's commit does not wait for the disk.
     """
     if not rows:
         return set()
     with connection.cursor() as cursor:
         cursor.execute(
-            _word(model, tuple(rows[0]), has_state=bool(only_in_state)),
+            _word(model, tuple(rows[0]), has_state=bool(only_in_state), may_forget=may_forget),
             {
                 "ids": [row["id"] for row in rows],
                 "rows": json.dumps(rows, default=str),
@@ -37,7 +42,7 @@ def update_each(
 
 
 @cache
-def _word(model: type[Model], names: tuple[str, ...], *, has_state: bool) -> str:
+def _word(model: type[Model], names: tuple[str, ...], *, has_state: bool, may_forget: bool) -> str:
     quote = connection.ops.quote_name
     fields = {field.attname: field for field in model._meta.concrete_fields}
     columns = {name: quote(fields[name].column or name) for name in names}
@@ -47,11 +52,12 @@ def _word(model: type[Model], names: tuple[str, ...], *, has_state: bool) -> str
     table = quote(model._meta.db_table)
     # Values and lengths that PostgreSQL does not see: else it would plan anew each time by them.
     condition = "AND row.state = (SELECT %(state)s::text)" if has_state else ""
+    quickly = "(SELECT set_config('synchronous_commit', 'off', true)) AS quickly"
     return f"""
         WITH held AS (
-            SELECT row.id FROM {table} AS row
+            SELECT row.id FROM {table} AS row{f", {quickly}" if may_forget else ""}
             WHERE row.id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[]))) {condition}
-            ORDER BY row.id FOR NO KEY UPDATE
+            ORDER BY row.id FOR NO KEY UPDATE OF row
         )
         UPDATE {table} AS row SET {values}
         FROM held JOIN json_to_recordset(%(rows)s::json) AS new ({typed}) USING (id)

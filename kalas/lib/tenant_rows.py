@@ -15,6 +15,8 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
+from kalas.lib.shared_connections.base import lend_connection
+
 _SETTING = "coalesce(current_setting('kalas.tenant', true), '')"
 # As a CASE, of which PostgreSQL expects that it holds for half of the rows. Of a comparison with
 # something it does not know it expects one in two hundred, and then it sorts all rows of a shop
@@ -123,6 +125,8 @@ def _tell() -> None:
 
 
 def _tell_after() -> None:
+    # Of a connection that threads share the next one to take it tells, if it is another shop's.
+    lend_connection()
     try:
         _tell()
     except DatabaseError:

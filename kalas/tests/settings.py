@@ -31,6 +31,8 @@ for _database in DATABASES.values():
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+# What a test changes holds at once.
+API_KEY_REMEMBER_S = 0.0
 # Static files come straight from the apps' folders; nothing is collected for a test.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

@@ -47,8 +47,9 @@ def wait_for_engine():
         lend_connection()
         others = [in_thread(shop) for _ in range(4)]
         last = ask("SELECT current_setting('kalas.tenant')")
+    after = ask("SELECT current_setting('kalas.tenant')")
     connection.close()
-    return [first, last, others]
+    return [first, last, others, after, in_thread(shop)]
 
 def shop():
     try:
@@ -114,7 +115,7 @@ def test_threads_share_few_connections_and_no_shop():
     answer = json.loads(done.stdout)
     assert len(set(answer["pids"])) <= 2
     tenant = "00000000-0000-0000-0000-000000000001"
-    assert answer["walls"] == [tenant, tenant, ["", "", "", ""]]
+    assert answer["walls"] == [tenant, tenant, ["", "", "", ""], "", ""]
     assert answer["too_many"] == "NoneFree"
     assert answer["after_outage"] == ["", ""]
 

@@ -39,6 +39,17 @@ def test_a_key_asks_for_its_own_shop(client):
     }
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_remembered_key_of_a_shop_that_is_gone(client, settings):
+    settings.API_KEY_REMEMBER_S = 60
+    new = make_key()
+    for _ in range(2):
+        assert client.get(USAGE, headers=bearer(new.token)).status_code == 200
+    new.key.tenant.delete()
+
+    assert client.get(USAGE, headers=bearer(new.token)).status_code == 401
+
+
 def test_without_key_and_session(client):
     response = client.get(USAGE)
 
