@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.colours import Palette, name_shades
 from inference.contract import AbstainReason, Alternative, Box, Garment, ObjectType
-from inference.detection import Found, choose_primary, overlap
+from inference.detection import TWICE, Found, choose_primary, overlap
 from inference.postprocess import Floats, Reader
 from inference.scenes import Scene, View
 
@@ -87,6 +87,7 @@ def conclude(
         beside = [p for p in beside if overlap(p.view.box, whole.view.box) < _SAME]
     elif whole and isinstance(main, _Part) and _speaks_of(whole, main, reader):
         main = _see_whole(main, whole, reader, plain=scene.plain)
+    beside = _leave_twins(main, beside, reader)
     main = replace(main, categories=reader.restrict(main.categories, hint))
     if not reader.is_garment(main.categories):
         return _see_none(main.categories, reader)
@@ -94,6 +95,20 @@ def conclude(
         return Abstention("unreadable")
     name = partial(_garment, entire=entire, reader=reader, palette=palette)
     return (name(main, primary=True), *(name(part, primary=False) for part in beside))
+
+
+def _leave_twins(main: _Judged, beside: Sequence[_Part], reader: Reader) -> list[_Part]:
+    """Without what was found twice, as two things, and turns out to be one."""
+    kept: list[_Part] = []
+    for part in sorted(beside, key=lambda part: -part.found.confidence):
+        name = reader.name_of(part.categories)
+        if not any(
+            reader.name_of(other.categories) == name
+            and overlap(other.view.box, part.view.box) > TWICE
+            for other in (main, *kept)
+        ):
+            kept.append(part)
+    return kept
 
 
 def is_settled(scene: Scene, entire: Said, reader: Reader) -> bool:

@@ -68,7 +68,7 @@ _MOST = 60
 _INSIDE = 0.5
 """Share of a garment that must lie in what was asked about: the rest of it is a neighbour's."""
 _SAME = 0.5
-_TWICE = 0.8
+TWICE = 0.8
 """Overlaps (intersection over union) from which two boxes of one detail, or of one object type,
 are one garment seen twice."""
 _NEAR = 2
@@ -162,7 +162,7 @@ def tidy(found: Sequence[Found], *, area: Box) -> list[Found]:
     kept: list[Found] = []
     for garment in sorted(found, key=lambda g: -g.confidence):
         if not any(
-            other.object == garment.object and overlap(other.box, garment.box) > _TWICE
+            other.object == garment.object and overlap(other.box, garment.box) > TWICE
             for other in kept
         ):
             kept.append(garment)

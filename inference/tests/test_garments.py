@@ -459,3 +459,20 @@ def test_looks_closer_at_an_only_garment_only_where_it_is_a_part(top, looks):
     assert garment.category.name == RED
     assert overlap(garment.box, top) > 0.8
     assert sum(shown) == looks
+
+
+def test_what_was_found_as_two_things_and_is_one_is_named_once():
+    def see_a_hat_too(*inputs):
+        heat, edges, segments = painted_finder(*inputs)
+        hat, top = DETAILS.index("headwear"), DETAILS.index("top")
+        heat[:, hat] = heat[:, top] - 0.1
+        edges[:, hat * 4 : hat * 4 + 4] = edges[:, top * 4 : top * 4 + 4]
+        return [heat, edges, segments]
+
+    def sure(*inputs):
+        category, *rest = tiny_network(*inputs)
+        return [category * 3, *rest]
+
+    result = annotate(OUTFIT, finder=see_a_hat_too, garments=sure)
+
+    assert [g.object for g in result.garments] == ["lower-body", "upper-body"]
