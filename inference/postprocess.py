@@ -193,13 +193,10 @@ def _normalise(weights: NDArray[np.floating]) -> Floats:
 def _applicable(
     taxonomy: Taxonomy, key: str, values: tuple[str, ...], labels: tuple[str, ...]
 ) -> Bools:
-    """(labels, values): whether a garment of the category can have the value."""
+    """(labels, values): whether a garment of the category can be told to have the value."""
     return np.array(
         [
-            [
-                label != taxonomy.abstention and taxonomy.applies(key, value, label)
-                for value in values
-            ]
+            [label != taxonomy.abstention and taxonomy.tells(key, value, label) for value in values]
             for label in labels
         ]
     )

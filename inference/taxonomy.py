@@ -54,6 +54,8 @@ class AttributeValue:
     trained: bool
     applies_to: tuple[str, ...] = ()
     """Category names; empty where the value applies wherever its key does."""
+    told_of: tuple[str, ...] = ()
+    """Category names of which a model can tell it; empty where of all that it applies to."""
     etryon: str = ""
 
 
@@ -131,6 +133,11 @@ class Taxonomy:
         """Whether a garment of the category can have the value. Raises UnknownLabel."""
         attribute = self.attribute(key)
         return category in (attribute.value(value).applies_to or attribute.applies_to)
+
+    def tells(self, key: str, value: str, category: str) -> bool:
+        """Whether a model can tell it of the category. Raises UnknownLabel."""
+        told_of = self.attribute(key).value(value).told_of
+        return self.applies(key, value, category) and (not told_of or category in told_of)
 
     def title(self, kind: Kind, name: str, language: str) -> str:
         """The name to show: English where the language has none, as it is where it is not ours.
@@ -293,6 +300,7 @@ def _attributes(categories: tuple[Category, ...]) -> tuple[Attribute, ...]:
                     names=_names(value),
                     trained=value["trained"],
                     applies_to=expand(value.get("on", [])),
+                    told_of=expand(value.get("told", [])),
                     etryon=value.get("etryon", ""),
                 )
                 for value in attribute["values"]

@@ -107,6 +107,16 @@ def test_tells_homonyms_apart_by_category():
     assert not names.applies("style", "boyfriend-t-shirt", "jeans")
 
 
+def test_tells_only_what_training_photos_of_the_category_say():
+    names = taxonomy.load()
+
+    assert names.tells("neckline", "hooded", "hoodie")
+    assert names.applies("neckline", "hooded", "coat-jacket")
+    assert not names.tells("neckline", "hooded", "coat-jacket")
+    assert names.tells("pattern", "striped", "dress")
+    assert not names.tells("pattern", "striped", "watch")
+
+
 def test_applies_attributes_where_they_make_sense():
     names = taxonomy.load()
 
