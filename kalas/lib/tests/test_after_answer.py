@@ -4,6 +4,8 @@ from django.http import HttpResponse
 from kalas.lib.after_answer import after_answer, attach, collect
 
 
+# A closed response closes old connections.
+@pytest.mark.django_db
 def test_what_nobody_waits_for_comes_when_the_answer_was_sent():
     done: list[int] = []
     with collect() as later:
