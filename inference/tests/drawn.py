@@ -1,10 +1,42 @@
-"""What a finder would say that has learned everything."""
+"""Photos that are drawn, and what a finder would say of them that has learned everything."""
 
 import numpy as np
 import torch
 
-from inference.detection import DETAILS, EDGE_UNIT
+from inference.contract import Box
+from inference.detection import DETAILS, EDGE_UNIT, OBJECTS, Detail, Found
 from inference.training.detection.targets import NONE, Targets, encode
+from inference.training.outfits import LABELS
+
+
+def outfit() -> tuple[np.ndarray, np.ndarray]:
+    """A photo of 120 x 80 with a shirt over trousers and two shoes, and its mask."""
+    rng = np.random.default_rng(0)
+    photo = rng.integers(90, 110, (120, 80, 3)).astype(np.uint8)
+    mask = np.zeros((120, 80), np.uint8)
+    for label, colour, box in (
+        ("skin", (210, 160, 140), (34, 5, 46, 20)),
+        ("shirt", (200, 30, 30), (25, 20, 55, 60)),
+        ("pants", (30, 30, 160), (28, 60, 52, 100)),
+        ("shoes", (20, 20, 20), (26, 102, 36, 112)),
+        ("shoes", (20, 20, 20), (44, 102, 54, 112)),
+    ):
+        left, top, right, bottom = box
+        photo[top:bottom, left:right] = colour
+        mask[top:bottom, left:right] = LABELS.index(label)
+    return photo, mask
+
+
+def product(colour: str) -> np.ndarray:
+    image = np.full((80, 60, 3), 255, np.uint8)
+    image[20:60, 15:45] = {"red": (200, 20, 20), "blue": (20, 20, 200)}[colour]
+    return image
+
+
+def found(detail: Detail, box: tuple[int, int, int, int], confidence: float) -> Found:
+    corners = Box(*box)
+    mask = np.full((corners.height, corners.width), 255, np.uint8)
+    return Found(OBJECTS[detail], detail, corners, confidence, mask)
 
 
 def encoded_boxes(
