@@ -76,7 +76,7 @@ def alike_loss(embeddings: Tensor, groups: Tensor, *, scale: float) -> Tensor:
     twice = same.any(dim=1)
     if not twice.any():
         return embeddings.new_zeros(())
-    logits = (scale * embeddings @ embeddings.T).masked_fill(own, -1e4)
+    logits = _compare(embeddings, own, scale=scale)
     return _surprise(logits[twice], same[twice]).mean()
 
 
@@ -86,8 +86,7 @@ def likeness(embeddings: Tensor, *, scale: float) -> Tensor:
     embeddings (N, D), L2-normalised.
     """
     own = torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)
-    logits = (scale * embeddings @ embeddings.T).masked_fill(own, -1e4)
-    return functional.softmax(logits, dim=1)
+    return functional.softmax(_compare(embeddings, own, scale=scale), dim=1)
 
 
 def taught_alike_loss(embeddings: Tensor, wanted: Tensor, *, scale: float) -> Tensor:
@@ -98,6 +97,11 @@ def taught_alike_loss(embeddings: Tensor, wanted: Tensor, *, scale: float) -> Te
     shares = likeness(embeddings, scale=scale)
     loss: Tensor = -(wanted * shares.clamp(min=1e-8).log()).sum(dim=1).mean()
     return loss
+
+
+def _compare(embeddings: Tensor, own: Tensor, *, scale: float) -> Tensor:
+    """Each with all others; nothing (`own`) with itself."""
+    return (scale * embeddings @ embeddings.T).masked_fill(own, -1e4)
 
 
 def _surprise(logits: Tensor, right: Tensor) -> Tensor:
