@@ -155,9 +155,11 @@ def test_shows_again_what_the_server_gives_again(context: BrowserContext) -> Non
     assert page.evaluate("queue.current") is None
 
     page.evaluate("pending = []; queue.refill()")
+    page.wait_for_function("queue.current?.id === 'a'")
 
-    assert page.evaluate("queue.current.id") == "a"
-    assert page.evaluate("asked.map((each) => each.skipped)") == [True, False, False]
+    # On a slow machine it asks by itself too.
+    first, *others = page.evaluate("asked.map((each) => each.skipped)")
+    assert (first, len(others) >= 2, any(others)) == (True, True, False)
 
 
 def test_what_comes_back_never_takes_the_place_of_what_is_looked_at(

@@ -127,5 +127,6 @@ def test_an_endpoint_that_takes_its_time_holds_up_no_other(member, receiver, run
 
     run_jobs(concurrency=4)
 
-    assert [each.path for each in receiver.received[:2]] == ["/hooks", "/hooks/other"]
+    # Either may be the first; before the slow one's second the other has come.
+    assert {each.path for each in receiver.received[:2]} == {"/hooks", "/hooks/other"}
     assert len(receiver.received) == 7
