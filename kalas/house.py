@@ -22,6 +22,8 @@ from retrieval import demo as demo_products
 from retrieval import demo_widget
 
 HOST = "127.0.0.1"
+NAME = "localhost"
+"""What people and links say: browsers refuse passkeys on addresses that are numbers."""
 READY_TIMEOUT_S = 180
 # What a page sends over its socket is tiny; a larger message is somebody trying something.
 SOCKET_MESSAGE_MAX_BYTES = 16 * 1024
@@ -62,12 +64,11 @@ def start(house: Supervisor, *, port: int) -> None:
 
 def describe(*, port: int) -> Iterable[str]:
     """What a person wants to read when everything runs."""
-    # By name, as browsers refuse passkeys on addresses that are numbers.
-    yield f"Kalas is at http://localhost:{port}/ (this machine only); Ctrl-C stops it."
+    yield f"Kalas is at http://{NAME}:{port}/ (this machine only); Ctrl-C stops it."
     if DemoShop.objects.filter(removed_at=None).exists():
         yield f"Demo log-in: {demo.EMAIL}  password: {demo.read_password()}"
     if settings.DEMO_STORE_PORT:
-        yield f"A simulated store, connected to it: http://localhost:{settings.DEMO_STORE_PORT}/"
+        yield f"A simulated store, connected to it: http://{NAME}:{settings.DEMO_STORE_PORT}/"
     connections.close_all()
 
 
@@ -126,7 +127,7 @@ def _web(port: int) -> Program:
 
 def _tell_address(port: int) -> dict[str, str]:
     """Where links in mails lead, and where stores send."""
-    return {"PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{HOST}:{port}")}
+    return {"PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{NAME}:{port}")}
 
 
 def _python(

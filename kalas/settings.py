@@ -28,7 +28,7 @@ ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [
     local_secrets.read_or_make(path=VAR / "secrets.json", name="encryption_key")
 ]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 HTTPS = env.bool("HTTPS", default=PUBLIC_URL.startswith("https://"))
 
 INSTALLED_APPS = [

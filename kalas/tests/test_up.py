@@ -125,7 +125,7 @@ def test_mends_itself_refuses_a_second_start_and_leaves_nothing_running(house, v
 
     second = run_up(var, free_port())
     assert second.returncode == 1
-    assert f"already running here: http://127.0.0.1:{house.port}/" in second.stderr
+    assert f"already running here: http://localhost:{house.port}/" in second.stderr
     assert second.stderr.strip().count("\n") == 0
 
     for part in ("postgres", "run_jobs", "daphne"):

@@ -130,7 +130,7 @@ def _only_one(path: Path, *, port: int) -> Iterator[None]:
             file.seek(0)
             raise CommandError(f"Kalas is already running here: {file.read().strip()}") from error
         file.truncate(0)
-        file.write(f"http://{house.HOST}:{port}/ (process {os.getpid()})\n")
+        file.write(f"http://{house.NAME}:{port}/ (process {os.getpid()})\n")
         file.flush()
         yield
         file.truncate(0)
