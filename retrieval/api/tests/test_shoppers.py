@@ -80,10 +80,15 @@ def test_what_shoppers_do_not_see_is_as_unknown_as_a_made_up_id(shopper, staff, 
             ask(client, product=str(draft.id)),
             ask(client, annotation=str(annotation.id)),
             client.get(f"/api/v1/products/{draft.id}/"),
-            client.get(f"/api/v1/products/{draft.id}/audit"),
             client.get(f"/api/v1/images/{image_id}/"),
         ]
         assert [answer.status_code for answer in answers] == [status] * len(answers)
+
+
+def test_what_photos_lack_is_the_shops_own_matter(shopper, staff, items):
+    address = f"/api/v1/products/{items[0].id}/audit"
+
+    assert (shopper.get(address).status_code, staff.get(address).status_code) == (403, 200)
 
 
 def test_what_goes_with_a_draft_is_nobodys_to_ask(shopper, items):
