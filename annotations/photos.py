@@ -24,7 +24,11 @@ from PIL.ExifTags import Base as Exif
 
 from annotations import jpegs
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
+PLAIN_FORMATS = tuple(name for name in FORMATS if name != "AVIF")
+"""Those whose headers don't lie: an AVIF of some kilobytes may say that it is small, and take the
+decoder as much as 268 megapixels do."""
+AVIF_BRANDS = {b"avif", b"avis"}
 MIN_SIDE = 8
 THUMBNAIL_SIDE = 400
 # Sources without loss stay so while they are small: drawings and cut-outs suffer most from JPEG.
@@ -43,6 +47,7 @@ _DAMAGED = (
     OSError,
     ValueError,
     SyntaxError,
+    RuntimeError,  # of the AVIF decoder
     EOFError,
     IndexError,
     KeyError,
@@ -109,6 +114,7 @@ def check_photo(
     with_thumbnail: bool = True,
     when_decoded: WhenDecoded | None = None,
     when_encoded: WhenEncoded | None = None,
+    formats: tuple[str, ...] = FORMATS,
 ) -> Photo:
     """Decode within limits, and encode anew where that is needed; raises PhotoRefused.
 
@@ -121,9 +127,9 @@ def check_photo(
         raise PhotoRefused("empty", _("The file is empty. Choose the photo again."))
     if len(data) > settings.UPLOAD_MAX_BYTES:
         raise too_large()
-    with _open(data) as image:
+    with _open(data, formats) as image:
         _check_size(image)
-        with room_for(image.width * image.height):
+        with room_for(_count_pixels(image)):
             return _check_pixels(
                 image,
                 data,
@@ -229,14 +235,20 @@ def _read_pixels(image: Image.Image) -> Image.Image:
         raise _damaged() from error
 
 
-def _open(data: bytes) -> Image.Image:
+def _count_pixels(image: Image.Image) -> int:
+    """At most so many are decoded."""
+    in_plain_format = image.format in PLAIN_FORMATS
+    return image.width * image.height if in_plain_format else MOST_PIXELS_AT_ONCE
+
+
+def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     """Raises PhotoRefused."""
     try:
-        return Image.open(BytesIO(data), formats=FORMATS)
+        return Image.open(BytesIO(data), formats=formats)
     except _BOMB as error:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:
-        raise _unsupported(data) from error
+        raise _unsupported(data, formats) from error
     except _DAMAGED as error:
         raise _damaged() from error
 
@@ -345,17 +357,37 @@ def _damaged() -> PhotoRefused:
     )
 
 
-def _unsupported(data: bytes) -> PhotoRefused:
+def _unsupported(data: bytes, formats: tuple[str, ...]) -> PhotoRefused:
     if data[4:8] == b"ftyp":
-        return PhotoRefused(
-            "heic",
-            _(
-                "HEIC and AVIF photos can't be read. Save the photo as JPEG; on an iPhone choose"
-                " Settings › Camera › Formats › Most Compatible."
-            ),
-        )
+        return _refuse_heif(data, formats)
     if b"<svg" in data[:2048].lower():
         return PhotoRefused("svg", _("SVG is a drawing, not a photo. Export it as PNG or JPEG."))
     return PhotoRefused(
-        "unsupported-format", _("This is no JPEG, PNG, WebP, GIF or BMP photo. Choose another.")
+        "unsupported-format",
+        _("This is no JPEG, PNG, WebP, AVIF, GIF or BMP photo. Choose another."),
     )
+
+
+def _refuse_heif(data: bytes, formats: tuple[str, ...]) -> PhotoRefused:
+    """What begins as HEIC does, and AVIF."""
+    if not AVIF_BRANDS & set(_list_brands(data)):
+        return PhotoRefused(
+            "heic",
+            _(
+                "HEIC photos can't be read. Save the photo as JPEG; on an iPhone choose"
+                " Settings › Camera › Formats › Most Compatible."
+            ),
+        )
+    if "AVIF" in formats:
+        return _damaged()
+    return PhotoRefused(
+        "unsupported-format", _("AVIF photos are not read here. Save the photo as JPEG.")
+    )
+
+
+def _list_brands(data: bytes) -> Iterator[bytes]:
+    """What the first box of such a file says that it is."""
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    yield data[8:12]
+    for start in range(16, end, 4):
+        yield data[start : start + 4]

@@ -13,10 +13,22 @@ from inference.contract import Box, InvalidImage
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 8
+
+DAMAGED = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    RuntimeError,
+    struct.error,
+    EOFError,
+    IndexError,
+    OverflowError,
+)
+"""What Pillow's decoders raise; RuntimeError is AVIF's."""
 
 # Pillow's own guard only warns up to twice its limit; `_check_header` refuses before any decoding.
 Image.MAX_IMAGE_PIXELS = None
@@ -36,9 +48,9 @@ def decode(data: bytes) -> Pixels:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise InvalidImage(
-            "unsupported-format", "This is not a JPEG, PNG, WebP, GIF or BMP photo."
+            "unsupported-format", "This is not a JPEG, PNG, WebP, AVIF, GIF or BMP photo."
         ) from error
-    except (OSError, ValueError, SyntaxError, struct.error, OverflowError) as error:
+    except DAMAGED as error:
         raise InvalidImage("damaged", "The file is damaged: it has no readable header.") from error
     with image:
         _check_header(image)
@@ -46,7 +58,7 @@ def decode(data: bytes) -> Pixels:
             image.load()
             _turn_upright(image)
             return _to_rgb(image)
-        except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
+        except DAMAGED as error:
             raise InvalidImage("damaged", "The file is damaged or incomplete.") from error
 
 
@@ -119,7 +131,7 @@ def _check_header(image: Image.Image) -> None:
 
 def _turn_upright(image: Image.Image) -> None:
     # Broken metadata is no reason to refuse pixels that decoded well.
-    with suppress(ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError):
+    with suppress(TypeError, KeyError, *DAMAGED):
         ImageOps.exif_transpose(image, in_place=True)
 
 

@@ -102,9 +102,9 @@ class AnnotationsView(ApiView):
     def post(self, request: Request) -> Response:
         """Annotate a photo: a file, base64, or an address on the public internet.
 
-        A photo is a JPEG, PNG, WebP, GIF or BMP of at most 25 MB and 50 megapixels; of a moving
-        one the first frame counts. The same photo with the same crop, hint and product is the
-        same annotation: to ask again costs nothing. Up to 20 files in one form become a batch.
+        A photo is a JPEG, PNG, WebP, AVIF, GIF or BMP of at most 25 MB and 50 megapixels; of a
+        moving one the first frame counts. The same photo with the same crop, hint and product is
+        the same annotation: to ask again costs nothing. Up to 20 files in one form become a batch.
         """
         wait_s: float = read_query(request, WaitQuery)["wait"]
         if request.FILES:

@@ -24,6 +24,13 @@ def make_png_header(width: int, height: int) -> bytes:
     )
 
 
+def make_avif_header(width: int, height: int) -> bytes:
+    """An AVIF that says it is so large and holds a small picture."""
+    data = encode(Image.new("RGB", (64, 48)), "AVIF")
+    said = b"ispe" + bytes(4)
+    return data.replace(said + struct.pack(">II", 64, 48), said + struct.pack(">II", width, height))
+
+
 def make_noise(width: int, height: int) -> Image.Image:
     return Image.effect_noise((width, height), 80).convert("RGB")
 
@@ -36,7 +43,12 @@ REFUSED = {
     "tiff": (encode(Image.new("RGB", (40, 40)), "TIFF"), "unsupported-format"),
     "svg": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "svg"),
     "heic": (b"\x00\x00\x00\x18ftypheic" + bytes(500), "heic"),
-    "avif": (b"\x00\x00\x00\x18ftypavif" + bytes(500), "heic"),
+    "heic without its name first": (
+        b"\x00\x00\x00\x18ftypmif1" + bytes(4) + b"mif1heic" + bytes(500),
+        "heic",
+    ),
+    "avif of nothing": (b"\x00\x00\x00\x18ftypavif" + bytes(500), "damaged"),
+    "truncated avif": (encode(make_noise(300, 300), "AVIF")[:9000], "damaged"),
     "truncated jpeg": (encode(make_noise(300, 300))[:9000], "damaged"),
     "truncated png": (encode(make_noise(300, 300), "PNG")[:9000], "damaged"),
     "truncated webp": (encode(make_noise(300, 300), "WEBP")[:3000], "damaged"),
@@ -46,6 +58,8 @@ REFUSED = {
     "bomb": (make_png_header(50_000, 50_000), "too-many-pixels"),
     "bomb between Pillow's limits": (make_png_header(10_000, 10_000), "too-many-pixels"),
     "51 megapixels": (make_png_header(10_200, 5_000), "too-many-pixels"),
+    "avif bomb": (make_avif_header(50_000, 50_000), "damaged"),
+    "avif of 51 megapixels": (make_avif_header(10_200, 5_000), "too-many-pixels"),
     "too small": (encode(Image.new("RGB", (7, 400))), "too-small"),
 }
 
@@ -59,6 +73,23 @@ def test_refuses(name):
 
     assert refusal.value.code == code
     assert refusal.value.detail.endswith(".")
+
+
+def test_where_anybody_may_send_avif_is_refused_with_a_line_of_its_own():
+    data = make_photo_bytes(format="AVIF")
+
+    with pytest.raises(PhotoRefused, match="AVIF photos are not read here") as refusal:
+        check_photo(data, formats=photos.PLAIN_FORMATS)
+
+    assert refusal.value.code == "unsupported-format"
+
+
+def test_an_avif_is_decoded_alone_as_its_header_may_lie():
+    alone = []
+
+    check_photo(make_avif_header(32, 32), when_decoded=lambda _: alone.append(photos._decoding[:]))
+
+    assert alone == [[photos.MOST_PIXELS_AT_ONCE]]
 
 
 def test_refuses_more_bytes_than_allowed(settings):
@@ -101,7 +132,7 @@ def test_stores_a_large_png_as_jpeg(monkeypatch):
     assert photo.extension == "jpg"
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("format", photos.FORMATS)
 def test_accepts_every_format(format):
     photo = check_photo(make_photo_bytes(format=format))
 
@@ -126,18 +157,32 @@ def test_turns_a_photo_upright_and_drops_what_it_says_about_itself():
     assert is_near(stored.getpixel((55, 45)), (0, 0, 255))
 
 
-def test_takes_the_first_frame_of_an_animation():
+def test_turns_an_avif_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new("RGB", (90, 60), "red")
+    image.paste("blue", (0, 0, 90, 20))
+
+    photo = check_photo(encode(image, "AVIF", exif=exif))
+
+    assert (photo.width, photo.height, photo.extension) == (60, 90, "jpg")
+    assert is_near(open_photo(photo.data).getpixel((55, 45)), (0, 0, 255))
+
+
+@pytest.mark.parametrize("format", ["GIF", "AVIF"])
+def test_takes_the_first_frame_of_an_animation(format):
     frames = [Image.new("RGB", (50, 50), colour) for colour in ("red", "blue")]
 
-    photo = check_photo(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    photo = check_photo(encode(frames[0], format, save_all=True, append_images=frames[1:]))
 
     assert is_near(open_photo(photo.data).getpixel((20, 20)), (255, 0, 0))
 
 
-def test_puts_transparency_on_white():
+@pytest.mark.parametrize("format", ["PNG", "AVIF"])
+def test_puts_transparency_on_white(format):
     image = Image.new("RGBA", (50, 50), (255, 0, 0, 0))
 
-    photo = check_photo(encode(image, "PNG"))
+    photo = check_photo(encode(image, format))
 
     assert open_photo(photo.data).getpixel((20, 20)) == (255, 255, 255)
 

@@ -1,6 +1,5 @@
 """A photo as MMFashion's demo shows it to its networks, without the random flip."""
 
-import struct
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +8,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from inference.contract import InvalidImage
-from inference.preprocess import FORMATS, MAX_BYTES, MAX_PIXELS, Pixels
+from inference.preprocess import DAMAGED, FORMATS, MAX_BYTES, MAX_PIXELS, Pixels
 
 SIZE = 224
 MEAN = (0.485, 0.456, 0.406)
@@ -31,9 +30,9 @@ def read_picture(data: bytes, *, square: bool = True) -> Tensor:
             small = _shrink(opened)
     except UnidentifiedImageError as error:
         raise InvalidImage(
-            "unsupported-format", "This is not a JPEG, PNG, WebP, GIF or BMP photo."
+            "unsupported-format", "This is not a JPEG, PNG, WebP, AVIF, GIF or BMP photo."
         ) from error
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
+    except DAMAGED as error:
         raise InvalidImage("damaged", "The file is damaged or incomplete.") from error
     return _pad(small, square=square)
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from inference import preprocess
 from inference.contract import Box, InvalidImage
-from inference.preprocess import decode, resize_crop, whole
+from inference.preprocess import FORMATS, decode, resize_crop, whole
 
 DEMO = Path(__file__).parents[2] / "annotations" / "demo_photos"
 
@@ -46,7 +46,7 @@ def refusal(data: bytes) -> str:
     return refused.value.code
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_decodes_each_supported_format(format):
     pixels = decode(encode(picture(), format))
 
@@ -165,7 +165,7 @@ def test_refuses_a_tiff_that_pillow_could_read():
 
 def test_survives_random_damage():
     rng = np.random.default_rng(1)
-    for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP"):
+    for format in FORMATS:
         data = np.frombuffer(encode(picture(), format), np.uint8)
         for _ in range(60):
             damaged = data.copy()

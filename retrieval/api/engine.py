@@ -13,13 +13,21 @@ from retrieval.details import Asked
 TIMEOUT_S = 30.0
 
 
-def annotate(data: bytes, *, family: str, crop: Box | None = None) -> AnnotationResult:
+def annotate(
+    data: bytes,
+    *,
+    family: str,
+    crop: Box | None = None,
+    formats: tuple[str, ...] = photos.FORMATS,
+) -> AnnotationResult:
     """By the shop's family of models.
 
     Raises Problem, and ValidationError for a box outside of the photo.
     """
     try:
-        _photo, found = looking.look_at(data, crop=crop, family=family, timeout_s=TIMEOUT_S)
+        _photo, found = looking.look_at(
+            data, crop=crop, family=family, timeout_s=TIMEOUT_S, formats=formats
+        )
         return found
     except photos.PhotoRefused as error:
         raise Problem("photo-refused", error.detail, reason=error.code) from error

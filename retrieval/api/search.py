@@ -15,6 +15,7 @@ from rest_framework.serializers import ValidationError
 
 from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import ApiKey, Scope
+from annotations import photos
 from annotations.api.images import visible_images
 from annotations.models import Annotation
 from inference.contract import Box
@@ -151,7 +152,9 @@ class SimilarView(ApiView):
     def _want_photo(self, data: bytes, asked: dict[str, Any]) -> Question:
         crop = asked.get("crop")
         box = Box(**crop) if crop else None
-        found = engine.annotate(data, family=self.tenant.model_family, crop=box)
+        # Everybody can read a publishable key: with it nothing is sent that costs too much.
+        formats = photos.PLAIN_FORMATS if self.caller.only_searches else photos.FORMATS
+        found = engine.annotate(data, family=self.tenant.model_family, crop=box, formats=formats)
         wanted = wanting.want_found(found)
         return Question(
             asked,

@@ -17,7 +17,7 @@ from inference.preprocess import decode
 from inference.specs import BadWeights, UnknownModel
 from kalas.lib.malloc import tune_allocator
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
+_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp"}
 
 
 class Command(BaseCommand):

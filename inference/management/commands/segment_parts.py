@@ -9,7 +9,7 @@ from inference.preprocess import decode
 from inference.specs import BadWeights, UnknownModel
 from inference.wizard import parts, segmenting
 
-_KINDS = {".jpg", ".jpeg", ".png", ".webp"}
+_KINDS = {".jpg", ".jpeg", ".png", ".webp", ".avif"}
 
 
 class Command(BaseCommand):

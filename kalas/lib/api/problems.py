@@ -202,9 +202,10 @@ TYPES: dict[str, ProblemType] = {
             "image-url-failed",
             422,
             "The photo could not be fetched",
-            "`reason` says why. The address must be public and lead to a JPEG, PNG, WebP, GIF or"
-            " BMP file within 15 seconds. `host-refused`: a publishable key fetches photos of the"
-            " hosts that are listed with it only; list the photos' host too, or send the photo.",
+            "`reason` says why. The address must be public and lead to a JPEG, PNG, WebP, AVIF, GIF"
+            " or BMP file within 15 seconds. `host-refused`: a publishable key fetches photos of"
+            " the hosts that are listed with it only; list the photos' host too, or send the"
+            " photo.",
         ),
         ProblemType(
             "version-required",

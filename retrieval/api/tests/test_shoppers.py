@@ -1,5 +1,7 @@
 """Who may only search finds what shoppers may see."""
 
+import base64
+
 import pytest
 from django.core.cache import caches
 from django.test import Client
@@ -8,6 +10,8 @@ from accounts.api.authentication import Caller
 from accounts.models import Scope
 from accounts.tests.factories import make_key, make_tenant
 from annotations.models import Annotation
+from annotations.tests.conftest import fake_engine  # noqa: F401 - a fixture
+from annotations.tests.factories import make_photo_bytes
 from retrieval.api.shoppers import narrow
 from retrieval.filters import NO_FILTERS
 from retrieval.tests.test_similar import make_item
@@ -83,6 +87,15 @@ def test_what_shoppers_do_not_see_is_as_unknown_as_a_made_up_id(shopper, staff, 
             client.get(f"/api/v1/images/{image_id}/"),
         ]
         assert [answer.status_code for answer in answers] == [status] * len(answers)
+
+
+def test_what_anybody_may_send_is_no_avif(shopper, staff, items, fake_engine):  # noqa: F811
+    image = base64.b64encode(make_photo_bytes(format="AVIF")).decode()
+
+    refused, taken = ask(shopper, image=image), ask(staff, image=image)
+
+    assert (refused.status_code, refused.json()["reason"]) == (422, "unsupported-format")
+    assert taken.status_code == 200
 
 
 def test_what_photos_lack_is_the_shops_own_matter(shopper, staff, items):
