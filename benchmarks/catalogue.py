@@ -22,6 +22,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from operator import truediv
 from pathlib import Path
@@ -41,8 +42,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob  # noqa: E402
 from accounts.models import Tenant, User  # noqa: E402
 from accounts.services import create_shop  # noqa: E402
 from annotations.models import Annotation  # noqa: E402
+from benchmarks.asking import annotate_patiently  # noqa: E402
 from benchmarks.processes import add_options, find_house, kept_apart, read_cpu_s  # noqa: E402
-from inference.client import Client, Overloaded  # noqa: E402
+from inference.client import Client  # noqa: E402
 from retrieval.jobs import COMPARE_TASK  # noqa: E402
 from retrieval.models import CatalogueImport, Embedding  # noqa: E402
 from retrieval.services import imports  # noqa: E402
@@ -110,16 +112,7 @@ def read_photos(path: Path, number: int) -> list[bytes]:
 
 def annotate(photos: list[bytes]) -> float:
     """Seconds of the bare engine."""
-    client = Client(settings.INFERENCE_URL)
-
-    def ask(photo: bytes) -> None:
-        while True:
-            try:
-                client.annotate(photo)
-                return
-            except Overloaded:
-                time.sleep(0.05)
-
+    ask = partial(annotate_patiently, Client(settings.INFERENCE_URL))
     start = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(ask, photos))

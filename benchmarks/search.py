@@ -27,6 +27,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402
 
+from benchmarks.asking import annotate_patiently  # noqa: E402
 from inference.client import Client  # noqa: E402
 from inference.contract import InvalidImage  # noqa: E402
 from retrieval.faiss_index import SEARCHED_LISTS, FaissIndex, Floats  # noqa: E402
@@ -175,7 +176,7 @@ def embed_photos(path: Path) -> Floats:
 
 def _embed(photo: bytes) -> tuple[float, ...]:
     try:
-        result = Client(settings.INFERENCE_URL).annotate(photo)
+        result = annotate_patiently(Client(settings.INFERENCE_URL), photo)
     except InvalidImage:
         return ()
     return next((each.embedding for each in result.garments if each.primary), ())
