@@ -75,6 +75,9 @@ class TrainConfig:
     bfloat16: bool = False
     """Whether a CPU computes in bfloat16: half as long again as fast where it knows that, with one
     thread; far slower elsewhere. On CUDA short numbers are used anyway."""
+    contrast_scale: float = 14.0
+    """The inverse temperature of the contrast with names at the beginning; it is learnt. A run
+    that goes on from weights begins with what they were learnt with."""
     widths: tuple[int, ...] = ()
     """Of the network's stages, where it is a teacher's and not the one that ships."""
     taught_share: float = 0.0

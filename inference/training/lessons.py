@@ -23,7 +23,6 @@ from inference.training.losses import (
 from inference.training.teachers import Taught, Teachers
 
 ALIKE_SCALE = 12.0
-_FIRST_SCALE = 14.0
 
 
 class Outcome(NamedTuple):
@@ -36,10 +35,10 @@ class Outcome(NamedTuple):
 class Extras(nn.Module):
     """What only training needs."""
 
-    def __init__(self, articles: int) -> None:
+    def __init__(self, articles: int, *, scale: float) -> None:
         super().__init__()
         self.article = nn.Linear(EMBEDDING_SIZE, articles)
-        self.scale = nn.Parameter(torch.tensor(_FIRST_SCALE).log())
+        self.scale = nn.Parameter(torch.tensor(scale).log())
         """The logarithm of the contrast's inverse temperature."""
 
 

@@ -129,7 +129,7 @@ class _Run:
         self._net = build_untrained(config.name, widths=config.widths)
         self._net.to(self._device).to(memory_format=torch.channels_last)
         self._texts = TextNet().to(self._device)
-        self._extras = Extras(articles).to(self._device)
+        self._extras = Extras(articles, scale=config.contrast_scale).to(self._device)
         keys = AttributeKeys(config, training_set, self._device)
         self._lessons = Lessons(
             config,
