@@ -18,7 +18,6 @@ from inference.networks.garment_net import GarmentNet
 from inference.specs import BadWeights, WeightsSpec
 from inference.taxonomy import UnknownLabel
 from inference.training import loop, rows
-from inference.training.augment import View, augment, find_on_white
 from inference.training.batches import Plan, TrainingSet
 from inference.training.config import Changes, TrainConfig, read_config
 from inference.training.loop import schedule, train
@@ -262,44 +261,6 @@ def test_fills_half_of_each_batch_with_runs_of_one_type():
         assert set(photos[32:]) <= set(photos[:32])
         assert all(len({photo % 20 for photo in photos[at : at + 8]}) <= 2 for at in (0, 8))
         assert batch.fits.shape == (40, 50)
-
-
-def test_augments_to_the_asked_size_and_the_same_for_the_same_seed(data):
-    image = read_samples(data / "fpi-train.parquet").samples[0].image
-    ground = np.full((30, 30, 3), 90, np.uint8)
-
-    def views(seed: int) -> list[View]:
-        rng = np.random.default_rng(seed)
-        return [
-            augment(
-                image,
-                size=(48, 36),
-                changes=TINY.changes,
-                backgrounds=[ground],
-                rng=rng,
-                again=index % 2 == 1,
-            )
-            for index in range(40)
-        ]
-
-    def differences(one: list[View], other: list[View]) -> int:
-        return sum((a.pixels != b.pixels).any() for a, b in zip(one, other, strict=True))
-
-    assert all(v.pixels.shape == (48, 36, 3) and v.pixels.dtype == np.uint8 for v in views(1))
-    assert differences(views(1), views(1)) == 0
-    assert differences(views(1), views(2)) > 0
-    assert {view.true_colours for view in views(1)} == {True, False}
-
-
-def test_finds_the_garment_on_white_only():
-    image = np.full((40, 40, 3), 255, np.uint8)
-    image[10:30, 10:30] = 0
-
-    mask = find_on_white(image)
-
-    assert mask is not None
-    assert (mask > 0).sum() == 400
-    assert find_on_white(np.full((40, 40, 3), 120, np.uint8)) is None
 
 
 def test_trains_to_a_weights_file(trained):

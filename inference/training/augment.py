@@ -54,6 +54,8 @@ def augment(
 
     The second view of a photo, `again`, is as another shop would show it.
     """
+    if changes.quarter and rng.random() < changes.quarter:
+        image = np.ascontiguousarray(np.rot90(image, rng.choice((-1, 1))))
     garment = find_on_white(image)
     if garment is not None and backgrounds and rng.random() < changes.ground:
         image = _replace_ground(image, garment, backgrounds=backgrounds, rng=rng)

@@ -21,6 +21,8 @@ class Changes:
     strong_light: float
     """Of those in other light the share whose colours can no longer be told."""
     erase: float
+    quarter: float = 0.0
+    """Lying on its side, as telephones save it that don't note how they were held."""
 
 
 @dataclass(frozen=True, slots=True)
