@@ -150,6 +150,7 @@ def test_measures_a_benchmark(evaluation):
     whole = metrics(evaluation, "clothing-val", "whole")
 
     assert whole["category top-1"]["count"] == 5
+    assert whole["category top-1, photos turned by a quarter"]["count"] == 5
     assert whole["ten classes: accuracy"]["count"] == 3
 
 

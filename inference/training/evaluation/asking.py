@@ -23,6 +23,8 @@ from inference.training.ranking import change_photo
 
 WHOLE, SERVED = "whole", "served"
 WAYS = (WHOLE, SERVED)
+OWN_PHOTOS = "clothing"
+"""Whose photos people took themselves, now and then with the telephone held sideways."""
 _SAY_SECONDS = 5.0
 _PATTERNS = (
     ("striped", ("striped",)),
@@ -61,8 +63,12 @@ def evaluate_photos(path: Path, *, asked: Asked, questions: Questions, say: Say)
         answers = ask(asked.model, watch(views, len(file.photos), f"{path.stem} whole", say))
         changed = change_photos(file.photos, asked.model.spec.input_size, seed=questions.seed)
         again = ask(asked.model, watch(changed, len(file.photos), f"{path.stem} changed", say))
-        found = search.measure_self_retrieval(file.photos, again.embedding, answers.embedding)
-        ways[WHOLE] = judge(file.photos, answers, asked.model, extra=[found])
+        extra = [search.measure_self_retrieval(file.photos, again.embedding, answers.embedding)]
+        if file.data_set == OWN_PHOTOS:
+            turned = turn_photos(file.photos, asked.model.spec.input_size)
+            lying = ask(asked.model, watch(turned, len(file.photos), f"{path.stem} turned", say))
+            extra.append(metrics.measure_turned(file.photos, lying.heads[CATEGORY]))
+        ways[WHOLE] = judge(file.photos, answers, asked.model, extra=extra)
     if SERVED in questions.ways:
         data = [photo.data for photo in file.photos]
         results = watch(annotate(asked.pipeline, data), len(data), f"{path.stem} served", say)
@@ -86,6 +92,13 @@ def change_photos(
     """A changed copy of each; the same for the same seed and order."""
     for index, photo in enumerate(photos):
         image = change_photo(decode(photo.data), np.random.default_rng([seed, index]))
+        yield resize_crop(image, whole(image), size)
+
+
+def turn_photos(photos: Iterable[LabelledPhoto], size: tuple[int, int]) -> Iterator[Pixels]:
+    """Each photo as a whole, turned by a quarter: the first to the right, the next to the left."""
+    for index, photo in enumerate(photos):
+        image = np.ascontiguousarray(np.rot90(decode(photo.data), 1 if index % 2 else -1))
         yield resize_crop(image, whole(image), size)
 
 

@@ -64,6 +64,17 @@ def measure_category(photos: Sequence[LabelledPhoto], head: Head) -> list[Metric
     ]
 
 
+def measure_turned(photos: Sequence[LabelledPhoto], head: Head) -> Metric:
+    """What a telephone saves that was held sideways and doesn't say so."""
+    accepts = head.mark([photo.accepts for photo in photos])
+    counted = np.array([bool(photo.accepts) for photo in photos], dtype=np.bool_)
+    return measure_mean(
+        "category top-1, photos turned by a quarter",
+        _scores(are_hits(head.probabilities, accepts, top=1), counted),
+        note="half of them to the right, half to the left",
+    )
+
+
 def measure_colour(
     photos: Sequence[LabelledPhoto], head: Head, *, key: str = "colour"
 ) -> list[Metric]:
