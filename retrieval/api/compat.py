@@ -52,7 +52,7 @@ class OldRetrieveView(ApiView):
         Nothing of the photo is kept.
         """
         upload = read(OldRetrieveInput, request.data)["image"]
-        seen = engine.annotate(engine.read_upload(upload), family=self.tenant.model_family)
+        seen = engine.annotate(engine.read_upload(upload), caller=self.caller)
         wanted = wanting.want_found(seen)
         try:
             found = (

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rest_framework.serializers import ValidationError
 
+from accounts.api.authentication import Caller
 from annotations import looking, photos, services
 from inference import client
 from inference.contract import AnnotationResult, Box, InvalidImage
@@ -13,20 +14,19 @@ from retrieval.details import Asked
 TIMEOUT_S = 30.0
 
 
-def annotate(
-    data: bytes,
-    *,
-    family: str,
-    crop: Box | None = None,
-    formats: tuple[str, ...] = photos.FORMATS,
-) -> AnnotationResult:
+def annotate(data: bytes, *, caller: Caller, crop: Box | None = None) -> AnnotationResult:
     """By the shop's family of models.
 
     Raises Problem, and ValidationError for a box outside of the photo.
     """
     try:
         _photo, found = looking.look_at(
-            data, crop=crop, family=family, timeout_s=TIMEOUT_S, formats=formats
+            data,
+            crop=crop,
+            family=caller.tenant.model_family,
+            timeout_s=TIMEOUT_S,
+            # Everybody can read a publishable key: with it nothing is sent that costs too much.
+            formats=photos.PLAIN_FORMATS if caller.only_searches else photos.FORMATS,
         )
         return found
     except photos.PhotoRefused as error:

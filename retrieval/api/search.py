@@ -15,7 +15,6 @@ from rest_framework.serializers import ValidationError
 
 from accounts.api.base import ApiView, once_per_idempotency_key
 from accounts.models import ApiKey, Scope
-from annotations import photos
 from annotations.api.images import visible_images
 from annotations.models import Annotation
 from inference.contract import Box
@@ -152,9 +151,7 @@ class SimilarView(ApiView):
     def _want_photo(self, data: bytes, asked: dict[str, Any]) -> Question:
         crop = asked.get("crop")
         box = Box(**crop) if crop else None
-        # Everybody can read a publishable key: with it nothing is sent that costs too much.
-        formats = photos.PLAIN_FORMATS if self.caller.only_searches else photos.FORMATS
-        found = engine.annotate(data, family=self.tenant.model_family, crop=box, formats=formats)
+        found = engine.annotate(data, caller=self.caller, crop=box)
         wanted = wanting.want_found(found)
         return Question(
             asked,
