@@ -154,6 +154,12 @@ def test_measures_a_benchmark(evaluation):
     assert whole["ten classes: accuracy"]["count"] == 3
 
 
+def test_measures_what_is_named_and_not_there(evaluation):
+    served = metrics(evaluation, "clothing-val", "served")
+
+    assert served["nothing beside the garment"]["count"] == 5
+
+
 def test_measures_outfits(evaluation):
     whole = metrics(evaluation, "ccp-val", "whole")
     served = metrics(evaluation, "ccp-val", "served")

@@ -24,7 +24,8 @@ from inference.training.ranking import change_photo
 WHOLE, SERVED = "whole", "served"
 WAYS = (WHOLE, SERVED)
 OWN_PHOTOS = "clothing"
-"""Whose photos people took themselves, now and then with the telephone held sideways."""
+"""Whose photos people took themselves, of one garment each, now and then with the telephone held
+sideways."""
 _SAY_SECONDS = 5.0
 _PATTERNS = (
     ("striped", ("striped",)),
@@ -71,10 +72,15 @@ def evaluate_photos(path: Path, *, asked: Asked, questions: Questions, say: Say)
         ways[WHOLE] = judge(file.photos, answers, asked.model, extra=extra)
     if SERVED in questions.ways:
         data = [photo.data for photo in file.photos]
-        results = watch(annotate(asked.pipeline, data), len(data), f"{path.stem} served", say)
+        results = list(watch(annotate(asked.pipeline, data), len(data), f"{path.stem} served", say))
         garments = [primary(result) for result in results]
+        extra = [metrics.measure_alone(file.photos, results)] if file.data_set == OWN_PHOTOS else []
         ways[SERVED] = judge(
-            file.photos, read_garments(garments, asked.model.spec), asked.model, measured=True
+            file.photos,
+            read_garments(garments, asked.model.spec),
+            asked.model,
+            measured=True,
+            extra=extra,
         )
     return FileResult(path.stem, file.data_set, len(file.photos), file.left_out, ways)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference import taxonomy
+from inference.contract import AnnotationResult
 from inference.training.calibration import (
     Bin,
     HeadAnswers,
@@ -72,6 +73,17 @@ def measure_turned(photos: Sequence[LabelledPhoto], head: Head) -> Metric:
         "category top-1, photos turned by a quarter",
         _scores(are_hits(head.probabilities, accepts, top=1), counted),
         note="half of them to the right, half to the left",
+    )
+
+
+def measure_alone(photos: Sequence[LabelledPhoto], results: Sequence[AnnotationResult]) -> Metric:
+    """Of photos of one garment each."""
+    alone = np.array([len(result.garments) < 2 for result in results])
+    counted = np.array([bool(p.accepts) and p.shows_garment for p in photos])
+    return measure_mean(
+        "nothing beside the garment",
+        _scores(alone, counted),
+        note="each photo shows one; what else is named is not there",
     )
 
 
