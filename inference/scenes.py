@@ -18,6 +18,13 @@ MOST = 12
 """Garments of one photo."""
 _FAINT = 0.2
 """Confidence from which it is one if there is no other, or in an outfit, where there are more."""
+_LYING = 0.5
+"""Confidence from which a garment is one beside others where nobody is to be seen: what lies on a
+patterned ground has a belt or a bag more easily than a person who wears it. Of 465 photos of single
+garments 12 show several things so, and 18 from SURE."""
+_SOMEBODY = 0.01
+"""Share of a photo's places that show skin or hair from which somebody wears what it shows, once
+it shows several things; 219 of 220 outfits in the street have more."""
 _LEAST_SIDE = 14
 """Source pixels; what is smaller can't be named."""
 _SAME = 0.75
@@ -92,6 +99,10 @@ class Sight:
         is_seen = any(garment.size >= _SMALL * area for garment in self.found)
         return self._body_share() <= (_WORN if is_seen else _ELSEWHERE)
 
+    @property
+    def shows_somebody(self) -> bool:
+        return self._body_share() > _SOMEBODY
+
     def _body_share(self) -> float:
         likely = np.exp(self.segments - self.segments.max(axis=0))
         body = likely[SEGMENTS.index("body")] > likely.sum(axis=0) / 2
@@ -136,7 +147,8 @@ def _choose(sight: Sight, *, plain: bool) -> list[Found]:
     Of an outfit in the street those as well of which the finder is less sure: each comes with its
     confidence, and what is left out nobody can judge.
     """
-    sure = [garment for garment in sight.found if garment.confidence >= SURE]
+    lies = sight.may_show_several and not sight.shows_somebody
+    sure = [g for g in sight.found if g.confidence >= (_LYING if lies else SURE)]
     if not plain and len({garment.object for garment in sure}) > 1:
         sure = list(sight.found)
     return outline(sure[:MOST] or sight.found[:1], sight.segments, frame=sight.frame)

@@ -1,0 +1,59 @@
+"""What of the finder's answer is a garment of the photo."""
+
+import numpy as np
+import pytest
+
+from inference.contract import Box
+from inference.detection import OBJECTS, Detail, Found, fit
+from inference.preprocess import Pixels, whole
+from inference.scenes import Sight, look
+from inference.tests.stand_in import CLOTH, SKIN, painted_finder
+
+TOP, BELT = Box(100, 100, 300, 400), Box(120, 380, 280, 410)
+FACE = Box(150, 10, 250, 90)
+Part = tuple[Detail, Box, float]
+
+
+def see(image: Pixels, *parts: Part) -> list[str]:
+    """The details of the photo's garments where the finder says these parts."""
+    pixels, frame = fit(image, whole(image))
+    _heat, _edges, segments = painted_finder(pixels[None])
+    found = [Found(OBJECTS[detail], detail, box, sure) for detail, box, sure in parts]
+    scene = look(image, whole(image), Sight(found, segments[0], frame), size=(80, 60))
+    return [view.found.detail for view in scene.garments if view.found]
+
+
+@pytest.fixture
+def lying() -> Pixels:
+    image = np.random.default_rng(1).integers(90, 160, (640, 400, 3), np.uint8)
+    image[TOP.top : TOP.bottom, TOP.left : TOP.right] = CLOTH["top"]
+    return image
+
+
+@pytest.fixture
+def worn(lying: Pixels) -> Pixels:
+    image = lying.copy()
+    image[FACE.top : FACE.bottom, FACE.left : FACE.right] = SKIN
+    return image
+
+
+def test_what_lies_alone_has_no_belt_that_the_finder_only_guesses(lying, worn):
+    guessed: list[Part] = [("top", TOP, 0.9), ("belt", BELT, 0.45)]
+
+    assert see(lying, *guessed) == ["top"]
+    assert see(worn, *guessed) == ["top", "belt"]
+
+
+def test_two_things_that_lie_side_by_side_are_two(lying):
+    assert see(lying, ("top", TOP, 0.9), ("belt", BELT, 0.6)) == ["top", "belt"]
+
+
+def test_the_only_garment_may_be_a_guess(lying):
+    assert see(lying, ("top", TOP, 0.4)) == ["top"]
+    assert see(lying, ("top", TOP, 0.4), ("belt", BELT, 0.3)) == ["top"]
+
+
+def test_somebody_wears_even_what_is_faint(worn):
+    parts: list[Part] = [("top", TOP, 0.9), ("footwear", BELT, 0.4), ("belt", BELT, 0.25)]
+
+    assert see(worn, *parts) == ["top", "footwear", "belt"]
