@@ -1,13 +1,13 @@
 """What a photo shows that can be classified: garments with their boxes, crops and colours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from inference.colours import Cloth
 from inference.contract import Box
-from inference.detection import SEGMENTS, SURE, Found, Frame, decode_maps, overlap, tidy
+from inference.detection import SEGMENTS, SURE, TWICE, Found, Frame, decode_maps, overlap, tidy
 from inference.foreground import Foreground, Ground
 from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
@@ -147,11 +147,22 @@ def _choose(sight: Sight, *, plain: bool) -> list[Found]:
     Of an outfit in the street those as well of which the finder is less sure: each comes with its
     confidence, and what is left out nobody can judge.
     """
-    lies = sight.may_show_several and not sight.shows_somebody
-    sure = [g for g in sight.found if g.confidence >= (_LYING if lies else SURE)]
+    if sight.may_show_several and not sight.shows_somebody:
+        sure = _take_apart(garment for garment in sight.found if garment.confidence >= _LYING)
+    else:
+        sure = [garment for garment in sight.found if garment.confidence >= SURE]
     if not plain and len({garment.object for garment in sure}) > 1:
         sure = list(sight.found)
     return outline(sure[:MOST] or sight.found[:1], sight.segments, frame=sight.frame)
+
+
+def _take_apart(found: Iterable[Found]) -> list[Found]:
+    """Without what lies where a surer one does: only people wear one thing over another."""
+    kept: list[Found] = []
+    for garment in found:
+        if all(overlap(garment.box, other.box) <= TWICE for other in kept):
+            kept.append(garment)
+    return kept
 
 
 def _on_ground(

@@ -44,6 +44,13 @@ def test_what_lies_alone_has_no_belt_that_the_finder_only_guesses(lying, worn):
     assert see(worn, *guessed) == ["top", "belt"]
 
 
+def test_what_lies_there_is_no_dress_and_a_skirt(lying, worn):
+    both: list[Part] = [("full", TOP, 0.7), ("lower", Box(104, 100, 300, 396), 0.6)]
+
+    assert see(lying, *both) == ["full"]
+    assert see(worn, *both) == ["full", "lower"]
+
+
 def test_two_things_that_lie_side_by_side_are_two(lying):
     assert see(lying, ("top", TOP, 0.9), ("belt", BELT, 0.6)) == ["top", "belt"]
 
