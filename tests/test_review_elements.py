@@ -162,6 +162,18 @@ def test_shows_again_what_the_server_gives_again(context: BrowserContext) -> Non
     assert (first, len(others) >= 2, any(others)) == (True, True, False)
 
 
+def test_counts_from_before_something_was_sent_are_not_shown(context: BrowserContext) -> None:
+    page = open_tab(context, QUEUE)
+    page.evaluate("window.counted = 0; queue.addEventListener('counts', () => { counted += 1; })")
+
+    page.evaluate("pending = ['a']; void queue.refill(); pending = []")
+    page.wait_for_function("asked.length && !queue.filling")
+    assert page.evaluate("counted") == 0
+
+    page.evaluate("queue.refill()")
+    page.wait_for_function("counted")
+
+
 def test_what_comes_back_never_takes_the_place_of_what_is_looked_at(
     context: BrowserContext,
 ) -> None:

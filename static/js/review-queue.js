@@ -66,7 +66,8 @@ export class ReviewQueue extends EventTarget {
     clearTimeout(this.retry);
     try {
       // What is answered and on its way still waits for all that the server knows.
-      const without = [...this.items.map((item) => item.id), ...this.pending()].slice(0, MOST);
+      const pending = this.pending();
+      const without = [...this.items.map((item) => item.id), ...pending].slice(0, MOST);
       const skipped = this.asksSkipped && !this.items.length;
       const response = await this.sender.post(this.claimUrl, { without, number: AHEAD - this.items.length, skipped, ...this.pick() });
       if (response.status === 401 || response.status === 403) return this.tell("stopped");
@@ -80,9 +81,10 @@ export class ReviewQueue extends EventTarget {
       const wasEmpty = this.items.length === 0;
       this.items.push(...fresh);
       fresh.forEach(load);
-      this.counts = counts;
       this.loaded = fresh.length > 0 || items.length === 0;
-      this.dispatchEvent(new CustomEvent("counts", { detail: counts }));
+      // What was sent meanwhile has been answered with newer ones.
+      const areNew = pending.every((id) => this.pending().includes(id));
+      if (areNew) this.dispatchEvent(new CustomEvent("counts", { detail: counts }));
       if (wasEmpty) this.tell();
       if (!this.items.length) this.again(this.loaded ? DRY_MS : SOON_MS, this.loaded);
     } catch {
