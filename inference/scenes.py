@@ -151,8 +151,8 @@ def _choose(sight: Sight, *, plain: bool) -> list[Found]:
         sure = _take_apart(garment for garment in sight.found if garment.confidence >= _LYING)
     else:
         sure = [garment for garment in sight.found if garment.confidence >= SURE]
-    if not plain and len({garment.object for garment in sure}) > 1:
-        sure = list(sight.found)
+        if not plain and len({garment.object for garment in sure}) > 1:
+            sure = list(sight.found)
     return outline(sure[:MOST] or sight.found[:1], sight.segments, frame=sight.frame)
 
 

@@ -55,6 +55,13 @@ def test_two_things_that_lie_side_by_side_are_two(lying):
     assert see(lying, ("top", TOP, 0.9), ("belt", BELT, 0.6)) == ["top", "belt"]
 
 
+def test_of_several_that_lie_there_none_is_a_guess(lying):
+    bag = Box(10, 500, 90, 600)
+    parts: list[Part] = [("top", TOP, 0.9), ("footwear", BELT, 0.6), ("bag", bag, 0.25)]
+
+    assert see(lying, *parts) == ["top", "footwear"]
+
+
 def test_the_only_garment_may_be_a_guess(lying):
     assert see(lying, ("top", TOP, 0.4)) == ["top"]
     assert see(lying, ("top", TOP, 0.4), ("belt", BELT, 0.3)) == ["top"]
