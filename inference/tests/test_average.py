@@ -32,8 +32,17 @@ def test_refuses_what_is_no_pair_and_writes_nothing(tmp_path):
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"no weights")
 
-    for file, said in ((other, "not weights of one network"), (broken, "can't be read")):
+    for file, said in ((other, "not weights of one network"), (broken, "cannot be read")):
         with pytest.raises(BadWeights, match=said):
             average(one, file, out=tmp_path / "mean")
 
     assert not (tmp_path / "mean").exists()
+
+
+def test_overwrites_neither_run(tmp_path):
+    one, other = write(tmp_path / "one", 1.0), write(tmp_path / "other", 3.0)
+
+    with pytest.raises(BadWeights, match="choose another folder"):
+        average(one, other, out=tmp_path / "other")
+
+    assert (load_file(other)["a"] == 3).all()

@@ -9,12 +9,11 @@ import argparse
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from inference import weights
 from inference.specs import BadWeights
+from inference.training.evaluation.model import read_tensors
 from inference.training.loop import WORDS_FILE
 
 
@@ -33,6 +32,8 @@ def main() -> None:
 
 def average(one: Path, other: Path, *, out: Path) -> Path:
     """The mean's file in `out`, named as `other`. Raises BadWeights."""
+    if out.resolve() in (one.resolve().parent, other.resolve().parent):
+        raise BadWeights(f"{out} holds the weights themselves: choose another folder.")
     means = {other.name: _mean(one, other)}
     words = [file.with_name(WORDS_FILE) for file in (one, other)]
     if all(file.exists() for file in words):
@@ -45,7 +46,7 @@ def average(one: Path, other: Path, *, out: Path) -> Path:
 
 def _mean(one: Path, other: Path) -> dict[str, Tensor]:
     """Temperatures are 1: they are fitted when the mean is published."""
-    first, second = _read(one), _read(other)
+    first, second = read_tensors(one), read_tensors(other)
     shapes = [{name: t.shape for name, t in tensors.items()} for tensors in (first, second)]
     if shapes[0] != shapes[1]:
         raise BadWeights(f"{one} and {other} are not weights of one network.")
@@ -57,13 +58,6 @@ def _mean(one: Path, other: Path) -> dict[str, Tensor]:
         else tensor
         for name, tensor in second.items()
     }
-
-
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        return weights.widen(load_file(file))
-    except (OSError, SafetensorError) as error:
-        raise BadWeights(f"{file} can't be read: {error}") from error
 
 
 if __name__ == "__main__":

@@ -66,13 +66,13 @@ def read_run(
     if texts is None:
         return model
     words = TextNet()
-    _fill(words, _read_tensors(texts))
+    _fill(words, read_tensors(texts))
     return replace(model, words=TorchNetwork(FromWords(words), device=device))
 
 
 def read_network(path: Path, *, size: tuple[int, int]) -> tuple[GarmentNet, WeightsSpec]:
     """A training run's network of whatever widths, and what it answers. Raises BadWeights."""
-    tensors = _read_tensors(path)
+    tensors = read_tensors(path)
     spec = _describe(path, tensors, size)
     network = GarmentNet(
         labels=len(spec.labels),
@@ -123,7 +123,8 @@ def _shape(tensors: dict[str, Tensor]) -> tuple[tuple[int, ...], tuple[int, ...]
     return tuple(widths), tuple(depths)
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A run's weights in float32, in today's format. Raises BadWeights."""
     try:
         return weights.widen(weights.rename(safetensors.torch.load(path.read_bytes())))
     except (OSError, SafetensorError) as error:
