@@ -15,7 +15,8 @@
  *       .upload-actions > [data-retry] [data-remove]</li></template>
  *   </kalas-upload>
  *
- * Answers: 201 + an HTML fragment, put first into the target; else {"title", "detail"} as problem+json.
+ * Answers: 201 + an HTML fragment, put first into the target; else {"title", "detail"} as problem+json,
+ * with 422 where the photo itself is refused, which is not to be tried again.
  */
 
 const PARALLEL = 3;
@@ -136,7 +137,9 @@ class KalasUpload extends HTMLElement {
 
   receive(upload, request) {
     if (request.status !== 201) {
-      this.fail(upload, readDetail(request) ?? this.dataset.refused);
+      // 422 judges the photo itself: the same file would be refused again.
+      const again = request.status !== 422;
+      this.fail(upload, readDetail(request) ?? this.dataset.refused, { again });
       return;
     }
     const target = document.querySelector(this.getAttribute("target"));
