@@ -10,11 +10,10 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
-from tests.chromium import run_chromium
+from tests.elements.pages import ORIGIN
 
 pytestmark = pytest.mark.e2e
 
-ORIGIN = "http://127.0.0.1:1"
 OUTBOX = """const { Outbox, Sender } = await import("/static/js/review-outbox.js");
   window.outbox = new Outbox("shop.1", new Sender("token", "shop"));
   window.heard = [];
@@ -24,12 +23,6 @@ OUTBOX = """const { Outbox, Sender } = await import("/static/js/review-outbox.js
 PUT = (
     """(id) => outbox.put({ url: `/say/${id}`, body: { review: id }, item: { id }, kept: null })"""
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with run_chromium() as running:
-        yield running
 
 
 @pytest.fixture
