@@ -21,7 +21,8 @@ from annotations.files import ORPHAN_AGE, StorageAway, remove_files
 from annotations.photos import clean_name
 from retrieval import jobs
 from retrieval.importing import archives, columns, tables
-from retrieval.importing.running import TakenOver, run_part
+from retrieval.importing.progress import TakenOver
+from retrieval.importing.running import run_part
 from retrieval.importing.tables import TableUnreadable
 from retrieval.models import CatalogueImport, ImportProblem
 

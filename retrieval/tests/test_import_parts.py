@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from annotations.models import Annotation, FashionImage
 from annotations.tests.factories import make_photo_bytes
-from retrieval.importing import running
+from retrieval.importing import progress, running, zip_photos
 from retrieval.jobs import IMPORT_QUEUE, IMPORT_TASK
 from retrieval.models import (
     CatalogueImport,
@@ -61,7 +61,7 @@ def test_goes_on_where_it_was_killed(tenant, monkeypatch):
     monkeypatch.setattr(running, "CHUNK", 10)
     run = check(make_import(tenant=tenant, data=many_rows(50)))
     imports.start_import(tenant=tenant, import_id=run.id)
-    move_on, moves = running._move_on, []
+    move_on, moves = progress.move_on, []
 
     def die_in_the_third(run, **numbers):
         moves.append(numbers)
@@ -69,10 +69,10 @@ def test_goes_on_where_it_was_killed(tenant, monkeypatch):
             raise Killed  # after the rows of the chunk were written, before its commit
         move_on(run, **numbers)
 
-    monkeypatch.setattr(running, "_move_on", die_in_the_third)
+    monkeypatch.setattr(progress, "move_on", die_in_the_third)
     with pytest.raises(Killed):
         work(run)
-    monkeypatch.setattr(running, "_move_on", move_on)
+    monkeypatch.setattr(progress, "move_on", move_on)
     run.refresh_from_db()
     assert (run.rows_done, Product.objects.count()) == (20, 20)
 
@@ -86,18 +86,18 @@ def test_an_archive_goes_on_where_it_was_killed(tenant, monkeypatch):
     data = make_zip({f"p{i}.png": make_photo_bytes() for i in range(4)})
     run = work(make_import(tenant=tenant, data=data, name="photos.zip"))
     imports.start_import(tenant=tenant, import_id=run.id)
-    move_on = running._move_on
+    move_on = progress.move_on
 
     def die(run, **numbers):
         move_on(run, **numbers)
         if run.photos_done == 4:
             raise Killed  # all of the last two is written, nothing of them is committed
 
-    monkeypatch.setattr(running, "PHOTOS_AT_ONCE", 2)
-    monkeypatch.setattr(running, "_move_on", die)
+    monkeypatch.setattr(zip_photos, "PHOTOS_AT_ONCE", 2)
+    monkeypatch.setattr(progress, "move_on", die)
     with pytest.raises(Killed):
         work(run)
-    monkeypatch.setattr(running, "_move_on", move_on)
+    monkeypatch.setattr(progress, "move_on", move_on)
     run.refresh_from_db()
     assert (run.photos_done, Product.objects.count()) == (2, 2)
 
@@ -114,7 +114,7 @@ def test_two_workers_at_once_do_the_work_once(tenant, monkeypatch):
     stale = CatalogueImport.objects.get(id=run.id)
     work(run)
 
-    with pytest.raises(running.TakenOver):
+    with pytest.raises(progress.TakenOver):
         running.run_part(stale, clock=timezone.now, until=timezone.now() + timedelta(hours=1))
 
     run.refresh_from_db()

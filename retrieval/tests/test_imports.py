@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.tests.factories import make_tenant
-from retrieval.importing import running, tables
+from retrieval.importing import progress, tables
 from retrieval.models import (
     CatalogueImport,
     ImportProblem,
@@ -263,7 +263,7 @@ def test_fails_with_words_when_its_file_is_gone(tenant):
 
 
 def test_keeps_the_first_thousand_problems(tenant, monkeypatch):
-    monkeypatch.setattr(running, "MOST_PROBLEMS", 5)
+    monkeypatch.setattr(progress, "MOST_PROBLEMS", 5)
 
     run = import_file(tenant=tenant, data="id,price\n" + "1,x\n" * 300)
 
