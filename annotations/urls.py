@@ -10,6 +10,7 @@ from annotations.views import (
     review_grid,
     review_jobs,
     review_quality,
+    review_suggestions,
     reviews,
     shop_models,
     training,
@@ -32,7 +33,9 @@ urlpatterns = [
         name="landmarks",
     ),
     path(
-        "annotations/<uuid:annotation_id>/suggest/", reviews.suggest_review, name="suggest_review"
+        "annotations/<uuid:annotation_id>/suggest/",
+        review_suggestions.suggest_review,
+        name="suggest_review",
     ),
     path("photos/<uuid:image_id>/crop/", photos.annotate_crop, name="annotate_crop"),
     path("photos/<uuid:image_id>/delete/", photos.delete_image, name="delete_image"),

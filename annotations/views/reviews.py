@@ -1,30 +1,27 @@
 """The review page and what its script asks for."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 from rest_framework import serializers
 
-from accounts.decorators import role_required, tenant_required
+from accounts.decorators import role_required
 from accounts.http import TenantRequest
-from annotations import selectors, sources
-from annotations.api.inputs import ReviewInput
+from annotations import sources
 from annotations.api.reviews import build_corrections
 from annotations.models import Annotation, Review
-from annotations.review_forms import QueueForm, SuggestForm
-from annotations.reviewing import claims, history, items, queue, seconds, suggestions
+from annotations.review_forms import QueueForm
+from annotations.reviewing import claims, history, items, queue, seconds
 from annotations.reviewing.corrections import CorrectionRefused
 from annotations.reviewing.queue import REVIEWERS, Wanted
 from annotations.reviewing.services import (
@@ -37,47 +34,19 @@ from annotations.reviewing.services import (
     undo_review,
 )
 from annotations.views import review_texts
-from annotations.views.photos import is_htmx
-from kalas.lib.api.inputs import StrictSerializer, read
+from annotations.views.review_requests import (
+    ClaimInput,
+    KeepInput,
+    SaveInput,
+    UndoInput,
+    flatten,
+    in_shop_of_page,
+    read_input,
+    refuse,
+)
 
-View = Callable[..., HttpResponse]
 UNDO_SINCE = timedelta(days=7)
-MOST_AT_HAND = 100
 UNDO_MOST = 50
-
-
-class ClaimInput(StrictSerializer):
-    skipped = serializers.BooleanField(required=False)
-    without = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_AT_HAND)
-    number = serializers.IntegerField(min_value=1, max_value=claims.MOST)
-    only = serializers.UUIDField(required=False)
-
-
-class KeepInput(StrictSerializer):
-    items = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_AT_HAND)
-
-
-class SaveInput(ReviewInput):
-    review = serializers.UUIDField()
-    second = serializers.BooleanField(required=False)
-
-
-class UndoInput(StrictSerializer):
-    review = serializers.UUIDField()
-
-
-def in_shop_of_page(view: View) -> View:
-    """Refuse what a page of one shop sends after its reader went on in another, in another tab."""
-
-    @wraps(view)
-    def check(request: TenantRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        shop = request.headers.get("X-Kalas-Shop")
-        if shop and shop != str(request.tenant.id):
-            detail = _("You work in another shop by now. Choose this page's shop again.")
-            return _refuse(detail, 409, reason="other-shop")
-        return view(request, *args, **kwargs)
-
-    return check
 
 
 @require_safe
@@ -119,7 +88,7 @@ def send_counts(request: TenantRequest) -> HttpResponse:
 @role_required(*REVIEWERS)
 @in_shop_of_page
 def claim_items(request: TenantRequest) -> HttpResponse:
-    asked = _read(request, ClaimInput)
+    asked = read_input(request, ClaimInput)
     if isinstance(asked, HttpResponse):
         return asked
     now = timezone.now()
@@ -147,7 +116,7 @@ def claim_items(request: TenantRequest) -> HttpResponse:
 @in_shop_of_page
 def keep_items(request: TenantRequest) -> HttpResponse:
     """What an open page has at hand stays this person's; the answer names what it has lost."""
-    asked = _read(request, KeepInput)
+    asked = read_input(request, KeepInput)
     if isinstance(asked, HttpResponse):
         return asked
     kept = claims.keep(
@@ -166,7 +135,7 @@ def return_items(request: TenantRequest) -> HttpResponse:
     try:
         ids = [UUID(each) for each in request.POST.getlist("id")[: claims.MOST]]
     except ValueError:
-        return _refuse(_("This is no id."), 400)
+        return refuse(_("This is no id."), 400)
     claims.return_claims(tenant=request.tenant, reviewer=request.user, annotation_ids=ids)
     return HttpResponse(status=204)
 
@@ -176,7 +145,7 @@ def return_items(request: TenantRequest) -> HttpResponse:
 @in_shop_of_page
 def save_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     _get(request, annotation_id)
-    asked = _read(request, SaveInput)
+    asked = read_input(request, SaveInput)
     if isinstance(asked, HttpResponse):
         return asked
     try:
@@ -186,11 +155,11 @@ def save_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
     except ReviewedMeanwhile as error:
         return _tell_meanwhile(request, annotation_id, error)
     except (NotReviewable, NotUndoable, seconds.NotAsked):
-        return _refuse(_("This annotation has no result to review."), 422)
+        return refuse(_("This annotation has no result to review."), 422)
     except CorrectionRefused as error:
-        return _refuse(error.detail, 422, field=error.field)
+        return refuse(error.detail, 422, field=error.field)
     except serializers.ValidationError as error:
-        return _refuse(_flatten(error.detail), 422)
+        return refuse(flatten(error.detail), 422)
     return JsonResponse({"version": review.version, "counts": _count(request)})
 
 
@@ -215,7 +184,7 @@ def skip_item(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
 @in_shop_of_page
 def undo_last(request: TenantRequest) -> HttpResponse:
     """What this person said last, wherever they said it; the annotation is theirs again."""
-    asked = _read(request, UndoInput)
+    asked = read_input(request, UndoInput)
     if isinstance(asked, HttpResponse):
         return asked
     now = timezone.now()
@@ -225,7 +194,7 @@ def undo_last(request: TenantRequest) -> HttpResponse:
         tenant=request.tenant, user=request.user, since=since, most=UNDO_MOST
     )
     if same is None and not said:
-        return _refuse(_("There is nothing to undo."), 422)
+        return refuse(_("There is nothing to undo."), 422)
     # What somebody else has reviewed since stays, and what was said before can be undone.
     undoable = history.find_undoable(tenant=request.tenant, reviews=said)
     target = same or next((review for review in said if review.id in undoable), said[0])
@@ -240,7 +209,7 @@ def undo_last(request: TenantRequest) -> HttpResponse:
             )
         except NotUndoable:
             detail = _("Somebody else has reviewed %s since; their review has to be undone first.")
-            return _refuse(detail % target.annotation.image.name, 422)
+            return refuse(detail % target.annotation.image.name, 422)
     claims.claim_one(
         tenant=request.tenant,
         reviewer=request.user,
@@ -249,38 +218,6 @@ def undo_last(request: TenantRequest) -> HttpResponse:
     )
     found = items.list_items(tenant=request.tenant, annotation_ids=[target.annotation_id])
     return JsonResponse({"item": found[0], "counts": _count(request)})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@tenant_required
-def suggest_review(request: TenantRequest, annotation_id: UUID) -> HttpResponse:
-    """By any member; from the page's script a fragment, else the annotation's page again."""
-    try:
-        annotation = selectors.get_annotation(tenant=request.tenant, annotation_id=annotation_id)
-    except Annotation.DoesNotExist as error:
-        raise Http404 from error
-    form = SuggestForm(request.POST if request.method == "POST" else None)
-    suggested = False
-    if form.is_bound and form.is_valid():
-        try:
-            suggestions.suggest_review(
-                tenant=request.tenant,
-                annotation_id=annotation_id,
-                by=request.user,
-                note=form.cleaned_data["note"],
-                now=timezone.now(),
-            )
-            suggested = True
-        except NotReviewable:
-            form.add_error("note", _("This annotation has no result to review."))
-    context = {"annotation": annotation, "suggest_form": form, "suggested": suggested}
-    if is_htmx(request):
-        return render(request, "annotations/_suggest.html", context)
-    if suggested:
-        messages.success(request, _("Thank you. A reviewer sees it next, with your words."))
-        return redirect("annotation", annotation_id)
-    status = 422 if form.is_bound else 200
-    return render(request, "annotations/suggest.html", context, status=status)
 
 
 def _list_seconds(
@@ -396,30 +333,3 @@ def _get(request: TenantRequest, annotation_id: UUID) -> None:
     """Raises Http404 for another shop's."""
     if not Annotation.objects.for_tenant(request.tenant).filter(id=annotation_id).exists():
         raise Http404
-
-
-def _read(
-    request: HttpRequest, serializer: type[StrictSerializer]
-) -> dict[str, Any] | HttpResponse:
-    try:
-        return read(serializer, json.loads(request.body))
-    except ValueError:
-        return _refuse(_("This is no JSON."), 400)
-    except serializers.ValidationError as error:
-        return _refuse(_flatten(error.detail), 422)
-
-
-def _flatten(detail: Any) -> str:
-    if isinstance(detail, dict):
-        return " ".join(f"{name}: {_flatten(each)}" for name, each in detail.items())
-    if isinstance(detail, list):
-        return " ".join(_flatten(each) for each in detail)
-    return str(detail)
-
-
-def _refuse(detail: str, status: int, **more: str) -> HttpResponse:
-    return JsonResponse(
-        {"type": "about:blank", "title": _("That can't be saved."), "detail": detail, **more},
-        status=status,
-        content_type="application/problem+json",
-    )
