@@ -65,6 +65,18 @@ def test_lays_photos_on_either_side():
     assert set(lying) == {"left", "right"}
 
 
+def test_turns_and_cuts_as_much_as_it_may():
+    rows, columns = np.mgrid[:80, :60]
+    photo = np.stack([2 * rows, 2 * columns, 0 * rows + 100], axis=2).astype(np.uint8)
+
+    def spread(**changed: float) -> float:
+        views = see(replace(NONE, **changed), 1, photo)
+        return float(np.std([view.pixels[0, 0, 0] for view in views]))
+
+    assert spread(turn=1, angle=0) < spread(turn=1) < spread(turn=1, angle=40)
+    assert spread(whole=0, near=0) == 0 < spread(whole=0) < spread(whole=0, near=0.4)
+
+
 def test_finds_the_garment_on_white_only():
     image = np.full((40, 40, 3), 255, np.uint8)
     image[10:30, 10:30] = 0

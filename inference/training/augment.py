@@ -59,12 +59,12 @@ def augment(
     garment = find_on_white(image)
     if garment is not None and backgrounds and rng.random() < changes.ground:
         image = _replace_ground(image, garment, backgrounds=backgrounds, rng=rng)
-    box = _cut_again(image, rng) if again else _random_box(image, garment, changes.whole, rng)
+    box = _cut_again(image, rng) if again else _random_box(image, garment, changes, rng)
     view = resize_crop(image, box, size)
     if rng.random() < 0.5:
         view = view[:, ::-1]
     if rng.random() < changes.turn:
-        view = _turn(view, rng)
+        view = _turn(view, changes.angle, rng)
     if rng.random() < changes.detail:
         view = _lose_detail(view, rng)
     strong = rng.random() < (0.5 if again else changes.light * changes.strong_light)
@@ -93,14 +93,14 @@ def _cut_again(image: Pixels, rng: np.random.Generator) -> Box:
 
 
 def _random_box(
-    image: Pixels, garment: Mask | None, whole_share: float, rng: np.random.Generator
+    image: Pixels, garment: Mask | None, changes: Changes, rng: np.random.Generator
 ) -> Box:
     """The whole photo, or between it and a little less than the garment."""
     height, width = image.shape[:2]
-    if rng.random() < whole_share:
+    if rng.random() < changes.whole:
         return whole(image)
     if garment is None:
-        margins = rng.uniform(0, 0.18, 4) * rng.integers(0, 2)
+        margins = rng.uniform(0, changes.near, 4) * rng.integers(0, 2)
         near = np.array([width, height, width, height]) * margins
     else:
         x, y, w, h = cv2.boundingRect(garment)
@@ -133,10 +133,10 @@ def _replace_ground(
     return np.where(inside[:, :, None] > 0, image, ground)
 
 
-def _turn(view: Pixels, rng: np.random.Generator) -> Pixels:
-    """Rotate up to 12°, stretch up to 15 %."""
+def _turn(view: Pixels, most: float, rng: np.random.Generator) -> Pixels:
+    """Rotate up to `most` degrees, stretch up to 15 %."""
     height, width = view.shape[:2]
-    angle = np.deg2rad(rng.uniform(-12, 12))
+    angle = np.deg2rad(rng.uniform(-most, most))
     stretch_x, stretch_y = rng.uniform(0.87, 1.15, 2)
     matrix = np.array(
         [

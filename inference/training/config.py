@@ -23,6 +23,10 @@ class Changes:
     erase: float
     quarter: float = 0.0
     """Lying on its side, as telephones save it that don't note how they were held."""
+    angle: float = 12.0
+    """The most degrees by which `turn` rotates."""
+    near: float = 0.18
+    """The most of each side that is cut away where nothing stands on white."""
 
 
 @dataclass(frozen=True, slots=True)
