@@ -71,6 +71,9 @@ class TrainConfig:
     negative_photos: int
     """Generated and background pictures without a garment in each epoch."""
     changes: Changes
+    clothing_frequent: int = 0
+    """Labels of `clothing` with fewer photos are shown more often, by the root of what they lack;
+    0 for none."""
     attribute_weights: dict[str, float] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
     """Attribute keys that are read from the embedding without a say in it."""

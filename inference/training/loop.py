@@ -22,6 +22,7 @@ from inference.training.batches import Batch, Plan, TrainingSet
 from inference.training.config import TrainConfig
 from inference.training.lessons import ALIKE_SCALE, AttributeKeys, Extras, Lessons, Outcome
 from inference.training.negatives import cut_backgrounds, make_negatives
+from inference.training.repeats import repeat_clothing
 from inference.training.samples import read_outfits, read_samples
 from inference.training.teachers import Teachers
 
@@ -88,7 +89,7 @@ def _prepare(config: TrainConfig, data: Path, say: Say) -> tuple[TrainingSet, li
     samples = [*fpi.samples, *clothing.samples, *outfits, *negatives, *reviewed]
     repeats = [
         *[config.repeats.get(sample.article, 1.0) for sample in fpi.samples],
-        *[config.clothing_repeats] * len(clothing.samples),
+        *repeat_clothing(config, [sample.label for sample in clothing.samples]),
         *[config.outfit_repeats] * len(outfits),
         *[1.0] * len(negatives),
         *[config.clothing_repeats] * len(reviewed),
