@@ -1,6 +1,6 @@
 """The served model on CUDA: does it say what it says on the CPU, and how fast; without Django.
 
-    python -m benchmarks.cuda annotations/demo_photos [--model kalas-mini@5] [--device cuda]
+    python -m benchmarks.cuda annotations/demo_photos [--model kalas-mini@6] [--device cuda]
 
 On the device the networks run as the engine runs them there, in bfloat16; the answers they are held
 against are torch's in float32 on the CPU. JPEGs decoded on the device are measured beside: whether

@@ -1,6 +1,6 @@
 """The engine over HTTP against the same work without a server, in one run.
 
-    python -m benchmarks.engine annotations/demo_photos [--model kalas-mini@5] [--rounds 5] [--json]
+    python -m benchmarks.engine annotations/demo_photos [--model kalas-mini@6] [--rounds 5] [--json]
 
 Each round measures the bare loops and then the engine with 1, 4 and 16 clients, so that a busy
 machine slows both sides of a ratio; medians over the rounds are printed. The clients run on the

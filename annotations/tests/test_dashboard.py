@@ -153,7 +153,7 @@ class TestDemo:
 
     @pytest.mark.parametrize(("finder", "count"), [("", 84), ("kalas-finder@1", 106)])
     def test_shows_outfits_where_the_model_takes_them_apart(self, monkeypatch, finder, count):
-        spec = replace(specs.find("kalas-mini@5"), finder=finder)
+        spec = replace(specs.find("kalas-mini@6"), finder=finder)
         monkeypatch.setattr(specs, "find", lambda choice: spec)
 
         names = [path.name for path in demo.list_photos()]

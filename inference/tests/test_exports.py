@@ -144,7 +144,7 @@ def test_tells_a_differing_export():
 def test_runs_in_torch_and_says_why_where_there_is_no_export(tmp_path, monkeypatch):
     monkeypatch.setattr(exports, "ensure", lambda *_, **__: exports.Exported(reason="no onnx"))
 
-    model = runtime.open_model("kalas-mini@5", device="cpu", cache=tmp_path)
+    model = runtime.open_model("kalas-mini@6", device="cpu", cache=tmp_path)
 
     assert model.runtime.startswith("torch ")
     assert model.runtime.endswith("(no onnx)")
@@ -152,7 +152,7 @@ def test_runs_in_torch_and_says_why_where_there_is_no_export(tmp_path, monkeypat
 
 def test_a_failing_export_is_told_and_tried_again(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    spec = specs.find("kalas-mini@5")
+    spec = specs.find("kalas-mini@6")
 
     assert "exit status 1" in exports.ensure(spec, cache=tmp_path).reason
     assert exports.find(spec, cache=tmp_path) is None

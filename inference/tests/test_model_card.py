@@ -25,7 +25,7 @@ from inference.training.evaluation.sheets import find_mistakes
 from inference.training.model_card import list_configs
 
 BINS = [asdict(b) for b in reliability(np.array([0.95, 0.9, 0.3]), np.array([True, False, False]))]
-SHIPPED = "kalas-mini@5"
+SHIPPED = "kalas-mini@6"
 
 
 def make_evaluation() -> dict[str, Any]:
@@ -86,19 +86,19 @@ def write_evaluation(folder: Path, evaluation: dict[str, Any]) -> Path:
 
 def test_writes_a_card_with_charts_and_pictures(tmp_path):
     path = write_evaluation(tmp_path, make_evaluation())
-    (tmp_path / "kalas-mini-5").mkdir()
-    (tmp_path / "kalas-mini-5" / "notes.md").write_text("Trained on a rainy day.")
+    (tmp_path / "kalas-mini-6").mkdir()
+    (tmp_path / "kalas-mini-6" / "notes.md").write_text("Trained on a rainy day.")
 
     call_command("model_card", str(path), data=tmp_path, out=tmp_path)
 
-    card = (tmp_path / "kalas-mini-5.md").read_text()
+    card = (tmp_path / "kalas-mini-6.md").read_text()
     assert "| fpi | category top-1 | 3 | 0.333 [0.062, 0.792] ✗ | – | 0.91 | 0.95 |" in card
     assert "| top | t-shirt | 8 | 12 |" in card
     assert "Free Gifts: anything" in card
     assert "Trained on a rainy day." in card
     for picture in re.findall(r"!\[[^]]*]\(([^)]*)\)", card):
         assert (tmp_path / picture).exists()
-    with Image.open(tmp_path / "kalas-mini-5" / "fpi-mistakes.jpg") as sheet:
+    with Image.open(tmp_path / "kalas-mini-6" / "fpi-mistakes.jpg") as sheet:
         assert sheet.width > 100
 
 
@@ -125,7 +125,7 @@ def test_names_the_configurations_wherever_it_is_written(tmp_path, monkeypatch):
 
     names = [path.name for path in list_configs(spec)]
 
-    assert names[0] == "kalas-mini-5-teacher.toml"
+    assert names[0] == "kalas-mini-6.toml"
     assert names[-3:] == [
         "garment-finder-fine.toml",
         "garment-finder-long.toml",

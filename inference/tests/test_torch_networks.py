@@ -12,7 +12,7 @@ from inference.specs import find
 from inference.tests.photos import DEMO
 from inference.torch_networks import TorchNetwork
 
-SPEC = find("kalas-mini@5")
+SPEC = find("kalas-mini@6")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_says_the_same_in_bfloat16(crops, exact):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_says_the_same_on_cuda(crops, exact):
-    model: Model = runtime.open_model("kalas-mini@5", device="cuda")
+    model: Model = runtime.open_model("kalas-mini@6", device="cuda")
 
     assert (model.device, model.runtime[:5]) == ("cuda", "torch")
     assert_says_the_same(model.garments(crops), exact)
@@ -53,13 +53,13 @@ def test_says_the_same_on_cuda(crops, exact):
 def test_sees_pixels_as_training_does(crops, exact):
     images = torch.from_numpy(crops).permute(0, 3, 1, 2)
 
-    answer = registry.build("kalas-mini@5")(normalise(images))
+    answer = registry.build("kalas-mini@6")(normalise(images))
 
     for seen, served in zip(answer, exact, strict=True):
         assert np.allclose(seen.numpy(), served, atol=1e-5)
 
 
 def test_a_network_in_training_serves_as_a_model(crops, exact):
-    model = torch_networks.wrap(registry.build("kalas-mini@5"), SPEC, device="cpu")
+    model = torch_networks.wrap(registry.build("kalas-mini@6"), SPEC, device="cpu")
 
     assert np.allclose(model.garments(crops)[0], exact[0], atol=1e-4)

@@ -113,7 +113,7 @@ def test_every_shipped_version_speaks_of_what_the_taxonomy_knows():
     names = taxonomy.load()
     shipped = [specs.find(choice) for choice in specs.list_choices()]
 
-    assert "kalas-mini@5" in [spec.choice for spec in shipped]
+    assert "kalas-mini@6" in [spec.choice for spec in shipped]
     for spec in shipped:
         assert weights.load(spec)
         if spec.architecture == "garment-net":
