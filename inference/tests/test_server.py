@@ -90,7 +90,7 @@ def test_gives_the_same_answer_every_time_and_to_everybody(engine):
 
 def test_serves_an_older_version_that_is_asked_for(tmp_path):
     with run_engine(tmp_path / "e.sock", "--model", "kalas-mini@6") as engine:
-        assert engine.wait_until("ready").model == ModelName("kalas-mini", "5", "kalas-1")
+        assert engine.wait_until("ready").model == ModelName("kalas-mini", "6", "kalas-1")
 
 
 def test_looks_into_the_crop(engine):
