@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
+import cv2
 from torch.utils.data import DataLoader, Dataset
 
 Part = TypeVar("Part")
@@ -24,6 +25,7 @@ def steps_ahead(
     `workers` a thread of this process makes them.
     """
     if workers:
+        _let_go_of_threads()
         yield from DataLoader(
             _Steps(make),
             batch_size=None,
@@ -47,6 +49,7 @@ def spread(make: Callable[[Part], Made], parts: Sequence[Part], *, workers: int)
     if not workers:
         yield from map(make, parts)
         return
+    _let_go_of_threads()
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
         yield from pool.map(make, parts)
 
@@ -57,3 +60,8 @@ class _Steps(Dataset[Made]):
 
     def __getitem__(self, step: int) -> Made:
         return self._make(step)
+
+
+def _let_go_of_threads() -> None:
+    """OpenCV's own are not there in a forked process, which would wait for them for ever."""
+    cv2.setNumThreads(1)
