@@ -16,6 +16,8 @@ from annotations import photos, selectors, services
 from annotations.models import Annotation
 from annotations.views.cards import build_cards
 
+OTHER_SHOP = "other-shop"
+
 
 @require_safe
 @tenant_required
@@ -49,7 +51,8 @@ def _answer_script(request: TenantRequest, uploads: Sequence[photos.Upload]) -> 
     try:
         annotation, created = _store(request, uploads[0])
     except photos.PhotoRefused as error:
-        return _problem(error.code, error.detail)
+        # The photo itself is as good as ever in its own shop.
+        return _problem(error.code, error.detail, 409 if error.code == OTHER_SHOP else 422)
     annotation = selectors.get_annotation(tenant=request.tenant, annotation_id=annotation.id)
     (card,) = build_cards(annotations=[annotation], now=timezone.now(), known_already=not created)
     return render(request, "annotations/_card.html", {"card": card}, status=201)
@@ -79,7 +82,7 @@ def _store(request: TenantRequest, upload: photos.Upload) -> tuple[Annotation, b
     """Raises PhotoRefused."""
     if request.GET.get("shop", str(request.tenant.id)) != str(request.tenant.id):
         words = _("You work in another shop by now. Open this page again, then upload.")
-        raise photos.PhotoRefused("other-shop", words)
+        raise photos.PhotoRefused(OTHER_SHOP, words)
     return services.store_photo(
         tenant=request.tenant,
         photo=photos.check_photo(photos.read_upload(upload)),
@@ -89,10 +92,10 @@ def _store(request: TenantRequest, upload: photos.Upload) -> tuple[Annotation, b
     )
 
 
-def _problem(code: str, detail: str) -> HttpResponse:
+def _problem(code: str, detail: str, status: int = 422) -> HttpResponse:
     """RFC 9457."""
     return JsonResponse(
         {"type": "about:blank", "title": _("Photo refused"), "code": code, "detail": detail},
-        status=422,
+        status=status,
         content_type="application/problem+json",
     )
