@@ -31,6 +31,8 @@ class LabelledPhoto:
     colour: str = ""
     """The base colour's family."""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    """The product's, as its shop wrote it."""
     query: str = ""
     """What a person would type who looks for it; from the product's name."""
     likeness: tuple[str, str] = ("", "")
@@ -106,6 +108,7 @@ def _read_photo(
         accepts=accepts,
         colour=_family(row.get("base_colour")),
         attributes=_mine(data_set, row),
+        name=name,
         query=names.query(name) if name else "",
         likeness=(row.get("article_type") or "", row.get("base_colour") or ""),
         benchmark=benchmark,
