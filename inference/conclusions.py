@@ -9,15 +9,12 @@ import numpy as np
 
 from inference.colours import Palette, name_shades
 from inference.contract import AbstainReason, Alternative, Box, Garment, ObjectType
-from inference.detection import TWICE, Found, choose_primary, overlap
+from inference.detection import TRUSTED, TWICE, Found, choose_primary, overlap
 from inference.postprocess import Floats, Reader
 from inference.scenes import Scene, View
 
 _SAME = 0.5
 """Overlap from which a part and the whole are one thing."""
-_TRUSTED = 0.6
-"""Confidence from which what the finder found is believed against what the whole seems to be, and
-before a plain ground the whole against what was found in it."""
 _VAGUE, _CLEAR = 0.4, 0.8
 """Confidences of the whole's category and of a part's with which the part is named by itself."""
 _OF_ONE_PIECE = ("bodysuit", "dress", "jumpsuit", "playsuit")
@@ -156,7 +153,7 @@ def _judge_parts(views: Sequence[View], answers: Sequence[Said], reader: Reader)
 
 def _is_known(judged: _Judged, reader: Reader) -> bool:
     """A garment that was surely found is there, even if its category is anybody's guess."""
-    if isinstance(judged, _Part) and judged.found.confidence >= _TRUSTED:
+    if isinstance(judged, _Part) and judged.found.confidence >= TRUSTED:
         return True
     return reader.is_clear(judged.categories)
 
@@ -177,7 +174,7 @@ def _misleads(whole: _Judged, parts: Sequence[_Part], reader: Reader, *, plain: 
     before a plain ground there is nothing else to see, so a sure answer stands there, unless it is
     a garment of one piece where two were found.
     """
-    sure = plain and bool(whole.categories.max() >= _TRUSTED)
+    sure = plain and bool(whole.categories.max() >= TRUSTED)
     if sure and reader.name_of(whole.categories) not in _OF_ONE_PIECE:
         return False
     if not reader.is_garment(whole.categories):
@@ -197,7 +194,7 @@ def _misleads(whole: _Judged, parts: Sequence[_Part], reader: Reader, *, plain: 
 
 
 def _choose_trusted(parts: Sequence[_Part]) -> list[_Part]:
-    return [part for part in parts if part.found.confidence >= _TRUSTED]
+    return [part for part in parts if part.found.confidence >= TRUSTED]
 
 
 def _around(boxes: Sequence[Box]) -> Box:

@@ -63,6 +63,8 @@ FAINT = 0.002
 
 SURE = 0.35
 """Confidence from which a found garment is one."""
+TRUSTED = 0.6
+"""Confidence from which it is believed against what something else says of the photo."""
 
 _MOST = 60
 _INSIDE = 0.5

@@ -45,6 +45,11 @@ class Foreground:
     """Which pixels of `small` show the garment, without what is known as background."""
 
     @property
+    def is_told(self) -> bool:
+        """Whether anything tells it from the ground, so that it isn't all that was searched."""
+        return self.confidence > WHOLE_CONFIDENCE
+
+    @property
     def pixels(self) -> Pixels:
         """(N, 3) RGB: a sample of what shows the garment."""
         return self.small[self.shown]

@@ -7,7 +7,17 @@ import numpy as np
 
 from inference.colours import Cloth
 from inference.contract import Box
-from inference.detection import SEGMENTS, SURE, TWICE, Found, Frame, decode_maps, overlap, tidy
+from inference.detection import (
+    SEGMENTS,
+    SURE,
+    TRUSTED,
+    TWICE,
+    Found,
+    Frame,
+    decode_maps,
+    overlap,
+    tidy,
+)
 from inference.foreground import Foreground, Ground
 from inference.outlines import outline
 from inference.pixels import cloth_of, cloth_on_ground
@@ -32,6 +42,12 @@ _SAME = 0.75
 person is before the ground as well, it is less."""
 _NEARLY_SAME = 0.6
 """Overlap from which a look at the only garment says nothing that the whole's doesn't."""
+_APART = 0.5
+"""Overlap below which the finder's only garment and the foreground contradict each other, before a
+ground that isn't plain where nobody is to be seen. So do 48 of 1,096 training photos of people's
+own: of 15 where the finder is TRUSTED the foreground is a piece of the garment in 12 (a print, a
+shadow); of 28 where it is below _LYING what it found is a piece of the ground or of the garment in
+20."""
 _MARGIN = 0.05
 _WORN, _ELSEWHERE = 0.02, 0.005
 """Shares of a photo's places that show skin or hair from which somebody wears what it shows: where
@@ -136,9 +152,25 @@ def look(image: Pixels, area: Box, sight: Sight | None, *, size: tuple[int, int]
         return Scene(area, None, parts)
     ground = plain or backdrop.find()
     before = _on_ground(image, area, ground, None, size=size)
-    if len(parts) == 1 and overlap(parts[0].box, before.box) >= _NEARLY_SAME:
-        parts = (replace(parts[0], crop=None),)
-    return Scene(area, before, parts, plain=plain is not None)
+    scene = Scene(area, before, parts, plain=plain is not None)
+    if len(parts) != 1 or sight is None:
+        return scene
+    return _weigh(scene, is_told=ground.is_told, is_worn=sight.shows_somebody)
+
+
+def _weigh(scene: Scene, *, is_told: bool, is_worn: bool) -> Scene:
+    """What is before the ground against the only garment that was found."""
+    [only] = scene.garments
+    same = overlap(only.box, scene.whole.box) if scene.whole else 0.0
+    if same >= _NEARLY_SAME:
+        return replace(scene, garments=(replace(only, crop=None),))
+    if same >= _APART or scene.plain or is_worn or not is_told:
+        return scene
+    if only.box_confidence >= TRUSTED:
+        return replace(scene, whole=replace(only, found=None), garments=(replace(only, crop=None),))
+    if only.box_confidence < _LYING:
+        return replace(scene, garments=())
+    return scene
 
 
 def _choose(sight: Sight, *, plain: bool) -> list[Found]:

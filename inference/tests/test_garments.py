@@ -452,6 +452,7 @@ def test_looks_closer_at_an_only_garment_only_where_it_is_a_part(top, looks):
 
     street = np.random.default_rng(1).integers(60, 200, (640, 400, 3), dtype=np.uint8)
     street[60:580, 60:340] = (200, 200, 60)
+    street[10:60, 150:250] = SKIN
     street[top.top : top.bottom, top.left : top.right] = CLOTH["top"]
 
     [garment] = annotate(street, garments=count).garments

@@ -7,6 +7,7 @@ from inference.contract import Box
 from inference.detection import OBJECTS, Detail, Found, fit
 from inference.preprocess import Pixels, whole
 from inference.scenes import Sight, look
+from inference.tests.photos import overlap
 from inference.tests.stand_in import CLOTH, SKIN, painted_finder
 
 TOP, BELT = Box(100, 100, 300, 400), Box(120, 380, 280, 410)
@@ -71,3 +72,41 @@ def test_somebody_wears_even_what_is_faint(worn):
     parts: list[Part] = [("top", TOP, 0.9), ("footwear", BELT, 0.4), ("belt", BELT, 0.25)]
 
     assert see(worn, *parts) == ["top", "footwear", "belt"]
+
+
+PRINT = Box(180, 180, 220, 240)
+
+
+def boxes(image: Pixels, sure: float, box: Box = TOP) -> tuple[Box, list[Box]]:
+    """The whole's and the garments' where the finder sees one top, this sure of it."""
+    pixels, frame = fit(image, whole(image))
+    _heat, _edges, segments = painted_finder(pixels[None])
+    sight = Sight([Found("upper-body", "top", box, sure)], segments[0], frame)
+    scene = look(image, whole(image), sight, size=(80, 60))
+    assert scene.whole
+    return scene.whole.box, [view.box for view in scene.garments]
+
+
+@pytest.fixture
+def printed() -> Pixels:
+    """A top of the ground's colours, of which only the print stands out."""
+    image = np.random.default_rng(1).integers(90, 160, (640, 400, 3), np.uint8)
+    image[PRINT.top : PRINT.bottom, PRINT.left : PRINT.right] = (230, 20, 30)
+    return image
+
+
+def test_a_garment_that_was_surely_found_is_more_than_its_print(printed):
+    assert overlap(boxes(printed, 0.55)[0], TOP) < 0.3
+    assert boxes(printed, 0.9) == (TOP, [TOP])
+
+
+def test_what_lies_there_is_no_faint_piece_of_it(lying):
+    box, garments = boxes(lying, 0.3, PRINT)
+
+    assert overlap(box, TOP) > 0.9
+    assert garments == []
+    assert boxes(lying, 0.55, PRINT)[1] == [PRINT]
+
+
+def test_what_somebody_wears_may_be_a_small_part_of_them(worn):
+    assert boxes(worn, 0.3, PRINT)[1] == [PRINT]
