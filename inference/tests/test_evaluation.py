@@ -243,6 +243,23 @@ def test_measures_likeness_by_type_and_colour():
     assert found["photo → same type and colour: P@10 of what there is"] == (1.0, 2)
 
 
+def test_says_what_types_and_colours_cost_the_search():
+    # Twelve shirts that look like each other, of which two are blue and look unlike.
+    photos = [
+        make_photo(i, "shirt", likeness=("Shirts", "blue" if i in (0, 11) else f"red {i}"))
+        for i in range(12)
+    ]
+    angles = np.linspace(0, np.pi, 12, dtype=np.float32)
+    gallery = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    found = values(measure_likeness(photos, gallery))
+
+    alike = "photo → same type and colour: P@10 of what there is"
+    assert found[alike] == (0.0, 2)
+    assert found[f"{alike}, told each type"] == (0.0, 2)
+    assert found[f"{alike}, told each colour"] == (1.0, 2)
+
+
 def make_garment(name: str, **known) -> Garment:
     return Garment(
         object="upper-body",

@@ -8,7 +8,7 @@ import numpy as np
 
 from inference.training.evaluation.metrics import Metric, measure_mean
 from inference.training.evaluation.photos import LabelledPhoto
-from inference.training.measure import Floats, estimate_mean
+from inference.training.measure import Counts, Floats, estimate_mean
 from inference.training.ranking import (
     group,
     hits_at,
@@ -84,7 +84,23 @@ def measure_likeness(photos: Sequence[LabelledPhoto], gallery: Floats) -> list[M
             note="only photos with at least ten others of their type and colour",
         )
     )
+    for place, name in enumerate(("type", "colour")):
+        known = _tell(gallery, group([photo.likeness[place] for photo in photos]))
+        metrics.append(
+            measure_mean(
+                f"photo → same type and colour: P@10 of what there is, told each {name}",
+                reachable_precisions(rank(known, known, depth=DEPTH, exclude=everyone), groups=raw),
+                note=f"photos of its own {name} come first: what the other label costs",
+            )
+        )
     return metrics
+
+
+def _tell(gallery: Floats, groups: Counts) -> Floats:
+    """(N, d + groups): of L2-normalised vectors, those of a group are nearest to each other."""
+    marks = np.zeros((len(groups), groups.max(initial=0) + 1), dtype=np.float32)
+    marks[np.arange(len(groups)), groups] = 2
+    return np.hstack([gallery, marks])
 
 
 def measure_self_retrieval(
