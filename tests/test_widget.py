@@ -19,6 +19,12 @@ DEMO_PHOTOS = Path(__file__).resolve().parent.parent / "annotations" / "demo_pho
 ANSWER_MS = 30_000
 # As many as make it likely that something is similar.
 INDEXED = 60
+ITS_VECTORS = """
+    SELECT count(*) FROM retrieval_embedding vector
+    JOIN retrieval_productimage photo ON photo.id = vector.photo_id
+    JOIN retrieval_product product ON product.id = photo.product_id
+    WHERE product.external_id = %s
+"""
 
 
 class ShopHandler(BaseHTTPRequestHandler):
@@ -163,10 +169,15 @@ def test_finds_what_is_similar_to_the_pages_product(open_shop, product: str, wid
     )
 
 
-def test_finds_what_is_similar_to_a_photo_of_ones_own(open_shop, product: str):
+def test_finds_what_is_similar_to_a_photo_of_ones_own(open_shop, house: House, product: str):
+    photo = next(DEMO_PHOTOS.glob("clothing-t-shirt-*.jpg"))
+    house.wait_until(
+        lambda: house.count(ITS_VECTORS, f"DEMO-{photo.stem}") > 0,
+        timeout_s=240,
+        what="this very photo is indexed",
+    )
     page = open_shop(sku=product)
     page.get_by_role("button", name="Find similar").click()
-    photo = next(DEMO_PHOTOS.glob("clothing-t-shirt-*.jpg"))
     status = page.get_by_role("status")
     expect(status).to_contain_text("similar items", timeout=ANSWER_MS)
 
