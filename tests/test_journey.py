@@ -202,7 +202,7 @@ def test_no_page_has_an_accessibility_finding(visit, width: int, scheme: str, la
         "/docs/problems/invalid-request/", "/docs/widget/",
     ):  # fmt: skip
         owner.go(path)
-        owner.page.wait_for_load_state("networkidle")
+        expect(owner.page.locator("[hx-trigger=load]")).to_have_count(0)
         owner.check()
     check_webhooks(owner)
     search_by_photo(owner, product)
