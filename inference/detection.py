@@ -64,7 +64,8 @@ FAINT = 0.002
 SURE = 0.35
 """Confidence from which a found garment is one."""
 TRUSTED = 0.6
-"""Confidence from which it is believed against what something else says of the photo."""
+"""Confidence from which it is believed against what something else says of the photo; and before a
+plain ground what the whole is said to be against what was found in it."""
 
 _MOST = 60
 _INSIDE = 0.5
